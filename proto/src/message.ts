@@ -1,0 +1,206 @@
+import type { Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
+
+/** The version of the wire format this side speaks. */
+export const wireVersion = 1;
+
+/** Kinds of messages a device sends; the last level of its topic. */
+export const upKinds = ["enrol", "attest", "renew", "activated", "report", "ack", "time", "event", "challenge"] as const;
+/** Kinds of messages the controller sends to one device. */
+export const downKinds = ["issued", "refused", "confirmed", "received", "time", "challenge", "desired"] as const;
+/** Kinds of messages the controller sends to the whole fleet. */
+export const fleetKinds = ["head"] as const;
+
+export type UpKind = (typeof upKinds)[number];
+export type DownKind = (typeof downKinds)[number];
+export type FleetKind = (typeof fleetKinds)[number];
+export type MessageKind = UpKind | DownKind | FleetKind;
+
+export type Direction = "device-to-controller" | "controller-to-device" | "controller-to-fleet";
+export type Stream = "mqtt" | "courier";
+export type Via = "mqtt" | "courier" | "http";
+
+/** A slot's credential generation as requests and answers name it. */
+export interface SlotGeneration {
+  readonly slot: string;
+  readonly generation: number;
+}
+
+export interface EnrolRequest extends SlotGeneration {
+  readonly csr: Uint8Array;
+  readonly protection: Protection;
+  readonly tokenSerial: string;
+  readonly agentVersion: string;
+}
+
+export interface RenewRequest extends SlotGeneration {
+  readonly csr: Uint8Array;
+  readonly previousCertificateSha256: Uint8Array;
+  readonly protection: Protection;
+  readonly tokenSerial: string;
+}
+
+export interface Activated extends SlotGeneration {
+  readonly certificateSha256: Uint8Array;
+}
+
+export interface SlotStatus extends SlotGeneration {
+  readonly certificateSha256: Uint8Array;
+  readonly journal: string;
+  /** Milliseconds. */
+  readonly certificateAge: number;
+  readonly protection: string;
+  readonly lastError: string;
+}
+
+export interface EpochStatus {
+  /** SHA-256 of the issuer's SPKI, lower-case hex, as everywhere. */
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly stale: boolean;
+}
+
+export interface StatusReport {
+  readonly agentVersion: string;
+  readonly platform: string;
+  /** Wall clock minus estimated time, milliseconds. */
+  readonly clockOffset: number;
+  readonly timeStatus: string;
+  readonly slots: readonly SlotStatus[];
+  readonly epochs: readonly EpochStatus[];
+  readonly trustEra: number;
+  readonly trustVersion: number;
+  readonly desiredVersion: number;
+  readonly outboxLength: number;
+}
+
+export interface RevocationAck {
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly headSha256: Uint8Array;
+  readonly appliedAt: Instant;
+  readonly via: Via;
+}
+
+export interface SecurityEvent {
+  readonly name: string;
+  readonly at: Instant;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+export interface Issued extends SlotGeneration {
+  readonly certificate: Uint8Array;
+  /** DER, issuing CA first, root last. */
+  readonly chain: readonly Uint8Array[];
+  /** SignedEnvelopes, oldest first. */
+  readonly trustBundles: readonly Uint8Array[];
+}
+
+export interface Refused {
+  /** A code of the error catalogue; an unknown one is kept as it came. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  /** Milliseconds; 0 leaves the pace to the device. */
+  readonly retryAfter: number;
+}
+
+export interface Confirmed extends SlotGeneration {
+  readonly certificateSha256: Uint8Array;
+  /** Milliseconds the previous generation stays usable. */
+  readonly grace: number;
+}
+
+export interface DesiredSlot {
+  readonly slot: string;
+  readonly profile: string;
+  readonly keyAlgorithm: KeyAlgorithm;
+  /** The generation the window asks for; 0 when there is no wish. */
+  readonly renewGeneration: number;
+  readonly windowStart: Instant;
+  readonly windowEnd: Instant;
+  readonly explanationUrl: string;
+}
+
+export interface DesiredState {
+  readonly era: number;
+  readonly version: number;
+  readonly slots: readonly DesiredSlot[];
+  /** Milliseconds between status reports. */
+  readonly reportInterval: number;
+  readonly retire: boolean;
+  /** Cause of a suspension; empty when not suspended. */
+  readonly suspended: string;
+}
+
+export interface HeadShard {
+  readonly shard: number;
+  readonly coveredFrom: number;
+  readonly coveredTo: number;
+  readonly revokedCount: number;
+  /** Epoch in which the CRL parts were published. */
+  readonly crlEpoch: number;
+  readonly crlLength: number;
+  readonly crlSha256: Uint8Array;
+  readonly snapshotEpoch: number;
+  readonly snapshotLength: number;
+  readonly snapshotSha256: Uint8Array;
+}
+
+export interface RevocationHead {
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly thisUpdate: Instant;
+  readonly nextUpdate: Instant;
+  readonly shards: readonly HeadShard[];
+}
+
+/** What a message says; `type` decides the shape. */
+export type Body =
+  | ({ readonly type: "enrol" } & EnrolRequest)
+  | ({ readonly type: "renew" } & RenewRequest)
+  | ({ readonly type: "activated" } & Activated)
+  | ({ readonly type: "report" } & StatusReport)
+  | ({ readonly type: "ack" } & RevocationAck)
+  | { readonly type: "time-request" }
+  | ({ readonly type: "event" } & SecurityEvent)
+  | { readonly type: "challenge-response"; readonly nonce: Uint8Array }
+  | ({ readonly type: "issued" } & Issued)
+  | ({ readonly type: "refused" } & Refused)
+  | ({ readonly type: "confirmed" } & Confirmed)
+  | { readonly type: "received" }
+  | { readonly type: "time-token"; readonly nonce: Uint8Array; readonly now: Instant }
+  | { readonly type: "challenge"; readonly nonce: Uint8Array }
+  | ({ readonly type: "desired" } & DesiredState)
+  | ({ readonly type: "head" } & RevocationHead);
+
+export type BodyType = Body["type"];
+export type BodyOf<T extends BodyType> = Extract<Body, { type: T }>;
+
+/** Position of a device message in its stream; gaps are normal, a regression is not. */
+export interface Sequence {
+  readonly generation: number;
+  readonly stream: Stream;
+  readonly counter: number;
+}
+
+/** A signed message, decoded and checked for shape, not yet for its signature. */
+export interface Message {
+  readonly fleet: string;
+  readonly direction: Direction;
+  readonly kind: MessageKind;
+  /** Device id, or `controller`. */
+  readonly sender: string;
+  /** Device id, `controller`, or `fleet`. */
+  readonly recipient: string;
+  /** UUIDv7, 32 lower-case hex digits. */
+  readonly messageId: string;
+  readonly inReplyTo: string | undefined;
+  readonly sentAt: Instant;
+  readonly expiresAt: Instant;
+  readonly sequence: Sequence | undefined;
+  readonly traceparent: string | undefined;
+  readonly body: Body;
+}
