@@ -1,0 +1,87 @@
+import type { Clock, Instant, Signer } from "@fleetcert/shared";
+
+/** Randomness; only adapters implement it. */
+export interface RandomSource {
+  /** Cryptographically secure octets. */
+  bytes(length: number): Uint8Array;
+  /** Uniform in [0, 1), for jitter only. */
+  fraction(): number;
+}
+
+/**
+ * A certificate authority whose key signs here. The certificate is DER; the chain leads from it (exclusive) to its root.
+ * `signer` signs to-be-signed bytes; nothing else may be given to it, and only after an intent (I2).
+ */
+export interface CertificateAuthority {
+  /** SHA-256 of the SPKI, lower-case hex: the issuer's name in topics, records and heads. */
+  readonly id: string;
+  readonly certificate: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+  readonly signer: Signer;
+}
+
+/** Who is at the other end of a broker session. */
+export type PeerIdentity =
+  | { readonly type: "operational"; readonly device: string; readonly certificateSha256: string }
+  | {
+      readonly type: "bootstrap";
+      readonly clientId: string;
+      /** A verified claim, or the birth or expired operational certificate presented. */
+      readonly by:
+        | { readonly type: "claim"; readonly claimId: string }
+        | { readonly type: "certificate"; readonly certificateSha256: string };
+    };
+
+/**
+ * What the broker asks of the controller. Decisions come from the store at every CONNECT, never from TLS alone.
+ *
+ * - `authenticateOperational`: raw DER leaf and intermediates as presented, plus the client id of the CONNECT.
+ *   Resolves the identity, or throws a FleetError saying why not.
+ * - `authenticateBootstrap`: client id with either a claim's id and secret, or the DER chain presented.
+ * - `receive`: one publish of an authenticated session on its own `up/` topic. Never throws for bad input; resolves when
+ *   what must be durable is durable. Replies go through the outbox.
+ * - `sessionChanged`: presence, for inventory; the session with the same device may exist twice during a takeover.
+ */
+export interface BrokerEvents {
+  authenticateOperational(peer: { readonly chain: readonly Uint8Array[]; readonly clientId: string }): Promise<PeerIdentity>;
+  authenticateBootstrap(peer: {
+    readonly chain: readonly Uint8Array[];
+    readonly clientId: string;
+    readonly username: string | undefined;
+    readonly password: Uint8Array | undefined;
+  }): Promise<PeerIdentity>;
+  receive(message: { readonly topic: string; readonly payload: Uint8Array; readonly peer: PeerIdentity }): Promise<void>;
+  sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
+}
+
+/** The broker as the controller uses it. */
+export interface Broker {
+  /** Hands a message over to subscribers and, when retained, to later ones. An empty retained payload clears the topic. */
+  publish(message: { readonly topic: string; readonly payload: Uint8Array; readonly retain: boolean }): Promise<void>;
+  /** Drops live sessions of a device, or only those authenticated by one certificate; resolves with how many. */
+  dropSessions(device: string, certificateSha256?: string): Promise<number>;
+  /** New sessions use the new certificate; live ones stay. `tlsKey` is PEM or a handle of the key provider. */
+  replaceCertificate(certificate: { readonly chain: readonly Uint8Array[]; readonly tlsKey: string }): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The command key for each use that is valid now; throws `time-unknown` when none is. */
+export interface CommandSigners {
+  signerFor(use: "messages" | "heads" | "time", now: Instant): Signer;
+}
+
+/** Something a person should see: counted, logged, later an alert. */
+export interface Notices {
+  raise(notice: { readonly name: string; readonly device?: string; readonly details: Readonly<Record<string, string>> }): void;
+}
+
+/** A named point where a test may kill the process; does nothing in production. */
+export type Failpoint = (name: string) => Promise<void>;
+
+/** What every duty may be given. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly notices: Notices;
+  readonly failpoint: Failpoint;
+}

@@ -1,0 +1,241 @@
+import type { Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
+
+/** How often a device is in contact. */
+export type ConnectivityClass = "always" | "daily" | "rare" | "courier";
+
+/** Registry attributes of a device, set by its claim or by `device set`. */
+export interface DeviceAttributes {
+  readonly site: string;
+  readonly owner: string;
+  readonly environment: string;
+  readonly criticality: "low" | "medium" | "high";
+  readonly tags: readonly string[];
+  readonly connectivity: ConnectivityClass;
+}
+
+/** `suspended` and `retired` devices get no certificate by any way (I7). */
+export type DeviceState = "active" | "suspended" | "retired";
+
+/** One managed device. */
+export interface DeviceRecord {
+  readonly id: string;
+  readonly state: DeviceState;
+  /** Why it is suspended or retired; empty while active. */
+  readonly stateReason: string;
+  readonly attributes: DeviceAttributes;
+  readonly createdAt: Instant;
+  readonly lastSeenAt: Instant | undefined;
+  /** Version of the desired state last published. */
+  readonly desiredVersion: number;
+  /** Generation of `identity` an operator or policy asks for now; 0 when none. */
+  readonly wantedGeneration: number;
+  readonly windowStart: Instant;
+  readonly windowEnd: Instant;
+  readonly agentVersion: string;
+  /** Wall clock minus estimated time as last reported, milliseconds. */
+  readonly clockOffset: number;
+  readonly claimId: string;
+}
+
+/** Hardware and key identities that a block keys on (I7); `value` is lower-case hex or the serial's text. */
+export interface DeviceIdentifier {
+  readonly kind: "spki" | "token-serial" | "ek" | "idevid";
+  readonly value: string;
+  readonly device: string;
+}
+
+/** A counted, expiring right to enrol. The secret is kept as a hash only. */
+export interface ClaimRecord {
+  readonly id: string;
+  readonly secretSha256: string;
+  readonly maxUses: number;
+  readonly uses: number;
+  readonly expiresAt: Instant;
+  readonly revokedAt: Instant | undefined;
+  /** Empty allows any device id that never had a credential. */
+  readonly allowedDevices: readonly string[];
+  readonly attributes: DeviceAttributes;
+  readonly profile: string;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+}
+
+/** States of a credential as the controller knows it (DESIGN.md section 2). */
+export type CredentialState = "issued" | "proven" | "retired" | "revoked" | "abandoned";
+
+/** A certificate this controller has issued, with the life of its credential. */
+export interface CertificateRecord {
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly sha256: string;
+  readonly der: Uint8Array;
+  /** SHA-256 of the issuer's SPKI, lower-case hex. */
+  readonly issuer: string;
+  readonly serial: string;
+  readonly shard: number;
+  readonly index: number;
+  /** Empty for certificates of the controller itself. */
+  readonly device: string;
+  readonly slot: string;
+  readonly generation: number;
+  readonly profile: string;
+  readonly spkiSha256: string;
+  readonly keyAlgorithm: KeyAlgorithm;
+  readonly protection: Protection;
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+  readonly state: CredentialState;
+  readonly issuedAt: Instant;
+  readonly provenAt: Instant | undefined;
+  readonly retiredAt: Instant | undefined;
+  readonly revokedAt: Instant | undefined;
+  readonly revocationReason: string;
+}
+
+/** A signature that is about to be made, durable before it is (I2). */
+export interface IntentRecord {
+  /** SHA-256 of the to-be-signed bytes, lower-case hex. */
+  readonly tbsSha256: string;
+  readonly kind: "certificate" | "crl";
+  readonly issuer: string;
+  /** Empty for CRLs. */
+  readonly serial: string;
+  readonly shard: number;
+  readonly index: number;
+  readonly notAfter: Instant;
+  readonly device: string;
+  readonly state: "open" | "issued" | "aborted";
+  readonly openedAt: Instant;
+}
+
+/** A range of notAfter of one issuer within which the index of serials is dense. */
+export interface ShardRecord {
+  readonly issuer: string;
+  readonly shard: number;
+  readonly notAfterFrom: Instant;
+  readonly notAfterTo: Instant;
+  readonly nextIndex: number;
+  /** Indices below it are covered by the published head; extended ahead of issuance. */
+  readonly coveredTo: number;
+}
+
+/** A certificate that is revoked, held, or whose issuance was aborted. */
+export interface RevocationRecord {
+  readonly issuer: string;
+  readonly serial: string;
+  readonly shard: number;
+  readonly index: number;
+  readonly reason: string;
+  readonly revokedAt: Instant;
+  /** Epoch in which it was first published; 0 while it waits for publication. */
+  readonly epoch: number;
+  readonly notAfter: Instant;
+}
+
+/** One publication of an issuer's revocation state. */
+export interface EpochRecord {
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly thisUpdate: Instant;
+  readonly nextUpdate: Instant;
+  /** The signed head as it travels. */
+  readonly head: Uint8Array;
+  readonly headSha256: string;
+}
+
+/** The CRL of one shard; the latest of each shard is served. */
+export interface CrlRecord {
+  readonly issuer: string;
+  readonly shard: number;
+  readonly epoch: number;
+  readonly der: Uint8Array;
+  readonly sha256: string;
+  readonly entryCount: number;
+}
+
+/** A device's signed word that it has applied an epoch. */
+export interface AckRecord {
+  readonly device: string;
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly appliedAt: Instant;
+  readonly receivedAt: Instant;
+  readonly via: string;
+}
+
+/** The answer given to a device's message, kept so that asking again gives the same (I4). */
+export interface AnswerRecord {
+  readonly device: string;
+  readonly messageId: string;
+  readonly payloadSha256: string;
+  /** Payload of the answer's body, to be put into a fresh envelope; see intake. */
+  readonly answer: Uint8Array;
+  readonly expiresAt: Instant;
+}
+
+/** Highest counter seen of one device stream. */
+export interface SequenceRecord {
+  readonly device: string;
+  readonly generation: number;
+  readonly stream: "mqtt" | "courier";
+  readonly counter: number;
+}
+
+/** The last status report of a device, as decoded JSON. */
+export interface ReportRecord {
+  readonly device: string;
+  readonly receivedAt: Instant;
+  readonly report: string;
+}
+
+/** A message to the broker that is published after the commit and removed once it is handed over. */
+export interface OutboxRecord {
+  /** Grows; given by the store. */
+  readonly id: number;
+  readonly topic: string;
+  /** Empty clears a retained topic. */
+  readonly payload: Uint8Array;
+  readonly retain: boolean;
+}
+
+/** Roles of persons (DESIGN.md section 8), weakest first. */
+export type Role = "viewer" | "auditor" | "field" | "factory" | "operator" | "security" | "approver" | "admin";
+
+/** A person who may use the API with a client certificate. */
+export interface OperatorRecord {
+  readonly name: string;
+  readonly role: Role;
+  readonly certificateSha256: string;
+  readonly notAfter: Instant;
+  readonly createdAt: Instant;
+  readonly disabledAt: Instant | undefined;
+}
+
+/** One entry of the audit chain. */
+export interface AuditRecord {
+  /** 1, 2, 3 … without a gap (I9). */
+  readonly sequence: number;
+  readonly at: Instant;
+  /** `operator:alice`, `device:edge-1`, `controller`, `local`. */
+  readonly actor: string;
+  /** An event name of audit/events.ts. */
+  readonly action: string;
+  readonly target: string;
+  readonly outcome: "success" | "failure" | "intent";
+  /** JSON object with string values. */
+  readonly details: string;
+  /** SHA-256 of the entry before; 64 zeros for the first. */
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** Count of unexpired, unrevoked device certificates issued within one hour. */
+export interface AgeCounter {
+  /** Hours since the Unix epoch of notBefore plus backdating, that is of issuance. */
+  readonly hour: number;
+  readonly site: string;
+  readonly profile: string;
+  readonly issuer: string;
+  readonly count: number;
+}

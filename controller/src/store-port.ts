@@ -1,0 +1,185 @@
+import type { Instant } from "@fleetcert/shared";
+import type {
+  AckRecord,
+  AgeCounter,
+  AnswerRecord,
+  AuditRecord,
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceIdentifier,
+  DeviceRecord,
+  EpochRecord,
+  IntentRecord,
+  OperatorRecord,
+  OutboxRecord,
+  ReportRecord,
+  RevocationRecord,
+  SequenceRecord,
+  ShardRecord,
+} from "./records.ts";
+
+/**
+ * The controller's memory. One contract suite (test/contracts) runs over every implementation.
+ *
+ * `transaction` runs work alone (serialisable); what it wrote is durable when it resolves and gone when it throws.
+ * Transactions queue up; one must not be started inside another. Throws `store-failed` for faults of the medium.
+ */
+export interface Store {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** The tables, inside one transaction. Lookups return undefined when absent; `put` inserts or replaces by key. */
+export interface Transaction {
+  readonly devices: DeviceTable;
+  readonly identifiers: IdentifierTable;
+  readonly claims: ClaimTable;
+  readonly certificates: CertificateTable;
+  readonly intents: IntentTable;
+  readonly shards: ShardTable;
+  readonly revocations: RevocationTable;
+  readonly epochs: EpochTable;
+  readonly crls: CrlTable;
+  readonly acks: AckTable;
+  readonly answers: AnswerTable;
+  readonly sequences: SequenceTable;
+  readonly reports: ReportTable;
+  readonly outbox: OutboxTable;
+  readonly operators: OperatorTable;
+  readonly audit: AuditTable;
+  readonly ages: AgeTable;
+  readonly settings: SettingTable;
+}
+
+/** A page in key order: at most `limit` rows whose key is greater than `after`. */
+export interface Page {
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface DeviceTable {
+  find(id: string): Promise<DeviceRecord | undefined>;
+  put(device: DeviceRecord): Promise<void>;
+  list(page: Page): Promise<DeviceRecord[]>;
+  countByState(): Promise<Record<DeviceRecord["state"], number>>;
+}
+
+export interface IdentifierTable {
+  /** Devices that have or had the identifier. */
+  devicesOf(kind: DeviceIdentifier["kind"], value: string): Promise<string[]>;
+  /** Adds once; the same row again changes nothing. */
+  add(identifier: DeviceIdentifier): Promise<void>;
+  listOf(device: string): Promise<DeviceIdentifier[]>;
+}
+
+export interface ClaimTable {
+  find(id: string): Promise<ClaimRecord | undefined>;
+  put(claim: ClaimRecord): Promise<void>;
+  list(page: Page): Promise<ClaimRecord[]>;
+}
+
+export interface CertificateTable {
+  find(sha256: string): Promise<CertificateRecord | undefined>;
+  findBySerial(issuer: string, serial: string): Promise<CertificateRecord | undefined>;
+  /** Newest generation first; all slots when `slot` is absent. */
+  listOf(device: string, slot?: string): Promise<CertificateRecord[]>;
+  /** Keeps the age counters in step with the rows, in the same transaction. Unique in (issuer, serial) and (issuer, shard, index). */
+  put(certificate: CertificateRecord): Promise<void>;
+  /** In order of sha256. */
+  list(page: Page): Promise<CertificateRecord[]>;
+  /** All with this key, oldest first. */
+  listByKey(spkiSha256: string): Promise<CertificateRecord[]>;
+}
+
+export interface IntentTable {
+  find(tbsSha256: string): Promise<IntentRecord | undefined>;
+  put(intent: IntentRecord): Promise<void>;
+  listOpen(): Promise<IntentRecord[]>;
+}
+
+export interface ShardTable {
+  find(issuer: string, shard: number): Promise<ShardRecord | undefined>;
+  put(shard: ShardRecord): Promise<void>;
+  listOf(issuer: string): Promise<ShardRecord[]>;
+}
+
+export interface RevocationTable {
+  find(issuer: string, serial: string): Promise<RevocationRecord | undefined>;
+  put(revocation: RevocationRecord): Promise<void>;
+  /** In order of index. */
+  listOf(issuer: string, shard: number): Promise<RevocationRecord[]>;
+  /** Those with epoch 0. */
+  listUnpublished(issuer: string): Promise<RevocationRecord[]>;
+}
+
+export interface EpochTable {
+  latest(issuer: string): Promise<EpochRecord | undefined>;
+  find(issuer: string, epoch: number): Promise<EpochRecord | undefined>;
+  put(epoch: EpochRecord): Promise<void>;
+}
+
+export interface CrlTable {
+  latest(issuer: string, shard: number): Promise<CrlRecord | undefined>;
+  put(crl: CrlRecord): Promise<void>;
+  /** Newest epoch first. */
+  listOf(issuer: string, shard: number, limit: number): Promise<CrlRecord[]>;
+}
+
+export interface AckTable {
+  find(device: string, issuer: string): Promise<AckRecord | undefined>;
+  /** One row for each (device, issuer): the last word. */
+  put(ack: AckRecord): Promise<void>;
+  listOf(issuer: string): Promise<AckRecord[]>;
+}
+
+export interface AnswerTable {
+  find(device: string, messageId: string): Promise<AnswerRecord | undefined>;
+  put(answer: AnswerRecord): Promise<void>;
+  deleteExpired(now: Instant): Promise<void>;
+}
+
+export interface SequenceTable {
+  find(device: string, generation: number, stream: SequenceRecord["stream"]): Promise<SequenceRecord | undefined>;
+  put(sequence: SequenceRecord): Promise<void>;
+}
+
+export interface ReportTable {
+  find(device: string): Promise<ReportRecord | undefined>;
+  put(report: ReportRecord): Promise<void>;
+}
+
+export interface OutboxTable {
+  enqueue(message: Omit<OutboxRecord, "id">): Promise<void>;
+  /** Oldest first. */
+  list(limit: number): Promise<OutboxRecord[]>;
+  /** Removes all up to and including the id. */
+  removeThrough(id: number): Promise<void>;
+}
+
+export interface OperatorTable {
+  find(name: string): Promise<OperatorRecord | undefined>;
+  findByCertificate(sha256: string): Promise<OperatorRecord | undefined>;
+  put(operator: OperatorRecord): Promise<void>;
+  list(page: Page): Promise<OperatorRecord[]>;
+}
+
+export interface AuditTable {
+  /** Appends as given; refuses a sequence that is not the last + 1. */
+  append(record: AuditRecord): Promise<void>;
+  last(): Promise<AuditRecord | undefined>;
+  /** From a sequence on, in order. */
+  list(from: number, limit: number): Promise<AuditRecord[]>;
+}
+
+export interface AgeTable {
+  /** Counters of unexpired, unrevoked, unretired device certificates. Expired ones are taken out by `expire`. */
+  list(): Promise<AgeCounter[]>;
+  /** Takes certificates past their notAfter out of the counters; returns how many. */
+  expire(now: Instant): Promise<number>;
+}
+
+export interface SettingTable {
+  find(key: string): Promise<string | undefined>;
+  put(key: string, value: string): Promise<void>;
+}
