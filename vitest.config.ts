@@ -1,11 +1,36 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+
+const whole = ["test/{integration,vectors,scenarios,simulation}/**/*.test.ts"];
 
 export default defineConfig({
   test: {
-    include: ["{shared,proto,hw,agent,controller,test,scripts}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "test/bench/**"],
+    pool: "forks",
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    pool: "forks",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{shared,proto,hw,agent,controller,test,scripts}/**/*.test.ts"],
+          exclude: ["**/node_modules/**", ...whole],
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "whole",
+          include: whole,
+          // Files with real brokers, tokens and processes of their own: more at once only makes each slower.
+          maxWorkers: Math.min(2, availableParallelism()),
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
   },
 });

@@ -1,0 +1,19 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { capture } from "./process.mjs";
+import { note } from "./step.mjs";
+import { canCompile } from "./system-packages.mjs";
+import { root } from "./toolchain.mjs";
+
+/**
+ * Builds our own native addon (TLS with a token key); the builder itself knows when nothing has changed.
+ * Never fails: without it keys are kept in software.
+ * @param {{ path: string, headers: string | undefined }} node
+ */
+export async function ensureNativeParts(node) {
+  const builder = join(root, "hw", "build-native.mjs");
+  if (!existsSync(builder) || !canCompile()) return;
+  const env = node.headers ? { ...process.env, npm_config_nodedir: node.headers } : process.env;
+  const { code, output } = await capture(node.path, [builder], { cwd: root, env });
+  if (code !== 0) note(`the TLS addon was not built, so keys are kept in software. ${output.trim()}`);
+}

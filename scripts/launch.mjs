@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { handOver } from "./bootstrap/process.mjs";
+import { failure, SetupError } from "./bootstrap/step.mjs";
+import { findNode, isRunningNodeNewEnough, minimumMajor, root } from "./bootstrap/toolchain.mjs";
+
+/**
+ * Starts a program of this checkout, whatever Node the shell found: in this process when its Node is new enough,
+ * otherwise on the one in `.toolchain/`, with signals passed on and its exit code returned.
+ * @param {string} main the program's TypeScript file, from the root of the checkout
+ */
+export async function launch(main) {
+  const file = join(root, main);
+  if (isRunningNodeNewEnough) {
+    hideExperimentalWarnings();
+    await import(pathToFileURL(file).href);
+    return;
+  }
+  const node = findNode();
+  if (!node) {
+    failure(
+      new SetupError(
+        `this needs Node ${minimumMajor} or newer; the shell found ${process.versions.node}`,
+        `run "npm start" once in ${root}, or install Node ${minimumMajor}`,
+      ),
+    );
+    process.exitCode = 1;
+    return;
+  }
+  process.exitCode = await handOver(node.path, [
+    "--disable-warning=ExperimentalWarning",
+    file,
+    ...process.argv.slice(2),
+  ]);
+}
+
+/** What the flag --disable-warning=ExperimentalWarning does, for a process that has started without it. */
+function hideExperimentalWarnings() {
+  const printers = process.listeners("warning");
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => {
+    if (warning.name === "ExperimentalWarning") return;
+    for (const print of printers) print.call(process, warning);
+  });
+}
