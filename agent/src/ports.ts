@@ -1,0 +1,125 @@
+import type { Clock, Duration, Instant, ProviderKey } from "@fleetcert/shared";
+import type { Body, Message } from "@fleetcert/proto";
+
+/** Randomness; only adapters implement it. */
+export interface RandomSource {
+  bytes(length: number): Uint8Array;
+  /** Uniform in [0, 1), for jitter only. */
+  fraction(): number;
+}
+
+/** Waiting; only adapters implement it, tests use a manual one. Rejects with the signal's reason when aborted. */
+export interface Timer {
+  sleep(duration: Duration, signal: AbortSignal): Promise<void>;
+}
+
+/** The agent's small durable memory (level). What `write` took is on the disk when it resolves, all or nothing. */
+export interface StateStore {
+  read(key: string): Promise<Uint8Array | undefined>;
+  /** Applies puts and deletes atomically, fsynced. */
+  write(changes: readonly StateChange[]): Promise<void>;
+  /** Keys with the prefix in order, at most `limit`. */
+  keys(prefix: string, limit: number): Promise<string[]>;
+}
+
+export type StateChange =
+  | { readonly put: string; readonly value: Uint8Array }
+  | { readonly delete: string };
+
+/** A credential in use: a key of the provider with its certificate and chain (DER, issuing CA first). */
+export interface Credential {
+  readonly key: ProviderKey;
+  readonly certificate: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+  readonly generation: number;
+}
+
+/** Where and as whom to open an MQTT session. */
+export type SessionRequest =
+  | {
+      readonly type: "operational";
+      readonly host: string;
+      readonly port: number;
+      readonly device: string;
+      readonly credential: Credential;
+    }
+  | {
+      readonly type: "bootstrap";
+      readonly host: string;
+      readonly port: number;
+      readonly clientId: string;
+      readonly claim?: { readonly id: string; readonly secret: Uint8Array };
+      /** An expired operational credential that authenticates instead of a claim. */
+      readonly credential?: Credential;
+    };
+
+/** One live MQTT session. It never reconnects by itself; `closed` settles once and for all. */
+export interface Session {
+  /** QoS 1; resolves at PUBACK, rejects with `offline` when the session ends before. */
+  publish(topic: string, payload: Uint8Array): Promise<void>;
+  /** Resolves at SUBACK; `denied` when the broker refuses the filter. */
+  subscribe(filters: readonly string[]): Promise<void>;
+  unsubscribe(filters: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a session's owner is told; handlers must not throw. */
+export interface SessionEvents {
+  message(topic: string, payload: Uint8Array): void;
+  closed(cause: unknown): void;
+}
+
+/**
+ * Opens MQTT sessions with handlers attached before CONNECT, so that no message is missed. `verifyServer` sees the
+ * server's raw DER chain before a single octet of MQTT is sent; when it throws, the socket is closed and nothing secret has
+ * left. `open` resolves at CONNACK, rejects with `offline`, `timeout`, `denied` (CONNACK refused) or what `verifyServer` threw.
+ */
+export interface Link {
+  open(
+    request: SessionRequest,
+    options: {
+      readonly verifyServer: (chain: readonly Uint8Array[]) => void;
+      readonly events: SessionEvents;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<Session>;
+}
+
+/**
+ * The conversation with the controller over whatever session is live: signs with the given key, numbers, sends, and
+ * matches answers.
+ *
+ * - `ask` publishes the body and repeats it (fresh envelope, same message id and body) until an answer with that
+ *   inReplyTo arrives; resolves with the verified answer, rejects with `timeout` after `patience`, or `offline`.
+ * - `tell` publishes once.
+ */
+export interface Conversation {
+  ask(body: Body, options: { readonly signer: ProviderKey; readonly patience: Duration; readonly signal: AbortSignal }): Promise<Message>;
+  tell(body: Body, options: { readonly signer: ProviderKey }): Promise<void>;
+}
+
+/** Structured log of events, not prose. */
+export interface Log {
+  info(fields: Readonly<Record<string, unknown>>, event: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, event: string): void;
+  error(fields: Readonly<Record<string, unknown>>, event: string): void;
+}
+
+/** A named point where a test may kill the process; does nothing in production. */
+export type Failpoint = (name: string) => Promise<void>;
+
+/** What every duty may be given. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly timer: Timer;
+  readonly log: Log;
+  readonly failpoint: Failpoint;
+}
+
+/** The estimated present and how well it is known (DESIGN.md section 6, Time). */
+export interface TimeEstimate {
+  readonly at: Instant;
+  /** `anchored`: a signed controller time was seen in this process; `unverified`: only the wall clock; `unknown`: the wall clock is below the floor. */
+  readonly status: "anchored" | "unverified" | "unknown";
+}
