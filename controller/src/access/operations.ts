@@ -1,0 +1,304 @@
+import type { Instant } from "@fleetcert/shared";
+import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
+
+/** Who gives a command, and how it came; every mutating command is audited under it (I8). */
+export interface Actor {
+  /** `operator:alice`, or `local` for the host's administrator on the unix socket. */
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** A page of a listing; `next` is given back as `after`. */
+export interface PageOf<T> {
+  readonly items: readonly T[];
+  readonly next: string | undefined;
+}
+
+/** What every listing takes; `filter` is an expression of the filter language. */
+export interface ListRequest {
+  readonly after?: string;
+  readonly limit?: number;
+  readonly filter?: string;
+}
+
+/** Everything a person can ask of the controller, whatever the way: HTTPS, unix socket, or the same process. */
+export interface Operations {
+  readonly claims: ClaimOperations;
+  readonly devices: DeviceOperations;
+  readonly certificates: CertificateOperations;
+  readonly fleet: FleetOperations;
+  readonly revocations: RevocationOperations;
+  readonly crls: CrlOperations;
+  readonly audit: AuditOperations;
+  readonly trust: TrustOperations;
+  readonly operators: OperatorOperations;
+}
+
+export interface ClaimView {
+  readonly id: string;
+  readonly profile: string;
+  readonly maxUses: number;
+  readonly uses: number;
+  readonly expiresAt: Instant;
+  readonly revokedAt: Instant | undefined;
+  readonly allowedDevices: readonly string[];
+  readonly attributes: DeviceAttributes;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+}
+
+export interface ClaimOperations {
+  /** The claim string is given this one time; only the hash of its secret is kept. */
+  create(
+    actor: Actor,
+    request: {
+      readonly maxUses: number;
+      /** Milliseconds. */
+      readonly validFor: number;
+      readonly profile?: string;
+      readonly allowedDevices?: readonly string[];
+      readonly attributes?: Partial<DeviceAttributes>;
+    },
+  ): Promise<{ readonly claim: ClaimView; readonly claimString: string }>;
+  list(actor: Actor, request: ListRequest): Promise<PageOf<ClaimView>>;
+  revoke(actor: Actor, id: string): Promise<ClaimView>;
+}
+
+export interface CertificateView {
+  readonly sha256: string;
+  readonly serial: string;
+  readonly issuer: string;
+  readonly device: string;
+  readonly slot: string;
+  readonly generation: number;
+  readonly profile: string;
+  readonly keyAlgorithm: string;
+  readonly protection: string;
+  readonly state: string;
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+  readonly issuedAt: Instant;
+  readonly provenAt: Instant | undefined;
+  readonly retiredAt: Instant | undefined;
+  readonly revokedAt: Instant | undefined;
+  readonly revocationReason: string;
+}
+
+export interface DeviceView {
+  readonly id: string;
+  readonly state: DeviceState;
+  readonly stateReason: string;
+  readonly attributes: DeviceAttributes;
+  readonly connected: boolean;
+  readonly createdAt: Instant;
+  readonly lastSeenAt: Instant | undefined;
+  readonly agentVersion: string;
+  /** Milliseconds. */
+  readonly clockOffset: number;
+  /** The newest proven certificate of `identity`, or the newest issued one before the first proof. */
+  readonly certificate: CertificateView | undefined;
+  /** Highest acknowledged epoch by issuer. */
+  readonly epochs: Readonly<Record<string, number>>;
+}
+
+export interface DeviceOperations {
+  list(actor: Actor, request: ListRequest): Promise<PageOf<DeviceView>>;
+  show(
+    actor: Actor,
+    id: string,
+  ): Promise<DeviceView & { readonly certificates: readonly CertificateView[]; readonly report: string | undefined }>;
+  set(
+    actor: Actor,
+    id: string,
+    attributes: Partial<Omit<DeviceAttributes, "connectivity">> & { readonly connectivity?: ConnectivityClass },
+  ): Promise<DeviceView>;
+  suspend(actor: Actor, id: string, reason: string): Promise<DeviceView>;
+  reinstate(actor: Actor, id: string): Promise<DeviceView>;
+  /** Revokes, erases keys on next contact, keeps the history. */
+  retire(actor: Actor, id: string): Promise<DeviceView>;
+  /** Asks devices to renew `identity` within a window; undefined ends it now. */
+  renew(
+    actor: Actor,
+    ids: readonly string[],
+    window?: { readonly start: Instant; readonly end: Instant },
+  ): Promise<{ readonly requested: number }>;
+}
+
+export interface CertificateOperations {
+  list(actor: Actor, request: ListRequest & { readonly notProven?: boolean }): Promise<PageOf<CertificateView>>;
+  /** By SHA-256 or by serial, hex. */
+  show(actor: Actor, id: string): Promise<CertificateView & { readonly pem: string }>;
+}
+
+export interface AgeBucketView {
+  readonly label: string;
+  /** Milliseconds, inclusive. */
+  readonly from: number;
+  /** Milliseconds, exclusive; undefined for the last. */
+  readonly to: number | undefined;
+  readonly count: number;
+}
+
+export interface AgeView {
+  readonly group: string;
+  readonly count: number;
+  readonly buckets: readonly AgeBucketView[];
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+/** Something of the controller itself that expires. */
+export interface ExpiryView {
+  readonly what: string;
+  readonly notAfter: Instant;
+  readonly renewedByItself: boolean;
+}
+
+export interface ServiceLevelView {
+  readonly name: string;
+  /** A share 0…1, or milliseconds, by `unit`. */
+  readonly value: number | undefined;
+  readonly objective: number;
+  readonly unit: "share" | "milliseconds";
+  readonly met: boolean | undefined;
+}
+
+export interface FleetOperations {
+  age(
+    actor: Actor,
+    request: { readonly by?: "site" | "profile" | "issuer"; readonly filter?: string },
+  ): Promise<{
+    readonly total: AgeView;
+    readonly groups: readonly AgeView[];
+    readonly expiries: readonly ExpiryView[];
+  }>;
+  summary(actor: Actor): Promise<{
+    readonly devices: Readonly<Record<DeviceState, number>>;
+    readonly connected: number;
+    readonly serviceLevels: readonly ServiceLevelView[];
+  }>;
+}
+
+export interface RevocationSelection {
+  readonly device?: string;
+  /** Hex. */
+  readonly serial?: string;
+  readonly reason: string;
+}
+
+export interface RevocationPlanView {
+  readonly devices: readonly string[];
+  readonly certificates: readonly CertificateView[];
+  readonly sites: readonly string[];
+  readonly owners: readonly string[];
+  readonly offline: number;
+  readonly suspends: boolean;
+  /** Whether it is above the bound one person may do alone; then it is refused for now. */
+  readonly aboveBound: boolean;
+}
+
+/** How far one epoch has come. */
+export interface PropagationView {
+  readonly issuer: string;
+  readonly epoch: number;
+  readonly requestedAt: Instant;
+  /** Milliseconds from the request until the broker refused and had dropped the sessions. */
+  readonly blockedAtBroker: number;
+  readonly expected: number;
+  readonly acknowledged: number;
+  /** Milliseconds from the request to the signed word of the device. */
+  readonly p50: number | undefined;
+  readonly p95: number | undefined;
+  readonly waiting: readonly string[];
+}
+
+export interface RevocationOperations {
+  plan(actor: Actor, selection: RevocationSelection): Promise<RevocationPlanView>;
+  revoke(
+    actor: Actor,
+    selection: RevocationSelection,
+  ): Promise<{
+    readonly plan: RevocationPlanView;
+    readonly epoch: number;
+    readonly droppedSessions: number;
+    /** Milliseconds. */
+    readonly blockedAtBroker: number;
+  }>;
+  status(actor: Actor, epoch?: number): Promise<PropagationView>;
+}
+
+export interface CrlView {
+  readonly issuer: string;
+  readonly shard: number;
+  readonly epoch: number;
+  readonly thisUpdate: Instant;
+  readonly nextUpdate: Instant;
+  readonly entryCount: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface CrlOperations {
+  list(actor: Actor): Promise<readonly CrlView[]>;
+  show(actor: Actor, issuer: string, shard: number): Promise<CrlView & { readonly der: Uint8Array }>;
+  /** Serials that stand in one epoch's CRLs and not in the other's. */
+  diff(
+    actor: Actor,
+    from: number,
+    to: number,
+  ): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[] }>;
+}
+
+export interface AuditOperations {
+  list(actor: Actor, request: { readonly from?: number; readonly limit?: number }): Promise<readonly AuditRecord[]>;
+  verify(
+    actor: Actor,
+  ): Promise<{
+    readonly ok: boolean;
+    readonly entries: number;
+    readonly firstBad: { readonly sequence: number; readonly why: string } | undefined;
+  }>;
+}
+
+export interface TrustOperations {
+  show(actor: Actor): Promise<{
+    readonly fleet: string;
+    readonly era: number;
+    readonly version: number;
+    readonly expires: Instant;
+    readonly roots: readonly { readonly sha256: string; readonly subject: string; readonly notAfter: Instant }[];
+    readonly issuers: readonly { readonly id: string; readonly subject: string; readonly notAfter: Instant }[];
+    readonly commandKeys: readonly {
+      readonly keyId: string;
+      readonly use: string;
+      readonly notBefore: Instant;
+      readonly notAfter: Instant;
+    }[];
+  }>;
+  /** Takes a bundle made with the root by `fleetcert trust renew`, and publishes it. */
+  publish(actor: Actor, bundle: Uint8Array): Promise<{ readonly era: number; readonly version: number }>;
+}
+
+export interface OperatorView {
+  readonly name: string;
+  readonly role: Role;
+  readonly certificateSha256: string;
+  readonly notAfter: Instant;
+  readonly disabledAt: Instant | undefined;
+}
+
+export interface OperatorOperations {
+  /** Certifies the key of a CSR made where the key lives. */
+  create(
+    actor: Actor,
+    request: { readonly name: string; readonly role: Role; readonly csr: Uint8Array },
+  ): Promise<{
+    readonly operator: OperatorView;
+    readonly certificate: Uint8Array;
+    readonly chain: readonly Uint8Array[];
+  }>;
+  list(actor: Actor, request: ListRequest): Promise<PageOf<OperatorView>>;
+  disable(actor: Actor, name: string): Promise<OperatorView>;
+}
