@@ -1,0 +1,75 @@
+import { parseArgs } from "node:util";
+import { FleetError } from "@fleetcert/shared";
+
+/** Which kind of keys the demo's devices have; `auto` takes the token when there is one. */
+export type DemoKeys = "auto" | "software" | "pkcs11";
+
+export interface DemoOptions {
+  readonly devices: number;
+  /** Ends by itself. */
+  readonly headless: boolean;
+  /** Where the figures go; undefined writes none. */
+  readonly json: string | undefined;
+  /** Replaces the PKI of an earlier run. */
+  readonly reset: boolean;
+  readonly keys: DemoKeys;
+  readonly scenario: "main";
+}
+
+/** The help text of `npm start`. */
+export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--keys auto|pkcs11|software]
+
+  --devices N    size of the fleet, 1 to 500 (25); the special scenes need 8
+  --headless     end by itself; exit 0 only when every check is ok
+  --json FILE    write the figures and checks of the run
+  --reset        replace the PKI of an earlier run in .demo/
+  --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), or encrypted files (software)
+  --scenario S   main (more to come: rotation, ca-rollover, revocation)
+`;
+
+/** Reads the arguments of `npm start`. Throws `usage`. */
+export function parseOptions(args: readonly string[]): DemoOptions {
+  const values = parse(args);
+  const devices = Number(values.devices);
+  if (!Number.isInteger(devices) || devices < 1 || devices > maxDevices) {
+    throw usage(`--devices ${values.devices} is not a whole number from 1 to ${maxDevices}`);
+  }
+  if (!isKeys(values.keys)) throw usage(`--keys ${values.keys} is not one of auto, pkcs11, software`);
+  if (values.scenario !== "main") throw usage(`--scenario ${values.scenario} does not exist yet; there is: main`);
+  return {
+    devices,
+    headless: values.headless,
+    json: values.json,
+    reset: values.reset,
+    keys: values.keys,
+    scenario: "main",
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        devices: { type: "string", default: "25" },
+        headless: { type: "boolean", default: false },
+        json: { type: "string" },
+        reset: { type: "boolean", default: false },
+        keys: { type: "string", default: "auto" },
+        scenario: { type: "string", default: "main" },
+      },
+    }).values;
+  } catch (cause) {
+    throw usage(cause instanceof Error ? cause.message : "the arguments are wrong", cause);
+  }
+}
+
+function isKeys(text: string): text is DemoKeys {
+  return text === "auto" || text === "software" || text === "pkcs11";
+}
+
+function usage(message: string, cause?: unknown): FleetError {
+  return new FleetError("usage", message, { hint: demoUsage, cause });
+}
+
+const maxDevices = 500;
