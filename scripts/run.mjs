@@ -6,7 +6,7 @@ import { withLock } from "./bootstrap/lock.mjs";
 import { ensureNativeParts } from "./bootstrap/native-parts.mjs";
 import { ensureNodePackages } from "./bootstrap/node-packages.mjs";
 import { handOver } from "./bootstrap/process.mjs";
-import { failure, note } from "./bootstrap/step.mjs";
+import { done, failure } from "./bootstrap/step.mjs";
 import { ensureSystemPackages, packagesFor, pathWithSystemFolders } from "./bootstrap/system-packages.mjs";
 import { ensureNode, root } from "./bootstrap/toolchain.mjs";
 
@@ -57,7 +57,7 @@ if (command) {
 async function run({ packages, script, env }, args) {
   const node = await withLock(join(root, ".toolchain", "setup.lock"), () => setUp(packages));
   if (!script) {
-    note(`everything is in place; Node is ${node.path}`);
+    done(`everything is in place; Node is ${node.path}`);
     return 0;
   }
   const [file, ...fixed] = script;

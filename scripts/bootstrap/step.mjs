@@ -28,6 +28,11 @@ export async function step(doing, work) {
   }
 }
 
+/** Prints one line that says what stands, on stderr. */
+export function done(line) {
+  process.stderr.write(`${green("✔")} ${line}\n`);
+}
+
 /** Prints one line that the person should see, on stderr. */
 export function note(line) {
   process.stderr.write(`${yellow("!")} ${line}\n`);
