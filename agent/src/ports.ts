@@ -1,5 +1,5 @@
+import type { Body, DesiredState, Message, Topic, TrustBundle } from "@fleetcert/proto";
 import type { Clock, Duration, Instant, ProviderKey } from "@fleetcert/shared";
-import type { Body, Message } from "@fleetcert/proto";
 
 /** Randomness; only adapters implement it. */
 export interface RandomSource {
@@ -22,9 +22,7 @@ export interface StateStore {
   keys(prefix: string, limit: number): Promise<string[]>;
 }
 
-export type StateChange =
-  | { readonly put: string; readonly value: Uint8Array }
-  | { readonly delete: string };
+export type StateChange = { readonly put: string; readonly value: Uint8Array } | { readonly delete: string };
 
 /** A credential in use: a key of the provider with its certificate and chain (DER, issuing CA first). */
 export interface Credential {
@@ -89,13 +87,65 @@ export interface Link {
  * The conversation with the controller over whatever session is live: signs with the given key, numbers, sends, and
  * matches answers.
  *
- * - `ask` publishes the body and repeats it (fresh envelope, same message id and body) until an answer with that
- *   inReplyTo arrives; resolves with the verified answer, rejects with `timeout` after `patience`, or `offline`.
- * - `tell` publishes once.
+ * - `ask` publishes the body and repeats it until an answer to any of the repetitions arrives; each repetition is a message of
+ *   its own (new id, new sequence, same body), because the same id with another sequence would be a replay. Resolves with the
+ *   verified answer, `refused` included; rejects with `timeout` after `patience`, or `offline` when there is no session or it
+ *   ends.
+ * - `tell` publishes once; resolves at PUBACK.
  */
 export interface Conversation {
-  ask(body: Body, options: { readonly signer: ProviderKey; readonly patience: Duration; readonly signal: AbortSignal }): Promise<Message>;
+  ask(body: Body, options: AskOptions): Promise<Message>;
   tell(body: Body, options: { readonly signer: ProviderKey }): Promise<void>;
+}
+
+export interface AskOptions {
+  readonly signer: ProviderKey;
+  readonly patience: Duration;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The fleet topics a duty follows on whatever operational session is live. What was subscribed is subscribed again on the
+ * next session. Both reject with `offline` without a session; `subscribe` with `denied` when the broker refuses.
+ */
+export interface FleetTopics {
+  subscribe(filters: readonly string[]): Promise<void>;
+  unsubscribe(filters: readonly string[]): Promise<void>;
+}
+
+/**
+ * What comes in on the operational session without being an answer. Handlers are called one after the other in order of
+ * arrival and waited for; one that throws is logged and forgotten.
+ */
+export interface Incoming {
+  /** A new operational session is live, its time anchored and its subscriptions made. */
+  connected(session: { readonly credential: Credential }): Promise<void>;
+  /** Bytes of a fleet topic (trust, heads, parts), not verified: their own envelope or hash carries the trust. */
+  fleet(topic: Topic, payload: Uint8Array): Promise<void>;
+  /** A verified desired state, newer by (era, version) than any before it. */
+  desired(desired: DesiredState): Promise<void>;
+}
+
+/**
+ * The newest trust bundle accepted.
+ *
+ * - `current` is undefined before enrolment.
+ * - `accept` takes one envelope, checks it against what is trusted, makes it durable and returns the bundle in force: an older
+ *   or equal one changes nothing and throws nothing. Throws `trust-invalid`.
+ */
+export interface TrustKeeper {
+  current(): TrustBundle | undefined;
+  accept(envelope: Uint8Array): Promise<TrustBundle>;
+}
+
+/**
+ * What the agent knows of the present. `accept` raises the floor durably; a token anchors this process, whatever its
+ * distance to the wall clock. The floor never falls.
+ */
+export interface TimeKeeper {
+  estimate(): TimeEstimate;
+  accept(signedTime: Instant, evidence: "token" | "message" | "issuance"): Promise<void>;
+  floor(): Instant;
 }
 
 /** Structured log of events, not prose. */
