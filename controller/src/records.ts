@@ -103,6 +103,12 @@ export interface IntentRecord {
   readonly index: number;
   readonly notAfter: Instant;
   readonly device: string;
+  /** Slot, generation and key the certificate is for; empty and 0 for CRLs. */
+  readonly slot: string;
+  readonly generation: number;
+  readonly spkiSha256: string;
+  /** The claim of which a use is reserved until the intent is closed; empty when there is none. */
+  readonly claimId: string;
   readonly state: "open" | "issued" | "aborted";
   readonly openedAt: Instant;
 }
