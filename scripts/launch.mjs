@@ -21,7 +21,7 @@ export async function launch(main) {
     failure(
       new SetupError(
         `this needs Node ${minimumMajor} or newer; the shell found ${process.versions.node}`,
-        `run "npm start" once in ${root}, or install Node ${minimumMajor}`,
+        `run "node scripts/run.mjs setup" in ${root}, or install Node ${minimumMajor}`,
       ),
     );
     process.exitCode = 1;
