@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./process.mjs";
-import { note } from "./step.mjs";
+import { done, note } from "./step.mjs";
 import { canCompile } from "./system-packages.mjs";
 import { root } from "./toolchain.mjs";
 
@@ -14,6 +14,7 @@ export async function ensureNativeParts(node) {
   const builder = join(root, "hw", "build-native.mjs");
   if (!existsSync(builder) || !canCompile()) return;
   const env = node.headers ? { ...process.env, npm_config_nodedir: node.headers } : process.env;
-  const { code, output } = await capture(node.path, [builder], { cwd: root, env });
-  if (code !== 0) note(`the TLS addon was not built, so keys are kept in software. ${output.trim()}`);
+  const { code, output } = await capture(node.path, [builder, "--required"], { cwd: root, env });
+  if (code !== 0) note(`keys are kept in software: ${output.trim()}`);
+  else if (output !== "") done(output.trim());
 }
