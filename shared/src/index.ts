@@ -1,3 +1,38 @@
+export { type Certificate, parseCertificate } from "./certificate/certificate.ts";
+export { DistinguishedName, encodeName, type NameAttribute } from "./certificate/distinguished-name.ts";
+export {
+  assembleSigned,
+  type CertificateTemplate,
+  type ConstraintName,
+  encodeTbsCertificate,
+  type NameConstraintsTemplate,
+  signCertificate,
+  subjectKeyIdOf,
+} from "./certificate/encode-certificate.ts";
+export type { Extension } from "./certificate/extension.ts";
+export type { ExtendedKeyUsage, KeyUsage } from "./certificate/extension-values.ts";
+export type { AlternativeName, AlternativeNames, GeneralName } from "./certificate/general-name.ts";
+export { pemDecode, pemEncode } from "./certificate/pem.ts";
+export { Serial, type SerialHex } from "./certificate/serial.ts";
+export type { PathPurpose, PathTime } from "./chain/check-certificate.ts";
+export type { ExpectedName } from "./chain/check-name.ts";
+export { isPathError, type PathError, type PathFailure, pathFailureOf } from "./chain/path-failure.ts";
+export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validatePath } from "./chain/validate-path.ts";
+export { type Claim, formatClaimString, isFleetName, parseClaimString } from "./claim/claim-string.ts";
+export { type CertificateRevocationList, parseCrl } from "./crl/crl.ts";
+export type { CrlEntry } from "./crl/crl-entries.ts";
+export {
+  type CrlEntryTemplate,
+  type CrlTemplate,
+  encodeTbsCrl,
+  type IssuingDistributionPointTemplate,
+} from "./crl/encode-crl.ts";
+export { lintCrl } from "./crl/lint-crl.ts";
+export { type ReasonCode, reasonCodeNumbers, reasonCodeOf } from "./crl/reason-code.ts";
+export { verifyCrl } from "./crl/verify-crl.ts";
+export { type Csr, parseCsr } from "./csr/csr.ts";
+export { encodeCsr } from "./csr/encode-csr.ts";
+export { DeviceId, isDeviceId, parseDeviceId } from "./device-id.ts";
 export {
   assertNever,
   type ErrorCode,
@@ -7,6 +42,10 @@ export {
   FleetError,
   isFleetError,
 } from "./errors.ts";
+export type { Comparison, Condition, Filter, FilterFacts, FilterValue } from "./filter/filter.ts";
+export { matchesFilter } from "./filter/match-filter.ts";
+export { parseFilter } from "./filter/parse-filter.ts";
+export { sha256, sha256Hex, spkiSha256 } from "./key/digest.ts";
 export type {
   KeyAlgorithm,
   KeyProvider,
@@ -17,5 +56,9 @@ export type {
   ProviderKey,
   Signer,
 } from "./key/key.ts";
+export { keyAlgorithmOf } from "./key/key-algorithm.ts";
 export { Secret, type SecretSource } from "./key/secret.ts";
+export { type SignatureAlgorithmIdentifierDer, signatureAlgorithmOf } from "./key/signature-algorithm.ts";
+export { type SignatureClaim, verifySignature } from "./key/verify-signature.ts";
+export { formatDuration, parseDuration } from "./time/duration.ts";
 export type { Clock, Duration, Instant } from "./time/instant.ts";

@@ -1,0 +1,163 @@
+import { DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
+import { decodeString } from "../asn1/der-string.ts";
+import { derSequence, derSetOf, derText } from "../asn1/der-writer.ts";
+import { toHex } from "../asn1/hex.ts";
+import { encodeOid, readOid } from "../asn1/object-identifier.ts";
+
+/** One attribute of a name; `value` is undefined when it is no character string. */
+export interface NameAttribute {
+  readonly oid: string;
+  readonly value: string | undefined;
+  /** The value's whole element. */
+  readonly der: Uint8Array;
+}
+
+/** A distinguished name (X.501): its bytes, its attributes, and how it reads and compares. */
+export class DistinguishedName {
+  readonly der: Uint8Array;
+  /** Relative distinguished names, the most general first. */
+  readonly rdns: readonly (readonly NameAttribute[])[];
+  #comparisonKeys: readonly string[] | undefined;
+
+  /** Use {@link DistinguishedName.parse}. */
+  constructor(der: Uint8Array, rdns: readonly (readonly NameAttribute[])[]) {
+    this.der = der;
+    this.rdns = rdns;
+  }
+
+  /** Parses a whole Name element; throws `der-invalid`. */
+  static parse(der: Uint8Array): DistinguishedName {
+    const reader = new DerReader(der);
+    const name = readName(reader);
+    reader.finish();
+    return name;
+  }
+
+  get isEmpty(): boolean {
+    return this.rdns.length === 0;
+  }
+
+  /** The last (most specific) common name. */
+  get commonName(): string | undefined {
+    return this.#last("2.5.4.3");
+  }
+
+  /** The last organization name. */
+  get organization(): string | undefined {
+    return this.#last("2.5.4.10");
+  }
+
+  /** RFC 4514 text, the most specific attribute first. */
+  get text(): string {
+    return this.rdns.toReversed().map(rdnText).join(",");
+  }
+
+  /** One text per relative distinguished name, the same for names that RFC 5280 §7.1 calls equal. */
+  get comparisonKeys(): readonly string[] {
+    this.#comparisonKeys ??= this.rdns.map((rdn) => rdn.map(comparisonKey).toSorted().join("\u0001"));
+    return this.#comparisonKeys;
+  }
+
+  /** Whether the names are equal by RFC 5280 §7.1: white space and ASCII case do not count, the string type neither. */
+  equals(other: DistinguishedName): boolean {
+    return this.rdns.length === other.rdns.length && this.isWithin(other);
+  }
+
+  /** Whether this name lies in the subtree under `base`, or is it. */
+  isWithin(base: DistinguishedName): boolean {
+    const keys = this.comparisonKeys;
+    return base.rdns.length <= keys.length && base.comparisonKeys.every((key, index) => key === keys[index]);
+  }
+
+  #last(oid: string): string | undefined {
+    return this.rdns.flat().findLast((attribute) => attribute.oid === oid)?.value;
+  }
+}
+
+/** Reads a Name. */
+export function readName(reader: DerReader): DistinguishedName {
+  const start = reader.position;
+  const sequence = reader.enter(tags.sequence);
+  const rdns: NameAttribute[][] = [];
+  while (!sequence.isAtEnd) rdns.push(readRdn(sequence.enter(tags.set)));
+  if (rdns.length > maxRdns) throw derInvalid(`name of ${rdns.length} parts, limit ${maxRdns}`);
+  return new DistinguishedName(reader.bytes.subarray(start, reader.position), rdns);
+}
+
+/** DER of a Name with an optional organization and a common name, as UTF8String (RFC 5280 §4.1.2.4). */
+export function encodeName(parts: { readonly commonName: string; readonly organization?: string }): Uint8Array {
+  const rdn = (oid: string, text: string): Uint8Array =>
+    derSetOf([derSequence(encodeOid(oid), derText(tags.utf8String, text))]);
+  for (const text of [parts.commonName, parts.organization ?? " "]) {
+    if (text.length === 0 || text.length > maxAttributeCharacters || text.includes("\0"))
+      throw derInvalid(`a name of ${text.length} characters, or with NUL, cannot be written`);
+  }
+  return derSequence(
+    ...(parts.organization === undefined ? [] : [rdn("2.5.4.10", parts.organization)]),
+    rdn("2.5.4.3", parts.commonName),
+  );
+}
+
+function readRdn(set: DerReader): NameAttribute[] {
+  const rdn: NameAttribute[] = [];
+  while (!set.isAtEnd) {
+    const pair = set.enter(tags.sequence);
+    const oid = readOid(pair);
+    const der = pair.element();
+    pair.finish();
+    const inner = new DerReader(der);
+    rdn.push({ oid, der, value: decodeString(der[0] as number, inner.content(der[0] as number)) });
+  }
+  if (rdn.length === 0) throw derInvalid("a name part is empty");
+  return rdn;
+}
+
+function comparisonKey({ oid, value, der }: NameAttribute): string {
+  if (value === undefined) return `${oid}=#${toHex(der)}`;
+  const folded = value
+    .replace(/[\t\n\v\f\r ]+/g, " ")
+    .replace(/^ | $/g, "")
+    .replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return `${oid}=${folded}`;
+}
+
+const rdnText = (rdn: readonly NameAttribute[]): string =>
+  rdn
+    .map(
+      ({ oid, value, der }) =>
+        `${shortNames.get(oid) ?? oid}=${value === undefined ? `#${toHex(der)}` : escapeText(value)}`,
+    )
+    .join("+");
+
+/** RFC 4514 §2.4; control characters as hex pairs, so that the text is safe on a terminal. */
+function escapeText(value: string): string {
+  return value
+    .replace(/[\\"+,;<>=]/g, "\\$&")
+    .replace(/^[ #]| $/g, "\\$&")
+    .replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+      [...new TextEncoder().encode(character)].map((octet) => `\\${octet.toString(16).padStart(2, "0")}`).join(""),
+    );
+}
+
+const maxRdns = 64;
+
+/** ub-common-name and ub-organization-name of RFC 5280 appendix A.1. */
+const maxAttributeCharacters = 64;
+
+const shortNames = new Map([
+  ["2.5.4.3", "CN"],
+  ["2.5.4.4", "SN"],
+  ["2.5.4.5", "serialNumber"],
+  ["2.5.4.6", "C"],
+  ["2.5.4.7", "L"],
+  ["2.5.4.8", "ST"],
+  ["2.5.4.9", "STREET"],
+  ["2.5.4.10", "O"],
+  ["2.5.4.11", "OU"],
+  ["2.5.4.12", "title"],
+  ["2.5.4.42", "GN"],
+  ["2.5.4.46", "dnQualifier"],
+  ["0.9.2342.19200300.100.1.1", "UID"],
+  ["0.9.2342.19200300.100.1.25", "DC"],
+  ["1.2.840.113549.1.9.1", "emailAddress"],
+]);

@@ -1,0 +1,182 @@
+import { contextTag, DerReader, tags } from "../asn1/der-reader.ts";
+import { derTime } from "../asn1/der-time.ts";
+import { readOctetAlignedBits } from "../asn1/der-values.ts";
+import {
+  derBitString,
+  derBoolean,
+  derElement,
+  derInteger,
+  derNamedBits,
+  derOctetString,
+  derSequence,
+  derText,
+} from "../asn1/der-writer.ts";
+import { encodeOid } from "../asn1/object-identifier.ts";
+import { FleetError } from "../errors.ts";
+import { sha256 } from "../key/digest.ts";
+import type { KeyAlgorithm, Signer } from "../key/key.ts";
+import { signatureAlgorithmOf } from "../key/signature-algorithm.ts";
+import type { Instant } from "../time/instant.ts";
+import { encodeName } from "./distinguished-name.ts";
+import { encodeExtension, extensionOids } from "./extension.ts";
+import { type ExtendedKeyUsage, extendedKeyUsageOids, type KeyUsage, keyUsages } from "./extension-values.ts";
+import { type AlternativeName, encodeAlternativeName } from "./general-name.ts";
+import type { Serial } from "./serial.ts";
+
+/** What a certificate is to say. The subject key identifier follows from the key. */
+export interface CertificateTemplate {
+  readonly serial: Serial;
+  /** DER Name of the issuer, taken byte for byte from the issuer's certificate. */
+  readonly issuer: Uint8Array;
+  readonly subject: { readonly commonName: string; readonly organization?: string };
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+  /** DER SubjectPublicKeyInfo of the subject. */
+  readonly spki: Uint8Array;
+  /** Subject key identifier of the issuer's certificate; wins over `issuerSpki`. */
+  readonly authorityKeyId?: Uint8Array;
+  /** The issuer's key, when its identifier is the one {@link subjectKeyIdOf} gives. */
+  readonly issuerSpki?: Uint8Array;
+  /** Algorithm of the key that will sign. */
+  readonly signatureAlgorithmOf: KeyAlgorithm;
+  readonly basicConstraints?: { readonly ca: boolean; readonly pathLen?: number };
+  readonly keyUsage: readonly KeyUsage[];
+  readonly extendedKeyUsage?: readonly ExtendedKeyUsage[];
+  readonly subjectAlternativeNames?: readonly AlternativeName[];
+  /** URIs; each becomes a distribution point of its own. */
+  readonly crlDistributionPoints?: readonly string[];
+  readonly authorityInfoAccess?: { readonly caIssuers?: readonly string[]; readonly ocsp?: readonly string[] };
+  /** Subtrees as names without their tree mark; `ip` is `address/mask`, both in full. */
+  readonly nameConstraints?: NameConstraintsTemplate;
+}
+
+/** Name constraints for a CA certificate. */
+export interface NameConstraintsTemplate {
+  readonly permitted?: readonly ConstraintName[];
+  readonly excluded?: readonly ConstraintName[];
+}
+
+/** Base of a subtree: a host or domain, or address octets followed by mask octets. */
+export type ConstraintName =
+  | { readonly dns: string }
+  | { readonly uri: string }
+  | { readonly email: string }
+  | { readonly ipAndMask: Uint8Array }
+  | { readonly directory: Uint8Array };
+
+/** DER TBSCertificate of a template. Throws `der-invalid` for values that cannot be written. */
+export function encodeTbsCertificate(template: CertificateTemplate): Uint8Array {
+  if (!(template.notBefore < template.notAfter))
+    throw new FleetError("certificate-invalid", "the template ends before it begins");
+  return derSequence(
+    derElement(contextTag(0, "constructed"), derInteger(2)),
+    derElement(tags.integer, template.serial.bytes),
+    signatureAlgorithmOf(template.signatureAlgorithmOf),
+    template.issuer,
+    derSequence(derTime(template.notBefore), derTime(template.notAfter)),
+    encodeName(template.subject),
+    template.spki,
+    derElement(contextTag(3, "constructed"), derSequence(...encodeExtensions(template))),
+  );
+}
+
+/** Joins to-be-signed bytes, the algorithm of the key that signed and its signature into a certificate or list. */
+export function assembleSigned(tbs: Uint8Array, signerAlgorithm: KeyAlgorithm, signature: Uint8Array): Uint8Array {
+  return derSequence(tbs, signatureAlgorithmOf(signerAlgorithm), derBitString(signature));
+}
+
+/** Encodes, signs and assembles: for roots, CAs and tests. */
+export async function signCertificate(template: CertificateTemplate, signer: Signer): Promise<Uint8Array> {
+  if (template.signatureAlgorithmOf !== signer.algorithm)
+    throw new FleetError(
+      "internal",
+      `template for a ${template.signatureAlgorithmOf} signer, signer is ${signer.algorithm}`,
+    );
+  const tbs = encodeTbsCertificate(template);
+  return assembleSigned(tbs, signer.algorithm, await signer.sign(tbs));
+}
+
+/** Key identifier by RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the key's bit string. */
+export function subjectKeyIdOf(spki: Uint8Array): Uint8Array {
+  const fields = new DerReader(spki).enter(tags.sequence);
+  fields.element(tags.sequence);
+  return sha256(readOctetAlignedBits(fields)).subarray(0, 20);
+}
+
+function encodeExtensions(template: CertificateTemplate): Uint8Array[] {
+  const extension = (oid: string, value: Uint8Array, critical = false): Uint8Array =>
+    encodeExtension(oid, { critical, value });
+  const {
+    basicConstraints: basic,
+    extendedKeyUsage = [],
+    subjectAlternativeNames = [],
+    crlDistributionPoints = [],
+  } = template;
+  const authorityKeyId = template.authorityKeyId ?? (template.issuerSpki && subjectKeyIdOf(template.issuerSpki));
+  return [
+    extension(extensionOids.subjectKeyId, derOctetString(subjectKeyIdOf(template.spki))),
+    ...(authorityKeyId
+      ? [extension(extensionOids.authorityKeyId, derSequence(derElement(contextTag(0, "primitive"), authorityKeyId)))]
+      : []),
+    ...(basic ? [extension(extensionOids.basicConstraints, encodeBasicConstraints(basic), true)] : []),
+    extension(extensionOids.keyUsage, derNamedBits(template.keyUsage.map((usage) => keyUsages.indexOf(usage))), true),
+    ...(extendedKeyUsage.length > 0
+      ? [extension(extensionOids.extendedKeyUsage, derSequence(...extendedKeyUsage.map(encodeUsage)))]
+      : []),
+    ...(subjectAlternativeNames.length > 0
+      ? [extension(extensionOids.subjectAltName, derSequence(...subjectAlternativeNames.map(encodeAlternativeName)))]
+      : []),
+    ...(crlDistributionPoints.length > 0
+      ? [extension(extensionOids.crlDistributionPoints, derSequence(...crlDistributionPoints.map(encodePoint)))]
+      : []),
+    ...encodeAccess(template.authorityInfoAccess),
+    ...(template.nameConstraints
+      ? [extension(extensionOids.nameConstraints, encodeConstraints(template.nameConstraints), true)]
+      : []),
+  ];
+}
+
+function encodeBasicConstraints({ ca, pathLen }: { readonly ca: boolean; readonly pathLen?: number }): Uint8Array {
+  if (!ca) return derSequence();
+  return pathLen === undefined ? derSequence(derBoolean(true)) : derSequence(derBoolean(true), derInteger(pathLen));
+}
+
+const encodeUsage = (usage: ExtendedKeyUsage): Uint8Array =>
+  encodeOid((extendedKeyUsageOids as Record<string, string>)[usage] ?? usage);
+
+function encodePoint(uri: string): Uint8Array {
+  const fullName = derElement(contextTag(0, "constructed"), encodeAlternativeName({ uri }));
+  return derSequence(derElement(contextTag(0, "constructed"), fullName));
+}
+
+function encodeAccess(access: CertificateTemplate["authorityInfoAccess"]): Uint8Array[] {
+  const describe = (method: string) => (uri: string) => derSequence(encodeOid(method), encodeAlternativeName({ uri }));
+  const descriptions = [
+    ...(access?.ocsp ?? []).map(describe("1.3.6.1.5.5.7.48.1")),
+    ...(access?.caIssuers ?? []).map(describe("1.3.6.1.5.5.7.48.2")),
+  ];
+  if (descriptions.length === 0) return [];
+  return [encodeExtension(extensionOids.authorityInfoAccess, { critical: false, value: derSequence(...descriptions) })];
+}
+
+function encodeConstraints({ permitted = [], excluded = [] }: NameConstraintsTemplate): Uint8Array {
+  const list = (number: number, names: readonly ConstraintName[]): Uint8Array[] =>
+    names.length === 0
+      ? []
+      : [
+          derElement(
+            contextTag(number, "constructed"),
+            ...names.map((name) => derSequence(encodeConstraintName(name))),
+          ),
+        ];
+  return derSequence(...list(0, permitted), ...list(1, excluded));
+}
+
+function encodeConstraintName(name: ConstraintName): Uint8Array {
+  if ("ipAndMask" in name) return derElement(contextTag(7, "primitive"), name.ipAndMask);
+  if ("directory" in name) return derElement(contextTag(4, "constructed"), name.directory);
+  if ("uri" in name) return derText(contextTag(6, "primitive"), name.uri);
+  return "dns" in name
+    ? derText(contextTag(2, "primitive"), name.dns)
+    : derText(contextTag(1, "primitive"), name.email);
+}

@@ -1,0 +1,60 @@
+import { type DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
+import { readBooleanDefaultFalse } from "../asn1/der-values.ts";
+import { derBoolean, derOctetString, derSequence } from "../asn1/der-writer.ts";
+import { encodeOid, readOid } from "../asn1/object-identifier.ts";
+
+/** An X.509 extension; `value` is the content of its OCTET STRING. */
+export interface Extension {
+  readonly oid: string;
+  readonly critical: boolean;
+  readonly value: Uint8Array;
+}
+
+/** Object identifiers of the extensions this product knows. */
+export const extensionOids = {
+  subjectKeyId: "2.5.29.14",
+  keyUsage: "2.5.29.15",
+  subjectAltName: "2.5.29.17",
+  basicConstraints: "2.5.29.19",
+  crlNumber: "2.5.29.20",
+  reasonCode: "2.5.29.21",
+  invalidityDate: "2.5.29.24",
+  deltaCrlIndicator: "2.5.29.27",
+  issuingDistributionPoint: "2.5.29.28",
+  certificateIssuer: "2.5.29.29",
+  nameConstraints: "2.5.29.30",
+  crlDistributionPoints: "2.5.29.31",
+  certificatePolicies: "2.5.29.32",
+  policyMappings: "2.5.29.33",
+  authorityKeyId: "2.5.29.35",
+  policyConstraints: "2.5.29.36",
+  extendedKeyUsage: "2.5.29.37",
+  freshestCrl: "2.5.29.46",
+  inhibitAnyPolicy: "2.5.29.54",
+  authorityInfoAccess: "1.3.6.1.5.5.7.1.1",
+} as const;
+
+/** Reads Extensions; there must be at least one and none twice (RFC 5280 §4.2). */
+export function readExtensions(reader: DerReader): Extension[] {
+  const sequence = reader.enter(tags.sequence);
+  const extensions: Extension[] = [];
+  while (!sequence.isAtEnd) {
+    const item = sequence.enter(tags.sequence);
+    const oid = readOid(item);
+    const critical = readBooleanDefaultFalse(item);
+    const value = item.content(tags.octetString);
+    item.finish();
+    if (extensions.some((earlier) => earlier.oid === oid)) throw derInvalid(`extension ${oid} appears twice`);
+    if (extensions.length >= maxExtensions) throw derInvalid(`more than ${maxExtensions} extensions`);
+    extensions.push({ oid, critical, value });
+  }
+  if (extensions.length === 0) throw derInvalid("empty list of extensions");
+  return extensions;
+}
+
+/** DER of one extension. */
+export function encodeExtension(oid: string, { critical, value }: Omit<Extension, "oid">): Uint8Array {
+  return derSequence(encodeOid(oid), ...(critical ? [derBoolean(true)] : []), derOctetString(value));
+}
+
+const maxExtensions = 64;

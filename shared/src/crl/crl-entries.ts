@@ -1,0 +1,184 @@
+import { DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
+import { readGeneralizedTime, timeAt } from "../asn1/der-time.ts";
+import { type Extension, extensionOids, readExtensions } from "../certificate/extension.ts";
+import { Serial } from "../certificate/serial.ts";
+import type { Instant } from "../time/instant.ts";
+import { encodedReasons } from "./entry-buffer.ts";
+import { type ReasonCode, reasonCodeOf } from "./reason-code.ts";
+
+/** One revoked certificate as a list tells it. */
+export interface CrlEntry {
+  readonly serial: Serial;
+  readonly revokedAt: Instant;
+  /** `unspecified` when the entry gives none. */
+  readonly reason: ReasonCode;
+  readonly invalidityDate?: Instant;
+}
+
+/**
+ * The revokedCertificates of a list, kept as the bytes they came in: no object exists per entry.
+ *
+ * Opening walks all entries once and refuses malformed ones, serials that are not positive, and critical entry
+ * extensions other than the reason (RFC 5280 §5.3: such a list must not be used). The first {@link find} builds a hash
+ * table of offsets, four bytes a slot.
+ */
+export class CrlEntries {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  #table: Uint32Array | undefined;
+
+  /** `bytes`: content of the revokedCertificates sequence. Throws `der-invalid`, `certificate-invalid` for a serial. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    let count = 0;
+    for (let at = 0; at < bytes.length; count++) at = checkEntry(bytes, at);
+    this.count = count;
+  }
+
+  /** The entry of a serial; the first, should a list name one twice. */
+  find(serial: Serial): CrlEntry | undefined {
+    this.#table ??= this.#buildTable();
+    const mask = this.#table.length - 1;
+    for (let slot = hashSerial(serial.bytes, 0, serial.bytes.length) & mask; ; slot = (slot + 1) & mask) {
+      const at = this.#table[slot] as number;
+      if (at === 0) return undefined;
+      if (this.#hasSerial(at - 1, serial.bytes)) return readEntry(this.#bytes, at - 1);
+    }
+  }
+
+  /** All entries in the order of the list; each object is made when it is asked for. */
+  *[Symbol.iterator](): Generator<CrlEntry, void, undefined> {
+    for (let at = 0; at < this.#bytes.length; at = nextEntry(this.#bytes, at)) yield readEntry(this.#bytes, at);
+  }
+
+  /** Open addressing, at most half full; a slot holds the entry's offset + 1, zero means empty. */
+  #buildTable(): Uint32Array {
+    const table = new Uint32Array(2 ** Math.ceil(Math.log2(this.count * 2 + 2)));
+    const mask = table.length - 1;
+    const bytes = this.#bytes;
+    for (let at = 0; at < bytes.length; at = nextEntry(bytes, at)) {
+      const start = at + headerLength(bytes, at) + 2;
+      let slot = hashSerial(bytes, start, bytes[start - 1] as number) & mask;
+      while (table[slot] !== 0) slot = (slot + 1) & mask;
+      table[slot] = at + 1;
+    }
+    return table;
+  }
+
+  #hasSerial(at: number, serial: Uint8Array): boolean {
+    const start = at + headerLength(this.#bytes, at) + 2;
+    if (this.#bytes[start - 1] !== serial.length) return false;
+    for (let index = 0; index < serial.length; index++) if (this.#bytes[start + index] !== serial[index]) return false;
+    return true;
+  }
+}
+
+/** Checks the entry at an offset and returns the offset behind it; only unusual extensions cost an allocation. */
+function checkEntry(bytes: Uint8Array, at: number): number {
+  const end = nextEntry(bytes, at);
+  const start = at + headerLength(bytes, at);
+  if (bytes[start] !== tags.integer) throw derInvalid("an entry does not begin with a serial number", start);
+  const serialStart = start + 2;
+  const serialLength = bytes[start + 1] as number;
+  const timeStart = serialStart + serialLength + 2;
+  if (timeStart > end) throw derInvalid("an entry is cut off", at);
+  Serial.check(bytes, serialStart, serialLength);
+
+  const timeTag = bytes[timeStart - 2];
+  const timeLength = bytes[timeStart - 1] as number;
+  const isTime =
+    (timeTag === tags.utcTime && timeLength === 13) || (timeTag === tags.generalizedTime && timeLength === 15);
+  if (!isTime || timeStart + timeLength > end) throw derInvalid("an entry has no revocation date", timeStart - 2);
+  timeAt(bytes, timeStart, timeLength);
+  if (timeStart + timeLength < end && !isKnownReason(bytes, timeStart + timeLength, end))
+    checkEntryExtensions(bytes.subarray(timeStart + timeLength, end));
+  return end;
+}
+
+function isKnownReason(bytes: Uint8Array, start: number, end: number): boolean {
+  const number = bytes[end - 1] as number;
+  const reason = reasonCodeOf(number);
+  if (reason === undefined) return false;
+  const known = encodedReasons[reason];
+  if (known.length !== end - start) return false;
+  for (let index = 0; index < known.length; index++) if (bytes[start + index] !== known[index]) return false;
+  return true;
+}
+
+function checkEntryExtensions(der: Uint8Array): void {
+  for (const extension of readEntryExtensions(der)) {
+    if (extension.oid === extensionOids.reasonCode) readReason(extension.value);
+    else if (extension.oid === extensionOids.invalidityDate) readDate(extension.value);
+    // RFC 5280 §5.3: certificateIssuer belongs to indirect lists, which are not supported.
+    else if (extension.critical) throw derInvalid(`critical entry extension ${extension.oid} is not supported`);
+  }
+}
+
+function readEntry(bytes: Uint8Array, at: number): CrlEntry {
+  const reader = new DerReader(bytes, { start: at }).enter(tags.sequence);
+  const serial = new Serial(reader.content(tags.integer));
+  const timeTag = reader.peekTag() as number;
+  const time = reader.content(timeTag);
+  const revokedAt = timeAt(time, 0, time.length);
+  const extensions = reader.isAtEnd ? [] : readExtensions(reader);
+  const findValue = (oid: string): Uint8Array | undefined =>
+    extensions.find((extension) => extension.oid === oid)?.value;
+  const reason = findValue(extensionOids.reasonCode);
+  const invalidityDate = findValue(extensionOids.invalidityDate);
+  return {
+    serial,
+    revokedAt,
+    reason: reason === undefined ? "unspecified" : readReason(reason),
+    ...(invalidityDate === undefined ? {} : { invalidityDate: readDate(invalidityDate) }),
+  };
+}
+
+function readEntryExtensions(der: Uint8Array): Extension[] {
+  const reader = new DerReader(der);
+  const extensions = readExtensions(reader);
+  reader.finish();
+  return extensions;
+}
+
+function readReason(value: Uint8Array): ReasonCode {
+  const reader = new DerReader(value);
+  const content = reader.content(tags.enumerated);
+  reader.finish();
+  const reason = content.length === 1 ? reasonCodeOf(content[0] as number) : undefined;
+  if (reason === undefined) throw derInvalid("an entry has an unknown reason code");
+  return reason;
+}
+
+function readDate(value: Uint8Array): Instant {
+  const reader = new DerReader(value);
+  const date = readGeneralizedTime(reader);
+  reader.finish();
+  return date;
+}
+
+/** Entries are nearly always shorter than 128 bytes; two length octets are the most an entry may need. */
+function headerLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at + 1] as number;
+  return first < 0x80 ? 2 : first === 0x81 ? 3 : 4;
+}
+
+function nextEntry(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== tags.sequence) throw derInvalid("an entry is no sequence", at);
+  const header = headerLength(bytes, at);
+  const first = bytes[at + 1] as number;
+  const high = bytes[at + 2] as number;
+  const length = header === 2 ? first : header === 3 ? high : high * 256 + (bytes[at + 3] as number);
+  const isMinimal = header === 2 || (header === 3 ? length >= 0x80 : first === 0x82 && length >= 0x100);
+  const end = at + header + length;
+  if (!isMinimal || !(end <= bytes.length))
+    throw derInvalid("an entry is cut off, too long or has a length that is not minimal", at);
+  return end;
+}
+
+/** FNV-1a over the last eight octets, which are random in every serial number made by the rules. */
+function hashSerial(bytes: Uint8Array, start: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start + Math.max(0, length - 8); at < start + length; at++)
+    hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
+  return hash ^ (hash >>> 15);
+}
