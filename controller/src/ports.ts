@@ -1,4 +1,8 @@
-import type { Clock, Instant, Signer } from "@fleetcert/shared";
+import type { Body, Message, UpKind } from "@fleetcert/proto";
+import type { Clock, Duration, Instant, Signer } from "@fleetcert/shared";
+import type { FailpointName } from "./failpoints.ts";
+import type { CertificateRecord } from "./records.ts";
+import type { Transaction } from "./store-port.ts";
 
 /** Randomness; only adapters implement it. */
 export interface RandomSource {
@@ -76,7 +80,55 @@ export interface Notices {
 }
 
 /** A named point where a test may kill the process; does nothing in production. */
-export type Failpoint = (name: string) => Promise<void>;
+export type Failpoint = (name: FailpointName) => Promise<void>;
+
+/**
+ * Counters that must not go back even when an older database is put in place: they live outside of it.
+ *
+ * `read` gives the highest value ever raised to, 0 when there is none. `raise` is durable when it resolves and never
+ * lowers: a lower value changes nothing. Throws `store-failed`.
+ */
+export interface CounterAnchor {
+  read(counter: string): Promise<number>;
+  raise(counter: string, value: number): Promise<void>;
+}
+
+/** Puts what the controller says into signed envelopes, by the command key of the kind. */
+export interface MessageSealer {
+  readonly fleet: string;
+  /** Era of the current trust bundle; every growing number is ordered as (era, value). */
+  readonly era: number;
+  seal(letter: {
+    /** Device id, or `fleet`. */
+    readonly recipient: string;
+    readonly body: Body;
+    readonly inReplyTo?: string | undefined;
+    readonly validFor: Duration;
+  }): Promise<{ readonly envelope: Uint8Array; readonly payload: Uint8Array }>;
+}
+
+/** A device message that has passed intake: signature, standing, duplicates and sequence are judged already. */
+export interface DeviceMessage<B extends Body = Body> {
+  readonly device: string;
+  readonly message: Message & { readonly body: B };
+  readonly peer: PeerIdentity;
+  /** SHA-256 of the SPKI that signed it, lower-case hex. */
+  readonly signer: string;
+  /** The identity certificate of the signer; undefined while there is none. */
+  readonly certificate: CertificateRecord | undefined;
+}
+
+/**
+ * Carries out one kind of device message. It calls `reply` exactly once, inside the transaction that makes the effect
+ * durable, so that effect and answer stand or fall together (I4). Throws a FleetError to refuse; then nothing changed.
+ */
+export type MessageHandler = (
+  received: DeviceMessage,
+  reply: (tx: Transaction, body: Body) => Promise<void>,
+) => Promise<void>;
+
+/** The handler of each kind a device may send. */
+export type MessageHandlers = Readonly<Partial<Record<UpKind, MessageHandler>>>;
 
 /** What every duty may be given. */
 export interface Surroundings {
