@@ -253,9 +253,7 @@ export interface CrlOperations {
 
 export interface AuditOperations {
   list(actor: Actor, request: { readonly from?: number; readonly limit?: number }): Promise<readonly AuditRecord[]>;
-  verify(
-    actor: Actor,
-  ): Promise<{
+  verify(actor: Actor): Promise<{
     readonly ok: boolean;
     readonly entries: number;
     readonly firstBad: { readonly sequence: number; readonly why: string } | undefined;
