@@ -1,0 +1,179 @@
+import { FleetError } from "@fleetcert/shared";
+import type { Transaction } from "../../../store-port.ts";
+import { checkLimit } from "../check-values.ts";
+import { expireAges, putCertificate, putDevice } from "./memory-ages.ts";
+import { compositeKey, pageOf } from "./order.ts";
+import type { MemoryTables } from "./tables.ts";
+
+/** The store port over the memory tables; `tables` throws once the transaction is over. */
+export function memoryTransaction(tables: () => MemoryTables): Transaction {
+  return {
+    ...inventory(tables),
+    ...signing(tables),
+    ...revocation(tables),
+    ...messages(tables),
+    ...governance(tables),
+  };
+}
+
+function inventory(
+  tables: () => MemoryTables,
+): Pick<Transaction, "devices" | "identifiers" | "claims" | "certificates"> {
+  return {
+    devices: {
+      find: async (id) => tables().devices.find(id),
+      put: async (device) => putDevice(tables(), device),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().devices.group("all", ""), ({ id }) => id, { after, limit: checkLimit(limit) }),
+      countByState: async () => ({
+        active: tables().devices.group("state", "active").length,
+        suspended: tables().devices.group("state", "suspended").length,
+        retired: tables().devices.group("state", "retired").length,
+      }),
+    },
+    identifiers: {
+      devicesOf: async (kind, value) =>
+        tables()
+          .identifiers.group("value", compositeKey(kind, value))
+          .map(({ device }) => device),
+      add: async (identifier) => tables().identifiers.put(identifier),
+      listOf: async (device) => [...tables().identifiers.group("device", device)],
+    },
+    claims: {
+      find: async (id) => tables().claims.find(id),
+      put: async (claim) => tables().claims.put(claim),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().claims.group("all", ""), ({ id }) => id, { after, limit: checkLimit(limit) }),
+    },
+    certificates: {
+      find: async (sha256) => tables().certificates.find(sha256),
+      findBySerial: async (issuer, serial) => tables().certificates.group("serial", compositeKey(issuer, serial))[0],
+      listOf: async (device, slot) =>
+        tables()
+          .certificates.group("device", device)
+          .filter((certificate) => slot === undefined || certificate.slot === slot),
+      put: async (certificate) => putCertificate(tables(), certificate),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().certificates.group("all", ""), ({ sha256 }) => sha256, { after, limit: checkLimit(limit) }),
+      listByKey: async (spkiSha256) => [...tables().certificates.group("key", spkiSha256)],
+    },
+  };
+}
+
+function signing(tables: () => MemoryTables): Pick<Transaction, "intents" | "shards"> {
+  return {
+    intents: {
+      find: async (tbsSha256) => tables().intents.find(tbsSha256),
+      put: async (intent) => tables().intents.put(intent),
+      listOpen: async () => [...tables().intents.group("state", "open")],
+    },
+    shards: {
+      find: async (issuer, shard) => tables().shards.find(compositeKey(issuer, shard)),
+      put: async (shard) => tables().shards.put(shard),
+      listOf: async (issuer) => [...tables().shards.group("issuer", issuer)],
+    },
+  };
+}
+
+function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations" | "epochs" | "crls" | "acks"> {
+  return {
+    revocations: {
+      find: async (issuer, serial) => tables().revocations.find(compositeKey(issuer, serial)),
+      put: async (row) => tables().revocations.put(row),
+      listOf: async (issuer, shard) => [...tables().revocations.group("shard", compositeKey(issuer, shard))],
+      listUnpublished: async (issuer) => [...tables().revocations.group("epoch", compositeKey(issuer, 0))],
+    },
+    epochs: {
+      latest: async (issuer) => tables().epochs.group("issuer", issuer)[0],
+      find: async (issuer, epoch) => tables().epochs.group("epoch", compositeKey(issuer, epoch))[0],
+      put: async (epoch) => tables().epochs.put(epoch),
+    },
+    crls: {
+      latest: async (issuer, shard) => tables().crls.group("shard", compositeKey(issuer, shard))[0],
+      put: async (crl) => tables().crls.put(crl),
+      listOf: async (issuer, shard, limit) =>
+        tables().crls.group("shard", compositeKey(issuer, shard)).slice(0, checkLimit(limit)),
+    },
+    acks: {
+      find: async (device, issuer) => tables().acks.find(compositeKey(issuer, device)),
+      put: async (ack) => tables().acks.put(ack),
+      listOf: async (issuer) => [...tables().acks.group("issuer", issuer)],
+    },
+  };
+}
+
+function messages(tables: () => MemoryTables): Pick<Transaction, "answers" | "sequences" | "reports" | "outbox"> {
+  return {
+    answers: {
+      find: async (device, messageId) => tables().answers.find(compositeKey(device, messageId)),
+      put: async (answer) => tables().answers.put(answer),
+      async deleteExpired(now) {
+        const { answers } = tables();
+        const rows = answers.group("all", "");
+        const kept = rows.findIndex(({ expiresAt }) => expiresAt > now);
+        for (const row of rows.slice(0, kept === -1 ? rows.length : kept)) {
+          answers.delete(compositeKey(row.device, row.messageId));
+        }
+      },
+    },
+    sequences: {
+      find: async (device, generation, stream) => tables().sequences.find(compositeKey(device, generation, stream)),
+      put: async (sequence) => tables().sequences.put(sequence),
+    },
+    reports: {
+      find: async (device) => tables().reports.find(device),
+      put: async (report) => tables().reports.put(report),
+    },
+    outbox: {
+      async enqueue({ topic, payload, retain }) {
+        const { marks, outbox } = tables();
+        const id = (marks.find("outboxId")?.value ?? 0) + 1;
+        outbox.put({ id, topic, payload, retain });
+        marks.put({ name: "outboxId", value: id });
+      },
+      list: async (limit) => tables().outbox.group("all", "").slice(0, checkLimit(limit)),
+      async removeThrough(id) {
+        const { outbox } = tables();
+        const rows = outbox.group("all", "");
+        const kept = rows.findIndex((row) => row.id > id);
+        for (const row of rows.slice(0, kept === -1 ? rows.length : kept)) outbox.delete(String(row.id));
+      },
+    },
+  };
+}
+
+function governance(tables: () => MemoryTables): Pick<Transaction, "operators" | "audit" | "ages" | "settings"> {
+  return {
+    operators: {
+      find: async (name) => tables().operators.find(name),
+      findByCertificate: async (sha256) => tables().operators.group("certificate", sha256)[0],
+      put: async (operator) => tables().operators.put(operator),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().operators.group("all", ""), ({ name }) => name, { after, limit: checkLimit(limit) }),
+    },
+    audit: {
+      async append(record) {
+        const next = (tables().audit.group("all", "").at(-1)?.sequence ?? 0) + 1;
+        if (record.sequence !== next) {
+          throw new FleetError("conflict", `audit entry ${record.sequence} cannot be appended: the next is ${next}`);
+        }
+        tables().audit.put(record);
+      },
+      last: async () => tables().audit.group("all", "").at(-1),
+      list: async (from, limit) =>
+        // Sequences have no gap, so an entry's place is its sequence less one.
+        tables()
+          .audit.group("all", "")
+          .slice(Math.max(0, from - 1))
+          .slice(0, checkLimit(limit)),
+    },
+    ages: {
+      list: async () => [...tables().ages.group("all", "")],
+      expire: async (now) => expireAges(tables(), now),
+    },
+    settings: {
+      find: async (key) => tables().settings.find(key)?.value,
+      put: async (key, value) => tables().settings.put({ key, value }),
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import type {
+  AckRecord,
+  AgeCounter,
+  AnswerRecord,
+  AuditRecord,
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceIdentifier,
+  DeviceRecord,
+  EpochRecord,
+  IntentRecord,
+  OperatorRecord,
+  OutboxRecord,
+  ReportRecord,
+  RevocationRecord,
+  SequenceRecord,
+  ShardRecord,
+} from "../../../records.ts";
+import { type IndexDefinition, MemoryTable, type UndoLog } from "./memory-table.ts";
+import { compositeKey, orderBy } from "./order.ts";
+
+/** All rows of the memory store, in the keys and orders of the store port. */
+export type MemoryTables = ReturnType<typeof memoryTables>;
+
+/** Empty tables whose writes go to the undo log. */
+export function memoryTables(undo: UndoLog) {
+  const table = <Row extends object>(name: string, ...fields: readonly (keyof Row & string)[]) => {
+    const key = keyOf(fields);
+    return <Index extends string>(indexes: Readonly<Record<Index, IndexDefinition<Row>>>) =>
+      new MemoryTable<Row, Index>(undo, { name, key, indexes });
+  };
+  return {
+    devices: table<DeviceRecord>("devices", "id")({ all: all("id"), state: by(["state"], "id") }),
+    identifiers: table<DeviceIdentifier>(
+      "identifiers",
+      "kind",
+      "value",
+      "device",
+    )({
+      value: by(["kind", "value"], "device"),
+      device: by(["device"], "kind", "value"),
+    }),
+    claims: table<ClaimRecord>("claims", "id")({ all: all("id") }),
+    certificates: table<CertificateRecord>(
+      "certificates",
+      "sha256",
+    )({
+      all: all("sha256"),
+      serial: { ...by(["issuer", "serial"], "sha256"), isUnique: true },
+      index: { ...by(["issuer", "shard", "index"], "sha256"), isUnique: true },
+      device: by<CertificateRecord>(["device"], "-generation", "slot", "-issuedAt", "sha256"),
+      key: by(["spkiSha256"], "issuedAt", "sha256"),
+    }),
+    intents: table<IntentRecord>("intents", "tbsSha256")({ state: by(["state"], "openedAt", "tbsSha256") }),
+    shards: table<ShardRecord>("shards", "issuer", "shard")({ issuer: by(["issuer"], "shard") }),
+    revocations: table<RevocationRecord>(
+      "revocations",
+      "issuer",
+      "serial",
+    )({
+      shard: by(["issuer", "shard"], "index", "serial"),
+      epoch: by(["issuer", "epoch"], "shard", "index", "serial"),
+    }),
+    epochs: table<EpochRecord>(
+      "epochs",
+      "issuer",
+      "era",
+      "epoch",
+    )({
+      issuer: by<EpochRecord>(["issuer"], "-era", "-epoch"),
+      epoch: by<EpochRecord>(["issuer", "epoch"], "-era"),
+    }),
+    crls: table<CrlRecord>("crls", "issuer", "shard", "epoch")({ shard: by<CrlRecord>(["issuer", "shard"], "-epoch") }),
+    acks: table<AckRecord>("acks", "issuer", "device")({ issuer: by(["issuer"], "device") }),
+    answers: table<AnswerRecord>("answers", "device", "messageId")({ all: all("expiresAt", "device", "messageId") }),
+    sequences: table<SequenceRecord>("sequences", "device", "generation", "stream")({}),
+    reports: table<ReportRecord>("reports", "device")({}),
+    outbox: table<OutboxRecord>("outbox", "id")({ all: all("id") }),
+    operators: table<OperatorRecord>(
+      "operators",
+      "name",
+    )({
+      all: all("name"),
+      certificate: {
+        group: ({ certificateSha256 }) => certificateSha256 || undefined,
+        order: orderBy<OperatorRecord>("name"),
+        isUnique: true,
+      },
+    }),
+    audit: table<AuditRecord>("audit", "sequence")({ all: all("sequence") }),
+    ages: table<AgeCounter>(
+      "ages",
+      "hour",
+      "site",
+      "profile",
+      "issuer",
+    )({ all: all("hour", "site", "profile", "issuer") }),
+    settings: table<Setting>("settings", "key")({}),
+    /** Single numbers that are no setting: the last outbox id, the time of the last `expire`. */
+    marks: table<Mark>("marks", "name")({}),
+  };
+}
+
+interface Setting {
+  readonly key: string;
+  readonly value: string;
+}
+
+interface Mark {
+  readonly name: "outboxId" | "expiredBefore";
+  readonly value: number;
+}
+
+function keyOf<Row>(fields: readonly (keyof Row & string)[]): (row: Row) => string {
+  const [first] = fields;
+  if (fields.length === 1 && first !== undefined) return (row) => String(row[first]);
+  return (row) => compositeKey(...fields.map((field) => row[field] as string | number));
+}
+
+function by<Row>(
+  group: readonly (keyof Row & string)[],
+  ...order: readonly ((keyof Row & string) | `-${keyof Row & string}`)[]
+): IndexDefinition<Row> {
+  return { group: keyOf(group), order: orderBy<Row>(...order) };
+}
+
+function all<Row>(...order: readonly (keyof Row & string)[]): IndexDefinition<Row> {
+  return { group: () => "", order: orderBy<Row>(...order) };
+}

@@ -1,0 +1,64 @@
+import type { DatabaseSync } from "node:sqlite";
+import { FleetError } from "@fleetcert/shared";
+import { firstSchema } from "./migrations/0001-first-schema.ts";
+
+/** One step of the schema. Steps are only added, never changed; there is no way back but a backup. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** All steps, in order. */
+export const migrations: readonly Migration[] = [{ version: 1, name: "first-schema", sql: firstSchema }];
+
+/**
+ * Brings a database to the newest schema, all missing steps in one transaction, each recorded. Takes the write lock, also
+ * when nothing is missing. Throws `data-directory` when the file is not ours or was written by a newer controller.
+ */
+export function migrate(database: DatabaseSync, steps: readonly Migration[], now: number): void {
+  database.exec("begin immediate");
+  try {
+    checkOwner(database);
+    const present = currentVersion(database);
+    const newest = steps.at(-1)?.version ?? 0;
+    if (present > newest) {
+      throw new FleetError("data-directory", `the store has schema ${present}, this controller knows up to ${newest}`, {
+        hint: "start the newer controller again, or restore the backup made before the upgrade",
+      });
+    }
+    for (const step of steps.filter(({ version }) => version > present)) apply(database, step, now);
+    database.exec("commit");
+  } catch (error) {
+    if (database.isTransaction) database.exec("rollback");
+    throw error;
+  }
+}
+
+function apply(database: DatabaseSync, { version, name, sql }: Migration, now: number): void {
+  database.exec(sql);
+  database.prepare("insert into migrations (version, name, applied_at) values (?, ?, ?)").run(version, name, now);
+}
+
+function currentVersion(database: DatabaseSync): number {
+  database.exec(
+    "create table if not exists migrations (version integer primary key, name text not null, applied_at integer not null) strict",
+  );
+  const row = database.prepare("select max(version) as version from migrations").get();
+  return Number(row?.["version"] ?? 0);
+}
+
+function checkOwner(database: DatabaseSync): void {
+  const id = Number(database.prepare("pragma application_id").get()?.["application_id"]);
+  if (id === applicationId) return;
+  const tables = Number(database.prepare("select count(*) as count from sqlite_schema").get()?.["count"]);
+  if (id !== 0 || tables !== 0) {
+    throw new FleetError("data-directory", "the file is a database of another program", {
+      hint: "name the data directory that fleetcert init made",
+    });
+  }
+  database.exec(`pragma application_id = ${applicationId}`);
+}
+
+/** "flct" in ASCII; shown by file(1). */
+const applicationId = 0x66_6c_63_74;

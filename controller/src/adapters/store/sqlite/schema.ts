@@ -1,0 +1,43 @@
+import type {
+  AckRecord,
+  AgeCounter,
+  AnswerRecord,
+  AuditRecord,
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceIdentifier,
+  DeviceRecord,
+  EpochRecord,
+  IntentRecord,
+  OperatorRecord,
+  OutboxRecord,
+  ReportRecord,
+  RevocationRecord,
+  SequenceRecord,
+  ShardRecord,
+} from "../../../records.ts";
+import type { AttributeColumns } from "./attribute-columns.ts";
+
+/** The tables of the newest migration as kysely sees them; columns are snake_case in the file and camelCase here. */
+export interface Schema {
+  devices: Omit<DeviceRecord, "attributes"> & AttributeColumns;
+  identifiers: DeviceIdentifier;
+  claims: Omit<ClaimRecord, "attributes" | "allowedDevices"> & AttributeColumns & { readonly allowedDevices: string };
+  certificates: CertificateRecord;
+  intents: IntentRecord;
+  shards: ShardRecord;
+  revocations: RevocationRecord;
+  epochs: EpochRecord;
+  crls: CrlRecord;
+  acks: AckRecord;
+  answers: AnswerRecord;
+  sequences: SequenceRecord;
+  reports: ReportRecord;
+  outbox: Omit<OutboxRecord, "retain"> & { readonly retain: number };
+  operators: OperatorRecord;
+  audit: AuditRecord;
+  ages: AgeCounter;
+  ageClock: { readonly id: number; readonly expiredBefore: number };
+  settings: { readonly key: string; readonly value: string };
+}
