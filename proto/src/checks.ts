@@ -12,17 +12,26 @@ function text(value: string | null | undefined, field: string, maxLength: number
 }
 
 function uint(value: unknown, field: string, max = Number.MAX_SAFE_INTEGER): number {
-  const result = value ?? 0;
-  if (typeof result !== "number" || !Number.isSafeInteger(result) || result < 0 || result > max) {
-    fail(`${field} is not an integer from 0 to ${max}`);
-  }
-  return result as number;
+  const result = plainNumber(value);
+  if (!Number.isSafeInteger(result) || result < 0 || result > max) fail(`${field} is not an integer from 0 to ${max}`);
+  return result;
 }
 
 function int(value: unknown, field: string): number {
-  const result = value ?? 0;
-  if (typeof result !== "number" || !Number.isSafeInteger(result)) fail(`${field} is not an integer`);
-  return result as number;
+  const result = plainNumber(value);
+  if (!Number.isSafeInteger(result)) fail(`${field} is not an integer`);
+  return result;
+}
+
+/**
+ * protobufjs hands 64-bit integers over as Long objects whenever the package `long` happens to be installed. One that a
+ * number cannot hold exactly rounds to no safe integer and is refused by its caller.
+ */
+function plainNumber(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value === "number") return value;
+  const isLong = typeof value === "object" && "toNumber" in value && typeof value.toNumber === "function";
+  return isLong ? (value as { toNumber(): number }).toNumber() : Number.NaN;
 }
 
 function bytes(value: Uint8Array | null | undefined, field: string, maxBytes: number, minBytes = 1): Uint8Array {

@@ -25,7 +25,10 @@ interface EnvelopeSignature {
 /** Largest envelope any transport may carry. */
 export const maxEnvelopeBytes = 60 * 1024;
 
-/** Signs a payload over its pre-authentication encoding, once by each signer, and encodes the envelope. */
+/**
+ * Signs a payload over its pre-authentication encoding, once by each signer, and encodes the envelope. Throws
+ * `message-too-large` for one that no transport would carry.
+ */
 export async function signEnvelope(
   payloadType: PayloadType,
   payload: Uint8Array,
@@ -49,9 +52,7 @@ export async function addSignature(bytes: Uint8Array, signer: Signer): Promise<U
 
 /** Decodes an envelope. Throws `message-too-large` or `message-invalid`; says nothing about its signatures. */
 export function decodeEnvelope(bytes: Uint8Array): SignedEnvelope {
-  if (bytes.length > maxEnvelopeBytes) {
-    throw new FleetError("message-too-large", `envelope has ${bytes.length} bytes, limit ${maxEnvelopeBytes}`);
-  }
+  requireSize(bytes);
   let raw: fleetcert.v1.SignedEnvelope;
   try {
     raw = fleetcert.v1.SignedEnvelope.decode(bytes) as fleetcert.v1.SignedEnvelope;
@@ -60,10 +61,16 @@ export function decodeEnvelope(bytes: Uint8Array): SignedEnvelope {
   }
   const payloadType = Object.values(payloadTypes).find((type) => type === raw.payloadType);
   if (payloadType === undefined) {
-    throw new FleetError("version-unsupported", `payload type ${JSON.stringify(raw.payloadType.slice(0, 80))} is unknown`);
+    throw new FleetError(
+      "version-unsupported",
+      `payload type ${JSON.stringify(raw.payloadType.slice(0, 80))} is unknown`,
+    );
   }
   if (raw.signatures.length === 0 || raw.signatures.length > maxSignatures) {
-    throw new FleetError("message-invalid", `envelope has ${raw.signatures.length} signatures, 1 to ${maxSignatures} allowed`);
+    throw new FleetError(
+      "message-invalid",
+      `envelope has ${raw.signatures.length} signatures, 1 to ${maxSignatures} allowed`,
+    );
   }
   return {
     payloadType,
@@ -101,7 +108,14 @@ function encodeEnvelope(
   payload: Uint8Array,
   signatures: { keyId: Uint8Array; signature: Uint8Array }[],
 ): Uint8Array {
-  return fleetcert.v1.SignedEnvelope.encode({ payloadType, payload, signatures }).finish();
+  const bytes = fleetcert.v1.SignedEnvelope.encode({ payloadType, payload, signatures }).finish();
+  requireSize(bytes);
+  return bytes;
+}
+
+function requireSize({ length }: Uint8Array): void {
+  if (length <= maxEnvelopeBytes) return;
+  throw new FleetError("message-too-large", `envelope has ${length} bytes, limit ${maxEnvelopeBytes}`);
 }
 
 const maxSignatures = 4;

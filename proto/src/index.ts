@@ -1,6 +1,70 @@
-export * from "./codec.ts";
-export * from "./envelope.ts";
-export * from "./message.ts";
-export * from "./signer-table.ts";
-export * from "./topics.ts";
-export * from "./trust-bundle.ts";
+export { decodeBodyAtRest, encodeBodyAtRest } from "./body-at-rest.ts";
+export { decodeMessage, encodeMessage, kindOf } from "./codec.ts";
+export {
+  addSignature,
+  decodeEnvelope,
+  isSignedBy,
+  maxEnvelopeBytes,
+  type PayloadType,
+  payloadTypes,
+  preAuthenticationEncoding,
+  type SignedEnvelope,
+  signEnvelope,
+  signerHints,
+} from "./envelope.ts";
+export {
+  type Activated,
+  type Body,
+  type BodyOf,
+  type BodyType,
+  type Confirmed,
+  type DesiredSlot,
+  type DesiredState,
+  type Direction,
+  type DownKind,
+  downKinds,
+  type EnrolRequest,
+  type EpochStatus,
+  type FleetKind,
+  fleetKinds,
+  type HeadShard,
+  type Issued,
+  type Message,
+  type MessageKind,
+  type Refused,
+  type RenewRequest,
+  type RevocationAck,
+  type RevocationHead,
+  type SecurityEvent,
+  type Sequence,
+  type SlotGeneration,
+  type SlotStatus,
+  type StatusReport,
+  type Stream,
+  type UpKind,
+  upKinds,
+  type Via,
+  wireVersion,
+} from "./message.ts";
+export { crlPartBytes, joinParts, partCount, splitParts } from "./parts.ts";
+export { type Arrival, requireMaySign, type SignerStanding, signerTable } from "./signer-table.ts";
+export {
+  bootstrapClientId,
+  bootstrapSubscriptions,
+  deviceSubscriptions,
+  formatTopic,
+  isBootstrapClientId,
+  mayDeviceSubscribe,
+  parseTopic,
+  type Topic,
+} from "./topics.ts";
+export {
+  acceptTrustBundle,
+  type CommandKey,
+  type CommandKeyUse,
+  commandKeyUseOf,
+  compareTrust,
+  decodeTrustBundle,
+  encodeTrustBundle,
+  type TrustBundle,
+} from "./trust-bundle.ts";

@@ -4,7 +4,17 @@ import type { Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
 export const wireVersion = 1;
 
 /** Kinds of messages a device sends; the last level of its topic. */
-export const upKinds = ["enrol", "attest", "renew", "activated", "report", "ack", "time", "event", "challenge"] as const;
+export const upKinds = [
+  "enrol",
+  "attest",
+  "renew",
+  "activated",
+  "report",
+  "ack",
+  "time",
+  "event",
+  "challenge",
+] as const;
 /** Kinds of messages the controller sends to one device. */
 export const downKinds = ["issued", "refused", "confirmed", "received", "time", "challenge", "desired"] as const;
 /** Kinds of messages the controller sends to the whole fleet. */

@@ -23,7 +23,11 @@ export type Arrival = "operational" | "bootstrap" | "courier";
 export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arrival, readonly UpKind[]>>>> = {
   csr: { operational: [], bootstrap: ["enrol", "attest"], courier: ["enrol", "attest"] },
   // An enrolment asked again after a lost answer is still signed by its CSR key, which has been issued meanwhile.
-  issued: { operational: ["activated", "time"], bootstrap: ["enrol", "attest"], courier: ["activated", "enrol", "attest"] },
+  issued: {
+    operational: ["activated", "time"],
+    bootstrap: ["enrol", "attest"],
+    courier: ["activated", "enrol", "attest"],
+  },
   proven: {
     operational: ["renew", "activated", "report", "ack", "time", "event", "challenge"],
     bootstrap: ["renew"],

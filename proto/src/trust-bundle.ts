@@ -89,12 +89,14 @@ export function acceptTrustBundle(
   const knownFingerprints = new Set(trusted.map((root) => root.sha256));
   for (const root of roots) {
     const isNew = !knownFingerprints.has(root.sha256);
-    if (isNew && !isSignedBy(envelope, root.spki)) refuse(`the new root ${root.sha256.slice(0, 16)}… has not signed the bundle`);
+    if (isNew && !isSignedBy(envelope, root.spki))
+      refuse(`the new root ${root.sha256.slice(0, 16)}… has not signed the bundle`);
   }
   if ("bundle" in known) {
     if (bundle.fleet !== known.bundle.fleet) refuse(`the trust bundle is of fleet ${bundle.fleet}`);
     if (compareTrust(bundle, known.bundle) <= 0) refuse(`trust bundle ${bundle.era}.${bundle.version} is not newer`);
-  } else if (known.fleet !== undefined && bundle.fleet !== known.fleet) refuse(`the trust bundle is of fleet ${bundle.fleet}`);
+  } else if (known.fleet !== undefined && bundle.fleet !== known.fleet)
+    refuse(`the trust bundle is of fleet ${bundle.fleet}`);
   return bundle;
 }
 

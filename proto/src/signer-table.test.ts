@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { upKinds } from "./message.ts";
+import { type Arrival, requireMaySign, type SignerStanding, signerTable } from "./signer-table.ts";
+
+const arrivals: readonly Arrival[] = ["operational", "bootstrap", "courier"];
+const everythingOperational = ["renew", "activated", "report", "ack", "time", "event", "challenge"];
+
+/** DESIGN.md section 5, "Which key may sign what", one line each; what is not named is refused. */
+const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
+  ["csr", "bootstrap", ["enrol", "attest"]],
+  ["csr", "courier", ["enrol", "attest"]],
+  // `time` besides `activated`: a device without a known time must check the server's dates on its proving session.
+  ["issued", "operational", ["activated", "time"]],
+  // Asking again for an answer that was lost.
+  ["issued", "bootstrap", ["enrol", "attest"]],
+  ["issued", "courier", ["activated", "enrol", "attest"]],
+  ["proven", "operational", everythingOperational],
+  ["proven", "courier", everythingOperational],
+  ["proven", "bootstrap", ["renew"]],
+  ["retired-in-grace", "operational", everythingOperational.filter((kind) => kind !== "renew")],
+  ["retired-in-grace", "courier", everythingOperational.filter((kind) => kind !== "renew")],
+  ["expired", "bootstrap", ["renew"]],
+  ["expired", "courier", ["renew"]],
+];
+
+describe("the signer table", () => {
+  it("allows exactly what the design names, for every standing, kind and way", () => {
+    const allowedByDesign = (standing: string, arrival: string): readonly string[] =>
+      design.find(([one, way]) => one === standing && way === arrival)?.[2] ?? [];
+    for (const standing of Object.keys(signerTable) as SignerStanding[]) {
+      for (const arrival of arrivals) {
+        for (const kind of upKinds) {
+          const isAllowed = allowedByDesign(standing, arrival).includes(kind);
+          const act = () => requireMaySign(standing, kind, arrival);
+          if (isAllowed) expect(act, `${standing} ${arrival} ${kind}`).not.toThrow();
+          else
+            expect(act, `${standing} ${arrival} ${kind}`).toThrow(
+              expect.objectContaining({ code: "signer-not-allowed" }),
+            );
+        }
+      }
+    }
+  });
+
+  it("knows every standing the design names and no more", () => {
+    const standings = [
+      "csr",
+      "issued",
+      "proven",
+      "retired-in-grace",
+      "retired",
+      "expired",
+      "revoked",
+      "abandoned",
+      "unknown",
+    ];
+    expect(Object.keys(signerTable).sort()).toEqual(standings.sort());
+  });
+
+  it("lets a revoked, retired, abandoned or unknown key sign nothing at all", () => {
+    for (const standing of ["revoked", "retired", "abandoned", "unknown"] as const) {
+      expect(Object.values(signerTable[standing]).flat()).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,160 @@
+import type { Body, BodyOf, BodyType, Message } from "@fleetcert/proto";
+import fc from "fast-check";
+
+const text = (maxLength: number) => fc.string({ unit: "grapheme-ascii", maxLength });
+const bytes = (maxLength: number, minLength = 1) => fc.uint8Array({ minLength, maxLength });
+const hex32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((octets) => Buffer.from(octets).toString("hex"));
+const sha256 = bytes(32, 32);
+const optionalSha256 = fc.oneof(sha256, fc.constant(new Uint8Array()));
+const uint = fc.oneof(fc.maxSafeNat(), fc.nat(300), fc.constant(0));
+const uint32 = fc.oneof(fc.nat(0xffff_ffff), fc.constant(0));
+const slot = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
+const generation = fc.integer({ min: 1, max: 0xffff_ffff });
+const protection = fc.constantFrom("software" as const, "token" as const, "attested" as const);
+const keyAlgorithm = fc.constantFrom("P-256" as const, "P-384" as const, "RSA-2048" as const, "Ed25519" as const);
+const of = <T extends BodyType>(type: T) => fc.constant(type);
+
+/** One generator for every type of body, within the limits of the codec. */
+export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>> } = {
+  enrol: fc.record({
+    type: of("enrol"),
+    slot,
+    generation,
+    csr: bytes(600),
+    protection,
+    tokenSerial: text(64),
+    agentVersion: text(64),
+  }),
+  renew: fc.record({
+    type: of("renew"),
+    slot,
+    generation,
+    csr: bytes(600),
+    previousCertificateSha256: sha256,
+    protection,
+    tokenSerial: text(64),
+  }),
+  activated: fc.record({ type: of("activated"), slot, generation, certificateSha256: sha256 }),
+  report: fc.record({
+    type: of("report"),
+    agentVersion: text(64),
+    platform: text(128),
+    clockOffset: fc.maxSafeInteger(),
+    timeStatus: text(32),
+    slots: fc.array(
+      fc.record({
+        slot,
+        generation: uint32,
+        certificateSha256: optionalSha256,
+        journal: text(32),
+        certificateAge: uint,
+        protection: text(32),
+        lastError: text(512),
+      }),
+      { maxLength: 4 },
+    ),
+    epochs: fc.array(fc.record({ issuer: hex32, era: uint, epoch: uint, stale: fc.boolean() }), { maxLength: 4 }),
+    trustEra: uint,
+    trustVersion: uint,
+    desiredVersion: uint,
+    outboxLength: uint32,
+  }),
+  ack: fc.record({
+    type: of("ack"),
+    issuer: hex32,
+    era: uint,
+    epoch: uint,
+    headSha256: sha256,
+    appliedAt: uint,
+    via: fc.constantFrom("mqtt" as const, "courier" as const, "http" as const),
+  }),
+  "time-request": fc.record({ type: of("time-request") }),
+  event: fc.record({
+    type: of("event"),
+    name: text(64),
+    at: uint,
+    details: fc.dictionary(text(64), text(512), { maxKeys: 4, noNullPrototype: true }),
+  }),
+  "challenge-response": fc.record({ type: of("challenge-response"), nonce: bytes(64, 16) }),
+  issued: fc.record({
+    type: of("issued"),
+    slot,
+    generation,
+    certificate: bytes(900),
+    chain: fc.array(bytes(200), { maxLength: 3 }),
+    trustBundles: fc.array(bytes(900), { maxLength: 3 }),
+  }),
+  refused: fc.record({ type: of("refused"), code: text(64), message: text(1024), hint: text(1024), retryAfter: uint }),
+  confirmed: fc.record({ type: of("confirmed"), slot, generation, certificateSha256: sha256, grace: uint }),
+  received: fc.record({ type: of("received") }),
+  "time-token": fc.record({ type: of("time-token"), nonce: bytes(64, 16), now: uint }),
+  challenge: fc.record({ type: of("challenge"), nonce: bytes(64, 16) }),
+  desired: fc.record({
+    type: of("desired"),
+    era: uint,
+    version: uint,
+    slots: fc.array(
+      fc.record({
+        slot,
+        profile: text(64),
+        keyAlgorithm,
+        renewGeneration: uint32,
+        windowStart: uint,
+        windowEnd: uint,
+        explanationUrl: text(512),
+      }),
+      { maxLength: 3 },
+    ),
+    reportInterval: uint,
+    retire: fc.boolean(),
+    suspended: text(512),
+  }),
+  head: fc.record({
+    type: of("head"),
+    issuer: hex32,
+    era: uint,
+    epoch: uint,
+    thisUpdate: uint,
+    nextUpdate: uint,
+    shards: fc.array(
+      fc.record({
+        shard: fc.nat(0xffff),
+        coveredFrom: uint32,
+        coveredTo: uint32,
+        revokedCount: uint32,
+        crlEpoch: uint,
+        crlLength: fc.nat(64 * 1024 * 1024),
+        crlSha256: optionalSha256,
+        snapshotEpoch: uint,
+        snapshotLength: fc.nat(64 * 1024 * 1024),
+        snapshotSha256: optionalSha256,
+      }),
+      { maxLength: 4 },
+    ),
+  }),
+};
+
+/** Any body of any type. */
+export const arbitraryBody: fc.Arbitrary<Body> = fc.oneof(...(Object.values(arbitraryBodies) as fc.Arbitrary<Body>[]));
+
+/** A message around a body; every other field is arbitrary too. */
+export function arbitraryMessage(body: fc.Arbitrary<Body> = arbitraryBody): fc.Arbitrary<Omit<Message, "kind">> {
+  const party = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,63}$/);
+  const id = bytes(16, 16).map((octets) => Buffer.from(octets).toString("hex"));
+  return fc.record({
+    fleet: text(64),
+    direction: fc.constantFrom("device-to-controller", "controller-to-device", "controller-to-fleet"),
+    sender: party,
+    recipient: party,
+    messageId: id,
+    inReplyTo: fc.option(id, { nil: undefined }),
+    sentAt: uint,
+    expiresAt: uint,
+    sequence: fc.option(
+      fc.record({ generation: uint32, stream: fc.constantFrom("mqtt" as const, "courier" as const), counter: uint }),
+      { nil: undefined },
+    ),
+    traceparent: fc.option(fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 64 }), { nil: undefined }),
+    body,
+  });
+}
