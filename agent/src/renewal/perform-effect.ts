@@ -1,0 +1,138 @@
+import { assertNever, type Duration, encodeCsr, type KeyAlgorithm, type KeyProvider } from "@fleetcert/shared";
+import type { Log } from "../ports.ts";
+import type { Effect } from "./effect.ts";
+import type { Failed, IssuedRecord, RenewalEvent } from "./event.ts";
+import { formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
+import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
+
+/** What came back for a request: a certificate verified against what was asked for, or a refusal. */
+export type RequestAnswer =
+  | ({ readonly type: "issued" } & IssuedRecord)
+  | { readonly type: "refused"; readonly code: string; readonly message: string; readonly retryAfter: Duration };
+
+/** One request for the certificate of a generation; `current` is undefined for the first. */
+export interface CertificateRequest {
+  readonly generation: number;
+  readonly key: KeyRecord;
+  readonly csr: Uint8Array;
+  readonly current: CredentialRecord | undefined;
+}
+
+/**
+ * The parts of a rotation that reach beyond key store and journal. Each may be asked for again after a crash; each rejects with
+ * a FleetError whose code says why.
+ *
+ * - `install` makes the credential usable beside the current one;
+ * - `prove` resolves with the grace of the old credential once the controller has confirmed the new one;
+ * - `expose` shows the credential in use to people and local software;
+ * - `report` only notes that a report is due.
+ */
+export interface RenewalActions {
+  request(request: CertificateRequest, signal: AbortSignal): Promise<RequestAnswer>;
+  install(next: CredentialRecord): Promise<void>;
+  prove(next: CredentialRecord, signal: AbortSignal): Promise<{ readonly grace: Duration }>;
+  expose(credential: CredentialRecord): Promise<void>;
+  report(): void;
+}
+
+/** What effects are performed with. */
+export interface EffectTools {
+  readonly device: string;
+  readonly slot: string;
+  /** The algorithm the slot's profile asks for now. */
+  readonly algorithm: () => KeyAlgorithm;
+  readonly keys: KeyProvider;
+  readonly actions: RenewalActions;
+  readonly log: Log;
+}
+
+/** The effects that take time and may fail. */
+export type Work = Exclude<Effect, { do: "sleep" | "report" }>;
+
+/** Performs one effect and returns the event that tells its result, if the journal waits for one. Rejects when it failed. */
+export async function performEffect(
+  effect: Work,
+  tools: EffectTools,
+  options: { readonly current: CredentialRecord | undefined; readonly signal: AbortSignal },
+): Promise<RenewalEvent | undefined> {
+  const { actions, keys } = tools;
+  switch (effect.do) {
+    case "collect":
+      return collect(effect, tools);
+    case "expose":
+      await actions.expose(effect.credential);
+      return undefined;
+    case "generate":
+      return { type: "keyReady", generation: effect.generation, key: await findOrGenerate(effect.generation, tools) };
+    case "makeCsr": {
+      const csr = await encodeCsr({ signer: await keys.open(effect.key.ref), commonName: tools.device });
+      return { type: "csrReady", keyId: effect.key.id, csr };
+    }
+    case "request":
+      return request(effect, tools, options);
+    case "install":
+      await actions.install(effect.next);
+      return { type: "installed", keyId: effect.next.key.id };
+    case "prove": {
+      const { grace } = await actions.prove(effect.next, options.signal);
+      return { type: "proven", keyId: effect.next.key.id, grace };
+    }
+    case "destroy":
+      await keys.destroy(effect.key.ref);
+      return { type: "destroyed", keyId: effect.key.id };
+    default:
+      return assertNever(effect);
+  }
+}
+
+/** The event that tells the reducer of an effect's failure. */
+export function failureOf(effect: Effect, code: string, retryAfter: Duration = 0): Failed {
+  return { type: "failed", doing: effect.do, keyId: keyIdOf(effect), code, retryAfter };
+}
+
+/** Whether two effects are one and the same work. */
+export function isSameWork(a: Effect, b: Effect): boolean {
+  return a.do === b.do && keyIdOf(a) === keyIdOf(b);
+}
+
+async function request(
+  effect: Extract<Effect, { do: "request" }>,
+  { actions, log, slot }: EffectTools,
+  { current, signal }: { readonly current: CredentialRecord | undefined; readonly signal: AbortSignal },
+): Promise<RenewalEvent> {
+  const answer = await actions.request({ ...effect, current }, signal);
+  if (answer.type === "refused") {
+    const { code, message, retryAfter } = answer;
+    log.warn({ slot, code, message, retryAfter }, "certificate refused");
+    return failureOf(effect, code, retryAfter);
+  }
+  const { type: _, ...issued } = answer;
+  return { type: "issued", keyId: effect.key.id, issued };
+}
+
+/** A key that a crash left behind under the intended label is used, so that none is left over (I11). */
+async function findOrGenerate(generation: number, { keys, device, slot, algorithm }: EffectTools): Promise<KeyRecord> {
+  const label = formatKeyLabel({ device, slot, generation });
+  const wanted = algorithm();
+  const found = (await keys.list(label)).find((key) => key.label === label && key.algorithm === wanted);
+  const { ref, id } = found ?? (await keys.generate({ algorithm: wanted, label }));
+  return { ref, id };
+}
+
+async function collect(
+  { keep, upTo }: Extract<Effect, { do: "collect" }>,
+  { keys, device, slot, log }: EffectTools,
+): Promise<undefined> {
+  for (const { ref, id, label } of await keys.list(keyLabelPrefix({ device, slot }))) {
+    const generation = generationOfLabel(label, { device, slot });
+    // A key above what the journal knows means that the journal went back in time: nothing is destroyed on its word.
+    if (generation === undefined || generation > upTo || keep.includes(id)) continue;
+    await keys.destroy(ref);
+    log.info({ slot, generation, key: id }, "orphaned key destroyed");
+  }
+}
+
+function keyIdOf(effect: Effect): string {
+  if ("key" in effect) return effect.key.id;
+  return "next" in effect ? effect.next.key.id : "";
+}

@@ -1,0 +1,287 @@
+import { assertNever, type Duration } from "@fleetcert/shared";
+import { type BackoffSettings, backoff } from "./backoff.ts";
+import type { Effect } from "./effect.ts";
+import type { Failed, IssuedRecord, Moment, RenewalEvent } from "./event.ts";
+import { isSameWindow, planRenewal } from "./schedule.ts";
+import {
+  type CredentialRecord,
+  type Journal,
+  pendingKey,
+  type RenewalWindow,
+  referencedKeys,
+  type SlotState,
+} from "./slot-state.ts";
+
+/** The next state of a slot and what has to be done once that state is durable. */
+export interface Reduction {
+  /** The same object when nothing changed. */
+  readonly state: SlotState;
+  readonly effects: readonly Effect[];
+}
+
+/** The pace of a slot. */
+export interface RenewalSettings {
+  readonly backoff: BackoffSettings;
+  /** Longest sleep before the plan is looked at again, so that a clock that was set is noticed. */
+  readonly lookAgainAfter: Duration;
+}
+
+/**
+ * The renewal core of one slot: pure, without clock, randomness or I/O. Generation 1 goes the same way as every other.
+ *
+ * The state alone decides what has to be done next, so that a restart, a wake-up and a step forward all ask for the same effect,
+ * and a result of an effect counts only when it is about the key the journal names.
+ */
+export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, settings: RenewalSettings): Reduction {
+  const context = { moment, settings };
+  switch (event.type) {
+    case "started":
+      return start(state, context);
+    case "woke":
+      return wake(state, context);
+    case "connected":
+      return state.journal.at === "idle" || waitsForLink(state) ? proceed(state, context) : unchanged(state);
+    case "wanted":
+      return want(state, context);
+    case "window":
+      return assignWindow(state, event.window, context);
+    case "failed":
+      return fail(state, event, context);
+    default:
+      return stepForward(state, event, context);
+  }
+}
+
+interface Context {
+  readonly moment: Moment;
+  readonly settings: RenewalSettings;
+}
+
+type Result = Exclude<
+  RenewalEvent,
+  Failed | { type: "started" } | { type: "woke" } | { type: "connected" } | { type: "wanted" } | { type: "window" }
+>;
+
+/** A result moves the journal on only from the state that waits for it, and only about its key. */
+function stepForward(state: SlotState, event: Result, context: Context): Reduction {
+  const { journal } = state;
+  if (event.type === "keyReady") {
+    if (journal.at !== "intended" || journal.generation !== event.generation) return unchanged(state);
+    return moveOn(state, { at: "keyGenerated", generation: event.generation, key: event.key }, context);
+  }
+  if (pendingKey(journal)?.id !== event.keyId) return unchanged(state);
+  switch (event.type) {
+    case "csrReady":
+      if (journal.at !== "keyGenerated") return unchanged(state);
+      return moveOn(state, { ...journal, at: "requested", csr: event.csr }, context);
+    case "issued":
+      if (journal.at !== "requested") return unchanged(state);
+      return moveOn(state, { at: "issued", next: credentialOf(journal, event.issued) }, context);
+    case "installed":
+      // Two journal states and one durable write between each: `proving` says that the controller may have seen the new key.
+      if (journal.at !== "issued") return unchanged(state);
+      return moveOn(state, { at: "installed", next: journal.next }, context);
+    case "proven":
+      return journal.at === "proving" ? confirm(state, journal.next, event.grace, context) : unchanged(state);
+    case "destroyed":
+      if (journal.at !== "oldRetired" && journal.at !== "abandoned") return unchanged(state);
+      return journal.at === "oldRetired" ? moveOn(state, { at: "idle" }, context) : settle(state, context);
+    default:
+      return assertNever(event);
+  }
+}
+
+/** The old credential stays until the controller has confirmed the new one (I1). */
+function confirm(state: SlotState, next: CredentialRecord, grace: Duration, context: Context): Reduction {
+  const { current: old } = state;
+  const bounded = Math.min(Math.max(0, grace), maxGrace);
+  const journal: Journal =
+    old === undefined ? { at: "idle" } : { at: "confirmed", old, grace: bounded, until: context.moment.now + bounded };
+  const reduction = moveOn({ ...state, current: next, plan: undefined, abandoned: 0 }, journal, context);
+  return { ...reduction, effects: [{ do: "expose", credential: next }, ...reduction.effects] };
+}
+
+function start(state: SlotState, context: Context): Reduction {
+  const upTo = state.current?.generation ?? 0;
+  const effects: Effect[] = [{ do: "collect", keep: referencedKeys(state), upTo }];
+  if (state.current !== undefined) effects.push({ do: "expose", credential: state.current });
+  const isBackingOff = state.attempts > 0 && !isWaiting(state.journal);
+  if (isBackingOff) return { state, effects: [...effects, pause(state, context, 0)] };
+  const reduction = proceed(state, context);
+  return { ...reduction, effects: [...effects, ...reduction.effects] };
+}
+
+function wake(state: SlotState, context: Context): Reduction {
+  // The sleep was measured by a clock that only grows; what the wall clock says now does not lengthen the grace.
+  if (state.journal.at === "confirmed") return retireOld(state, state.journal.old, context);
+  return proceed(state, context);
+}
+
+function want(state: SlotState, context: Context): Reduction {
+  if (state.journal.at !== "idle") return isWaiting(state.journal) ? unchanged(state) : proceed(state, context);
+  return intend(state, context);
+}
+
+function assignWindow(state: SlotState, window: RenewalWindow | undefined, context: Context): Reduction {
+  if (isSameWindow(state.window, window)) return unchanged(state);
+  const assigned: SlotState = { ...state, window };
+  return state.journal.at === "idle" ? proceed(assigned, context) : { state: assigned, effects: [] };
+}
+
+/** What the state asks for now. */
+function proceed(state: SlotState, context: Context): Reduction {
+  const { journal } = state;
+  switch (journal.at) {
+    case "idle":
+      return waitForPlan(state, context);
+    case "confirmed": {
+      // Whatever the clock did meanwhile, the rest of the grace is between nothing and all of it.
+      const rest = Math.min(Math.max(0, journal.until - context.moment.now), journal.grace);
+      return { state, effects: [{ do: "sleep", duration: rest }] };
+    }
+    case "installed":
+      return moveOn(state, { at: "proving", next: journal.next }, context);
+    case "proving":
+      return isExpired(journal.next, context) ? abandon(state, context) : { state, effects: [effectOf(journal)] };
+    default:
+      return { state, effects: [effectOf(journal)] };
+  }
+}
+
+function waitForPlan(state: SlotState, context: Context): Reduction {
+  const { current } = state;
+  if (current === undefined) return state.abandoned > 0 ? intend(state, context) : unchanged(state);
+  const plan = planRenewal(state, current, context.moment);
+  const planned = plan === state.plan ? state : { ...state, plan };
+  const { moment, settings } = context;
+  const rest = plan.at - moment.now;
+  // A clock nobody vouched for starts no rotation; an expired credential, which no session can vouch for, does.
+  if (rest <= 0 && (moment.isAnchored || moment.now > current.notAfter)) return intend(planned, context);
+  const duration = rest <= 0 ? settings.lookAgainAfter : Math.min(rest, settings.lookAgainAfter);
+  return { state: planned, effects: [{ do: "sleep", duration }] };
+}
+
+function intend(state: SlotState, context: Context): Reduction {
+  const journal: Journal = { at: "intended", generation: (state.current?.generation ?? 0) + 1 };
+  const collect: Effect = { do: "collect", keep: referencedKeys(state), upTo: journal.generation - 1 };
+  const reduction = proceed({ ...state, journal, attempts: 0 }, context);
+  return { ...reduction, effects: [collect, ...reduction.effects] };
+}
+
+function retireOld(state: SlotState, old: CredentialRecord, context: Context): Reduction {
+  return moveOn(state, { at: "oldRetired", key: old.key }, context);
+}
+
+function moveOn(state: SlotState, journal: Journal, context: Context): Reduction {
+  const next: SlotState = { ...state, journal, attempts: 0, lastError: "" };
+  const reduction = proceedOnce(next, context);
+  return { ...reduction, effects: [...reduction.effects, { do: "report" }] };
+}
+
+/** `installed` is made durable by itself before `proving` is; the runner wakes it at once. */
+function proceedOnce(state: SlotState, context: Context): Reduction {
+  if (state.journal.at === "installed") return { state, effects: [{ do: "sleep", duration: 0 }] };
+  return proceed(state, context);
+}
+
+function fail(state: SlotState, failure: Failed, context: Context): Reduction {
+  if (!isAbout(state.journal, failure)) return unchanged(state);
+  const failed: SlotState = { ...state, attempts: Math.min(state.attempts + 1, maxAttempts), lastError: failure.code };
+  const { journal } = state;
+  if (journal.at === "requested" && pointlessKeyCodes.has(failure.code)) return abandon(failed, context);
+  // Another token in the slot looks the same for a while; only a key that stays away is given up.
+  const isKeyLost = failure.code === "key-not-found" && failed.attempts >= keyLostAfter;
+  if (isKeyLost && isPending(journal)) return abandon(failed, context);
+  // A token that will not delete a key must not keep the slot from its next rotation; collecting tries again later.
+  if (failure.doing === "destroy" && failed.attempts >= destroyTries) return settle(failed, context);
+  return { state: failed, effects: [pause(failed, context, failure.retryAfter), { do: "report" }] };
+}
+
+/** Gives this attempt up: its key is destroyed, and the same generation is tried again with another. */
+function abandon(state: SlotState, context: Context): Reduction {
+  const key = pendingKey(state.journal);
+  if (key === undefined) return unchanged(state);
+  const abandoned = Math.min(state.abandoned + 1, maxAttempts);
+  const reduction = proceed({ ...state, journal: { at: "abandoned", key }, attempts: 0, abandoned }, context);
+  return { ...reduction, effects: [...reduction.effects, { do: "report" }] };
+}
+
+/** Ends an attempt without a next step; how long until another one grows with how many came to nothing. */
+function settle(state: SlotState, context: Context): Reduction {
+  const idle: SlotState = { ...state, journal: { at: "idle" }, attempts: 0 };
+  return { state: idle, effects: [pause({ attempts: state.abandoned }, context, 0), { do: "report" }] };
+}
+
+function pause(
+  { attempts }: { readonly attempts: number },
+  { moment, settings }: Context,
+  retryAfter: Duration,
+): Effect {
+  return { do: "sleep", duration: backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter }) };
+}
+
+function effectOf(journal: Exclude<Journal, { at: "idle" | "confirmed" | "installed" }>): Effect {
+  switch (journal.at) {
+    case "intended":
+      return { do: "generate", generation: journal.generation };
+    case "keyGenerated":
+      return { do: "makeCsr", key: journal.key };
+    case "requested":
+      return { do: "request", generation: journal.generation, key: journal.key, csr: journal.csr };
+    case "issued":
+      return { do: "install", next: journal.next };
+    case "proving":
+      return { do: "prove", next: journal.next };
+    case "oldRetired":
+    case "abandoned":
+      return { do: "destroy", key: journal.key };
+    default:
+      return assertNever(journal);
+  }
+}
+
+function isAbout(journal: Journal, { doing, keyId }: Failed): boolean {
+  if (isWaiting(journal) || effectOf(journal).do !== doing) return false;
+  return journal.at === "intended" || pendingKey(journal)?.id === keyId;
+}
+
+function isWaiting(journal: Journal): journal is Extract<Journal, { at: "idle" | "confirmed" | "installed" }> {
+  return journal.at === "idle" || journal.at === "confirmed" || journal.at === "installed";
+}
+
+function isPending({ at }: Journal): boolean {
+  return at === "keyGenerated" || at === "requested" || at === "issued" || at === "proving";
+}
+
+/** What failed only because nobody could be reached is worth another try as soon as somebody can. */
+function waitsForLink({ journal, attempts, lastError }: SlotState): boolean {
+  const needsLink = journal.at === "requested" || journal.at === "proving";
+  return needsLink && attempts > 0 && (lastError === "offline" || lastError === "timeout");
+}
+
+/** Nothing is given up because of a clock that nobody vouched for. */
+function isExpired({ notAfter }: CredentialRecord, { moment }: Context): boolean {
+  return moment.isAnchored && moment.now > notAfter;
+}
+
+function credentialOf({ generation, key }: { generation: number; key: CredentialRecord["key"] }, issued: IssuedRecord) {
+  return { generation, key, ...issued };
+}
+
+function unchanged(state: SlotState): Reduction {
+  return { state, effects: [] };
+}
+
+/** Refusals that another try with the same key cannot change. */
+const pointlessKeyCodes: ReadonlySet<string> = new Set([
+  "key-weak",
+  "csr-invalid",
+  "csr-proof-invalid",
+  "issued-mismatch",
+]);
+
+/** 7 days: a grace longer than that only keeps a key that nobody needs. */
+const maxGrace: Duration = 604_800_000;
+const maxAttempts = 30;
+const destroyTries = 5;
+const keyLostAfter = 3;

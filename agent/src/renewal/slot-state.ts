@@ -1,0 +1,124 @@
+import type { Duration, Instant } from "@fleetcert/shared";
+
+/** What the agent durably knows of one slot. Written whole before any effect that follows from it. */
+export interface SlotState {
+  /** The credential in use; undefined until the first one is proven. */
+  readonly current: CredentialRecord | undefined;
+  readonly journal: Journal;
+  /** The window the controller last assigned. */
+  readonly window: RenewalWindow | undefined;
+  /** When the next generation is due and why; chosen once per window, so that restarts do not choose again. */
+  readonly plan: RenewalPlan | undefined;
+  /** Failures in a row since the journal last moved on. */
+  readonly attempts: number;
+  /** Attempts given up since the last credential was proven; they slow down the next. */
+  readonly abandoned: number;
+  /** Code of the last failure; empty when the last step succeeded. */
+  readonly lastError: string;
+}
+
+/** A key of the provider, as the journal names it. */
+export interface KeyRecord {
+  readonly ref: string;
+  /** SHA-256 of the SPKI, lower-case hex; the key's CKA_ID. */
+  readonly id: string;
+}
+
+/** A key with the certificate issued for it. */
+export interface CredentialRecord {
+  readonly generation: number;
+  readonly key: KeyRecord;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  /** DER, issuing CA first, root last. */
+  readonly chain: readonly Uint8Array[];
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+}
+
+/** Where a rotation stands (DESIGN.md section 6). `intended` names the generation before its key exists. */
+export type Journal =
+  | { readonly at: "idle" }
+  | { readonly at: "intended"; readonly generation: number }
+  | { readonly at: "keyGenerated"; readonly generation: number; readonly key: KeyRecord }
+  | { readonly at: "requested"; readonly generation: number; readonly key: KeyRecord; readonly csr: Uint8Array }
+  | { readonly at: "issued"; readonly next: CredentialRecord }
+  | { readonly at: "installed"; readonly next: CredentialRecord }
+  | { readonly at: "proving"; readonly next: CredentialRecord }
+  | { readonly at: "confirmed"; readonly old: CredentialRecord; readonly grace: Duration; readonly until: Instant }
+  | { readonly at: "oldRetired"; readonly key: KeyRecord }
+  /** A key that came to nothing and is about to be destroyed. */
+  | { readonly at: "abandoned"; readonly key: KeyRecord };
+
+/** Name of a journal state, as reports show it. */
+export type JournalName = Journal["at"];
+
+/** Every journal state, in order. */
+export const journalNames: readonly JournalName[] = [
+  "idle",
+  "intended",
+  "keyGenerated",
+  "requested",
+  "issued",
+  "installed",
+  "proving",
+  "confirmed",
+  "oldRetired",
+  "abandoned",
+];
+
+/** The point in time chosen for the next generation. */
+export interface RenewalPlan {
+  readonly generation: number;
+  readonly at: Instant;
+  /** The window it was chosen in; undefined when it follows from the certificate's age. */
+  readonly window: RenewalWindow | undefined;
+}
+
+/** A window the controller assigned (semantics of RFC 9773). */
+export interface RenewalWindow {
+  readonly generation: number;
+  readonly start: Instant;
+  readonly end: Instant;
+}
+
+/** A slot that never had a credential. */
+export const emptySlot: SlotState = {
+  current: undefined,
+  journal: { at: "idle" },
+  window: undefined,
+  plan: undefined,
+  attempts: 0,
+  abandoned: 0,
+  lastError: "",
+};
+
+/** The generation the journal works on, or the one in use; 0 before the first. */
+export function generationUnderWay({ journal, current }: SlotState): number {
+  if ("generation" in journal) return journal.generation;
+  return "next" in journal ? journal.next.generation : (current?.generation ?? 0);
+}
+
+/** Ids of the keys the state refers to; every other key of the slot is an orphan. */
+export function referencedKeys({ current, journal }: SlotState): string[] {
+  const pending = pendingKey(journal);
+  const old = journal.at === "confirmed" ? journal.old.key : undefined;
+  return [current?.key, pending, old].filter((key) => key !== undefined).map(({ id }) => id);
+}
+
+/** The key of the generation under way, or the one about to be destroyed. */
+export function pendingKey(journal: Journal): KeyRecord | undefined {
+  switch (journal.at) {
+    case "keyGenerated":
+    case "requested":
+    case "oldRetired":
+    case "abandoned":
+      return journal.key;
+    case "issued":
+    case "installed":
+    case "proving":
+      return journal.next.key;
+    default:
+      return undefined;
+  }
+}
