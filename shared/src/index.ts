@@ -46,6 +46,7 @@ export type { Comparison, Condition, Filter, FilterFacts, FilterValue } from "./
 export { matchesFilter } from "./filter/match-filter.ts";
 export { parseFilter } from "./filter/parse-filter.ts";
 export { sha256, sha256Hex, spkiSha256 } from "./key/digest.ts";
+export { ecdsaSignatureFromRaw, ecdsaSignatureToRaw } from "./key/ecdsa-signature.ts";
 export type {
   KeyAlgorithm,
   KeyProvider,

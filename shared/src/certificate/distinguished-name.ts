@@ -54,7 +54,7 @@ export class DistinguishedName {
 
   /** One text per relative distinguished name, the same for names that RFC 5280 §7.1 calls equal. */
   get comparisonKeys(): readonly string[] {
-    this.#comparisonKeys ??= this.rdns.map((rdn) => rdn.map(comparisonKey).toSorted().join("\u0001"));
+    this.#comparisonKeys ??= this.rdns.map(rdnComparisonKey);
     return this.#comparisonKeys;
   }
 
@@ -98,7 +98,8 @@ export function encodeName(parts: { readonly commonName: string; readonly organi
   );
 }
 
-function readRdn(set: DerReader): NameAttribute[] {
+/** Reads the attributes inside a SET that was entered already. */
+export function readRdn(set: DerReader): NameAttribute[] {
   const rdn: NameAttribute[] = [];
   while (!set.isAtEnd) {
     const pair = set.enter(tags.sequence);
@@ -111,6 +112,10 @@ function readRdn(set: DerReader): NameAttribute[] {
   if (rdn.length === 0) throw derInvalid("a name part is empty");
   return rdn;
 }
+
+/** Text of a relative distinguished name, the same for those that RFC 5280 §7.1 calls equal. */
+export const rdnComparisonKey = (rdn: readonly NameAttribute[]): string =>
+  rdn.map(comparisonKey).toSorted().join("\u0001");
 
 function comparisonKey({ oid, value, der }: NameAttribute): string {
   if (value === undefined) return `${oid}=#${toHex(der)}`;

@@ -1,6 +1,7 @@
 import { contextTag, type DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
 import { readBooleanDefaultFalse, readIntegerBytes, readNamedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { readOid } from "../asn1/object-identifier.ts";
+import { type NameAttribute, readRdn } from "./distinguished-name.ts";
 import { type GeneralName, readGeneralName, readGeneralNames } from "./general-name.ts";
 
 /** Key usages by bit number (RFC 5280 §4.2.1.3). */
@@ -49,8 +50,8 @@ export interface AuthorityKeyIdentifier {
 export interface DistributionPoint {
   /** Names the point goes by; empty when it has none or only one relative to the issuer. */
   readonly names: readonly GeneralName[];
-  /** The name is relative to the CRL issuer, which this product does not resolve. */
-  readonly isRelative: boolean;
+  /** The name below that of the CRL issuer, when it is given so. */
+  readonly relativeName?: readonly NameAttribute[];
   /** Bits of ReasonFlags; undefined means all reasons. */
   readonly reasons?: ReadonlySet<number>;
   readonly crlIssuers: readonly GeneralName[];
@@ -113,17 +114,17 @@ export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
 }
 
 /** Reads `[0] DistributionPointName` when it is next. */
-export function readDistributionPointName(reader: DerReader): Pick<DistributionPoint, "names" | "isRelative"> {
-  if (!reader.nextIs(contextTag(0, "constructed"))) return { names: [], isRelative: false };
+export function readDistributionPointName(reader: DerReader): Pick<DistributionPoint, "names" | "relativeName"> {
+  if (!reader.nextIs(contextTag(0, "constructed"))) return { names: [] };
   const choice = reader.enter(contextTag(0, "constructed"));
   if (choice.nextIs(contextTag(1, "constructed"))) {
-    choice.element();
+    const relativeName = readRdn(choice.enter(contextTag(1, "constructed")));
     choice.finish();
-    return { names: [], isRelative: true };
+    return { names: [], relativeName };
   }
   const names = readGeneralNames(choice.enter(contextTag(0, "constructed")), maxNames);
   choice.finish();
-  return { names, isRelative: false };
+  return { names };
 }
 
 export function readNameConstraints(reader: DerReader): NameConstraints {

@@ -1,5 +1,7 @@
 import type { Certificate } from "../certificate/certificate.ts";
 import { extensionOids } from "../certificate/extension.ts";
+import { isFleetError } from "../errors.ts";
+import { keyAlgorithmOf } from "../key/key-algorithm.ts";
 import type { Instant } from "../time/instant.ts";
 import { pathInvalid } from "./path-failure.ts";
 
@@ -14,6 +16,7 @@ export function checkCertificate(certificate: Certificate, at: PathTime): void {
   checkDates(certificate, at);
   checkProfile(certificate);
   checkCriticalExtensions(certificate);
+  checkKey(certificate);
 }
 
 /** What the last certificate of a path must be. */
@@ -39,7 +42,8 @@ export function checkIssuer(
   // RFC 5280 §4.2.1.9: conforming CAs mark the extension critical.
   if (!ca.extensions.some(({ oid, critical }) => oid === extensionOids.basicConstraints && critical))
     throw pathInvalid("certificate-profile", `basic constraints of ${nameOf(ca)} are not critical`);
-  if (ca.keyUsage !== undefined && !ca.keyUsage.includes("keyCertSign"))
+  // RFC 5280 §4.2.1.3: conforming CA certificates carry the extension.
+  if (!ca.keyUsage?.includes("keyCertSign"))
     throw pathInvalid("key-usage", `${nameOf(ca)} may not sign certificates (keyCertSign)`);
   if (ca.pathLen !== undefined && below > ca.pathLen)
     throw pathInvalid("path-length", `${nameOf(ca)} allows ${ca.pathLen} CAs below it, there are ${below}`);
@@ -101,6 +105,15 @@ function checkCriticalExtensions(certificate: Certificate): void {
         "critical-extension",
         `${nameOf(certificate)} has critical extension ${oid}, which is not supported`,
       );
+  }
+}
+
+function checkKey(certificate: Certificate): void {
+  try {
+    keyAlgorithmOf(certificate.spki);
+  } catch (cause) {
+    if (!isFleetError(cause, "key-weak")) throw cause;
+    throw pathInvalid("key-weak", `${nameOf(certificate)}: ${cause.message}`, cause);
   }
 }
 

@@ -1,7 +1,8 @@
 import { toHex } from "../asn1/hex.ts";
 import type { Certificate } from "../certificate/certificate.ts";
+import { type DistinguishedName, rdnComparisonKey } from "../certificate/distinguished-name.ts";
 import { extensionOids } from "../certificate/extension.ts";
-import type { GeneralName } from "../certificate/general-name.ts";
+import type { DistributionPoint } from "../certificate/extension-values.ts";
 import type { CertificateRevocationList } from "../crl/crl.ts";
 import type { CrlEntry } from "../crl/crl-entries.ts";
 import { verifyCrl } from "../crl/verify-crl.ts";
@@ -21,12 +22,12 @@ export interface RevocationContext {
  * Looks every certificate of a path (leaf first, root last) but the root up in the lists of its issuer.
  *
  * Throws `path-invalid`: revoked, or revocation-unknown where the question asks for a known status. A list counts when it
- * is signed by the key of the issuer in the path, current, direct, and its scope covers the certificate (RFC 5280
+ * is signed by the issuer's key, which may also be its older or newer one further up in the path, current, direct, and its scope covers the certificate (RFC 5280
  * §6.3.3); lists for some reasons must together cover all. A delta refines the complete list it was made for.
  */
 export function checkRevocation(path: readonly Certificate[], context: RevocationContext): void {
   for (const [index, certificate] of path.slice(0, -1).entries()) {
-    const status = statusOf(certificate, { ...context, issuer: path[index + 1] as Certificate });
+    const status = statusOf(certificate, { ...context, signers: path.slice(index + 1) });
     if (status.kind === "revoked") {
       const since = new Date(status.entry.revokedAt).toISOString();
       throw pathInvalid("revoked", `${nameOf(certificate)} was revoked ${since} (${status.entry.reason})`);
@@ -40,7 +41,12 @@ export function checkRevocation(path: readonly Certificate[], context: Revocatio
 
 type Status = { readonly kind: "good" | "unknown" } | { readonly kind: "revoked"; readonly entry: CrlEntry };
 
-function statusOf(certificate: Certificate, context: RevocationContext & { readonly issuer: Certificate }): Status {
+/** Certificates above the one in question: validated already, and whichever bears the issuer's name may sign its lists. */
+interface StatusContext extends RevocationContext {
+  readonly signers: readonly Certificate[];
+}
+
+function statusOf(certificate: Certificate, context: StatusContext): Status {
   const usable = context.lists.filter((crl) => covers(crl, certificate) && isUsable(crl, context));
   const complete = newestPerScope(usable.filter(({ deltaBase }) => deltaBase === undefined));
   const reasons = new Set<number>();
@@ -52,18 +58,17 @@ function statusOf(certificate: Certificate, context: RevocationContext & { reado
   return { kind: allReasons.every((reason) => reasons.has(reason)) ? "good" : "unknown" };
 }
 
-function isUsable(
-  crl: CertificateRevocationList,
-  { issuer, at, crls }: RevocationContext & { readonly issuer: Certificate },
-): boolean {
+function isUsable(crl: CertificateRevocationList, { signers, at, crls }: StatusContext): boolean {
   if (at !== "ignore-dates" && crls?.maxAge !== undefined && at - crl.thisUpdate > crls.maxAge) return false;
-  try {
-    verifyCrl({ crl, issuer, ...(at === "ignore-dates" ? {} : { at }) });
-    return true;
-  } catch (error) {
-    if (isFleetError(error, "revocation-invalid", "signature-invalid")) return false;
-    throw error;
-  }
+  return signers.some((issuer) => {
+    try {
+      verifyCrl({ crl, issuer, ...(at === "ignore-dates" ? {} : { at }) });
+      return true;
+    } catch (error) {
+      if (isFleetError(error, "revocation-invalid", "signature-invalid")) return false;
+      throw error;
+    }
+  });
 }
 
 /** Whether the list's scope holds the certificate (RFC 5280 §6.3.3 b). */
@@ -71,17 +76,17 @@ function covers(crl: CertificateRevocationList, certificate: Certificate): boole
   if (!crl.issuer.equals(certificate.issuer)) return false;
   const scope = crl.issuingDistributionPoint;
   if (scope === undefined) return true;
-  if (scope.indirectCrl || scope.onlyContainsAttributeCerts || scope.isRelative) return false;
+  if (scope.indirectCrl || scope.onlyContainsAttributeCerts) return false;
   if (scope.onlyContainsUserCerts && certificate.isCa) return false;
   if (scope.onlyContainsCaCerts && !certificate.isCa) return false;
-  return scope.names.length === 0 || pointsOf(crl, certificate).length > 0;
+  return !isForPoints(scope) || pointsOf(crl, certificate).length > 0;
 }
 
 /** The certificate's distribution points that this list answers. */
 function pointsOf(crl: CertificateRevocationList, certificate: Certificate) {
-  const names = new Set((crl.issuingDistributionPoint?.names ?? []).map(nameKey));
+  const names = new Set(nameKeys(crl.issuingDistributionPoint, crl.issuer));
   return certificate.distributionPoints.filter(
-    (point) => point.crlIssuers.length === 0 && point.names.some((name) => names.has(nameKey(name))),
+    (point) => point.crlIssuers.length === 0 && nameKeys(point, certificate.issuer).some((name) => names.has(name)),
   );
 }
 
@@ -89,7 +94,7 @@ function pointsOf(crl: CertificateRevocationList, certificate: Certificate) {
 function reasonsOf(crl: CertificateRevocationList, certificate: Certificate): readonly number[] {
   const scope = crl.issuingDistributionPoint;
   const ofList = allReasons.filter((reason) => scope?.onlySomeReasons?.has(reason) ?? true);
-  if (scope === undefined || scope.names.length === 0) return ofList;
+  if (scope === undefined || !isForPoints(scope)) return ofList;
   const points = pointsOf(crl, certificate);
   return ofList.filter((reason) => points.some((point) => point.reasons?.has(reason) ?? true));
 }
@@ -139,12 +144,21 @@ const scopeKey = (crl: CertificateRevocationList): string =>
     .map(({ value }) => toHex(value))
     .join();
 
-function nameKey(name: GeneralName): string {
-  if ("value" in name) return `${name.kind}:${name.value}`;
-  return name.kind === "directory"
-    ? `directory:${name.name.comparisonKeys.join("\u0002")}`
-    : `other:${JSON.stringify(name)}`;
+const isForPoints = (scope: PointName): boolean => scope.names.length > 0 || scope.relativeName !== undefined;
+
+type PointName = Pick<DistributionPoint, "names" | "relativeName">;
+
+/** One text per name of a distribution point; a relative name is put below its issuer's (RFC 5280 §4.2.1.13). */
+function nameKeys(point: PointName | undefined, issuer: DistinguishedName): string[] {
+  if (point?.relativeName !== undefined)
+    return [directoryKey([...issuer.comparisonKeys, rdnComparisonKey(point.relativeName)])];
+  return (point?.names ?? []).flatMap((name) => {
+    if (name.kind === "uri") return [`uri:${name.value}`];
+    return name.kind === "directory" ? [directoryKey(name.name.comparisonKeys)] : [];
+  });
 }
+
+const directoryKey = (keys: readonly string[]): string => `directory:${keys.join("\u0002")}`;
 
 /** Bits 1 to 8 of ReasonFlags (RFC 5280 §4.2.1.13). */
 const allReasons = [1, 2, 3, 4, 5, 6, 7, 8] as const;

@@ -3,7 +3,7 @@ import { readNamedBits } from "../asn1/der-values.ts";
 import { type DistributionPoint, readDistributionPointName } from "../certificate/extension-values.ts";
 
 /** Which certificates a list speaks about (RFC 5280 §5.2.5). */
-export interface IssuingDistributionPoint extends Pick<DistributionPoint, "names" | "isRelative"> {
+export interface IssuingDistributionPoint extends Pick<DistributionPoint, "names" | "relativeName"> {
   readonly onlyContainsUserCerts: boolean;
   readonly onlyContainsCaCerts: boolean;
   /** Bits of ReasonFlags; undefined means all reasons. */

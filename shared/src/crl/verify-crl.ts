@@ -1,5 +1,6 @@
 import { equalBytes } from "../asn1/der-writer.ts";
 import type { Certificate } from "../certificate/certificate.ts";
+import { extensionOids } from "../certificate/extension.ts";
 import { FleetError } from "../errors.ts";
 import { verifySignature } from "../key/verify-signature.ts";
 import type { Instant } from "../time/instant.ts";
@@ -20,6 +21,7 @@ export function verifyCrl(options: {
   const { crl, issuer, at } = options;
   const name = issuer.subject.text;
   if (!crl.issuer.equals(issuer.subject)) throw refuse(`the list is issued by "${crl.issuer.text}", not by "${name}"`);
+  requireProfile(crl);
   const { authorityKeyId } = crl;
   if (authorityKeyId && issuer.subjectKeyId && !equalBytes(authorityKeyId, issuer.subjectKeyId))
     throw refuse(`the list of "${name}" names another key of its issuer`);
@@ -29,6 +31,14 @@ export function verifyCrl(options: {
   const { signatureAlgorithm: algorithm, tbs: message, signature } = crl;
   if (!verifySignature({ spki: issuer.spki, algorithm, message, signature }))
     throw new FleetError("signature-invalid", `the list of "${name}" is not signed by its key`);
+}
+
+/** RFC 5280 §5.1.2.1, §5.2.1, §5.2.3: what every conforming list has; without a number a rollback cannot be seen. */
+function requireProfile({ version, authorityKeyId, crlNumber, extensions }: CertificateRevocationList): void {
+  if (version !== 2 || authorityKeyId === undefined || crlNumber === undefined)
+    throw refuse("the list lacks its version, authority key identifier or number");
+  const wrong = extensions.find(({ oid, critical }) => critical !== mustBeCritical.has(oid) && known.has(oid));
+  if (wrong !== undefined) throw refuse(`the list has extension ${wrong.oid} with a wrong criticality`);
 }
 
 function requireCurrent(crl: CertificateRevocationList, at: Instant): void {
@@ -44,3 +54,10 @@ function requireCurrent(crl: CertificateRevocationList, at: Instant): void {
 }
 
 const refuse = (message: string): FleetError => new FleetError("revocation-invalid", message);
+
+const mustBeCritical: ReadonlySet<string> = new Set([
+  extensionOids.deltaCrlIndicator,
+  extensionOids.issuingDistributionPoint,
+]);
+
+const known: ReadonlySet<string> = new Set([...mustBeCritical, extensionOids.authorityKeyId, extensionOids.crlNumber]);

@@ -15,7 +15,7 @@ import type { KeyAlgorithm } from "./key.ts";
  */
 export function keyAlgorithmOf(spki: Uint8Array): KeyAlgorithm {
   try {
-    return readDer(spki, { tag: tags.sequence, maxBytes: 1024 }, readSpki);
+    return readDer(spki, { tag: tags.sequence, maxBytes: 4096 }, readSpki);
   } catch (cause) {
     if (cause instanceof FleetError && cause.code === "key-weak") throw cause;
     throw new FleetError("key-weak", "the public key is malformed", { cause });
