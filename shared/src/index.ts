@@ -27,7 +27,7 @@ export {
   encodeTbsCrl,
   type IssuingDistributionPointTemplate,
 } from "./crl/encode-crl.ts";
-export { lintCrl } from "./crl/lint-crl.ts";
+export { type CrlRules, lintCrl } from "./crl/lint-crl.ts";
 export { type ReasonCode, reasonCodeNumbers, reasonCodeOf } from "./crl/reason-code.ts";
 export { verifyCrl } from "./crl/verify-crl.ts";
 export { type Csr, parseCsr } from "./csr/csr.ts";
@@ -63,3 +63,14 @@ export { type SignatureAlgorithmIdentifierDer, signatureAlgorithmOf } from "./ke
 export { type SignatureClaim, verifySignature } from "./key/verify-signature.ts";
 export { formatDuration, parseDuration } from "./time/duration.ts";
 export type { Clock, Duration, Instant } from "./time/instant.ts";
+export {
+  acceptTime,
+  beginTime,
+  type ClockReading,
+  type EstimatedTime,
+  enterEra,
+  estimateTime,
+  type TimeEvidence,
+  type TimeFloor,
+  type TimeKnowledge,
+} from "./time/time-keeper.ts";
