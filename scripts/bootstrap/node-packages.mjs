@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { npm } from "./npm.mjs";
 import { note, SetupError, step } from "./step.mjs";
 import { canCompile } from "./system-packages.mjs";
-import { root } from "./toolchain.mjs";
+import { ensureNpm, root } from "./toolchain.mjs";
 
 const stampFile = join(root, "node_modules", ".fleetcert-stamp.json");
 
@@ -18,8 +18,9 @@ export async function ensureNodePackages(node) {
   const found = readStamp();
   const isCurrent = found?.lockfile === wanted.lockfile && found.node === wanted.node;
   if (isCurrent && (found.native || !wanted.native)) return;
+  const script = await ensureNpm(node);
   await step("installing npm packages", async () => {
-    const { code, output } = await npm(["ci", "--include=dev", "--include=optional"], { cwd: root, node });
+    const { code, output } = await npm(["ci", "--include=dev", "--include=optional"], { cwd: root, script, node });
     if (code !== 0) {
       throw new SetupError(
         `npm ci failed\n${output}`,

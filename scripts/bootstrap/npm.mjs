@@ -1,33 +1,29 @@
 import { existsSync, realpathSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { capture } from "./process.mjs";
 
 /**
  * Runs npm quietly, whatever `npm start` or `npx` around us put into the environment.
  * @param {readonly string[]} args
- * @param {{ cwd: string, node?: { path: string, headers?: string | undefined } }} options
- *   `node` is what install scripts find first on their PATH and build against.
+ * @param {{ cwd: string, script: string | undefined, node?: { path: string, headers?: string | undefined } }} options
+ *   `script` is npm's own file, undefined for whatever `npm` is on the PATH; `node` is what npm and install scripts run
+ *   on and build against, this process's own when left out.
  * @returns {Promise<{ code: number, output: string }>}
  */
-export function npm(args, { cwd, node }) {
+export function npm(args, { cwd, script, node = { path: process.execPath } }) {
   const env = cleanEnvironment();
-  if (node) env.PATH = `${join(node.path, "..")}${delimiter}${env.PATH}`;
+  env.PATH = `${dirname(node.path)}${delimiter}${env.PATH}`;
   // By environment, so that node-gyp finds it in whatever version of npm; npm warns of it, hence --loglevel=error.
-  if (node?.headers) env.npm_config_nodedir = node.headers;
-  const [command, ...first] = npmCommand();
+  if (node.headers) env.npm_config_nodedir = node.headers;
+  const [command, ...first] = script ? [node.path, script] : ["npm"];
   return capture(command, [...first, ...args, "--loglevel=error", "--no-audit", "--no-fund"], { cwd, env });
 }
 
-/**
- * npm runs on the Node it was installed with: Debian's npm finds its own modules only with Debian's Node.
- * A version manager's shim is no script and starts by itself.
- */
-function npmCommand() {
-  const script = process.env.npm_execpath ?? onPath("npm");
-  const file = script && existsSync(script) ? realpathSync(script) : undefined;
-  return file !== undefined && /npm-cli\.c?js$/.test(file)
-    ? [process.env.npm_node_execpath ?? process.execPath, file]
-    : ["npm"];
+/** The script of the npm around us or on the PATH; undefined when it is something else, as a version manager's shim. */
+export function findNpmScript() {
+  const found = process.env.npm_execpath ?? onPath("npm");
+  const script = found && existsSync(found) ? realpathSync(found) : undefined;
+  return script !== undefined && /npm-cli\.c?js$/.test(script) ? script : undefined;
 }
 
 function onPath(command) {
