@@ -2,10 +2,11 @@ import type { Instant } from "@fleetcert/shared";
 import type { AuditRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { beforeFirstHash, entryHash } from "./entry-hash.ts";
-import type { AuditEventName } from "./events.ts";
+import type { auditEvents } from "./events.ts";
 import { printableText } from "./printable-text.ts";
 
-export type { AuditEventName } from "./events.ts";
+/** One of the events of events.ts. */
+export type AuditEventName = keyof typeof auditEvents;
 
 /** An act to be written down. Values come from anywhere; they are made printable and cut here. */
 export interface AuditEvent {

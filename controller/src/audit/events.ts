@@ -41,6 +41,3 @@ export const auditEvents = {
   "crl.aborted": "A CRL was given up → issuer",
   "revocation.refused": "A revocation was above the bound one person may do alone → selection",
 } as const;
-
-/** One of {@link auditEvents}. */
-export type AuditEventName = keyof typeof auditEvents;
