@@ -1,0 +1,24 @@
+import type { Instant } from "@fleetcert/shared";
+import type { CertificateView } from "../access/operations.ts";
+import { short, span, when } from "./output/human.ts";
+import type { Column } from "./output/render.ts";
+
+/** The columns of every listing of certificates. */
+export function certificateColumns(now: Instant): Column<CertificateView>[] {
+  return [
+    { head: "serial", text: ({ serial }) => serial },
+    { head: "device", text: ({ device }) => device },
+    { head: "slot", text: ({ slot }) => slot },
+    { head: "generation", text: ({ generation }) => String(generation) },
+    {
+      head: "state",
+      text: ({ state, revocationReason }) => (state === "revoked" ? `revoked (${revocationReason})` : state),
+    },
+    { head: "profile", text: ({ profile }) => profile },
+    { head: "key", text: ({ keyAlgorithm, protection }) => `${keyAlgorithm} ${protection}` },
+    { head: "age", text: ({ issuedAt }) => span(now - issuedAt) },
+    { head: "proven", text: ({ provenAt }) => when(provenAt) },
+    { head: "expires", text: ({ notAfter }) => when(notAfter) },
+    { head: "sha256", text: ({ sha256 }) => short(sha256) },
+  ];
+}

@@ -1,0 +1,102 @@
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeCsr, FleetError, pemEncode, type Signer } from "@fleetcert/shared";
+import { type Command, Option } from "commander";
+import type { OperatorView } from "../access/operations.ts";
+import { remoteActor } from "../adapters/http/api-client.ts";
+import type { Role } from "../records.ts";
+import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
+import { short, when } from "./output/human.ts";
+
+/** `operator create|list|disable`. */
+export function registerOperator(program: Command, context: CliContext): void {
+  const operator = program.command("operator").description("persons who may use the API, by client certificate");
+
+  operator
+    .command("create")
+    .description("make a key here and let the controller certify it")
+    .argument("<name>")
+    .addOption(
+      new Option("--role <role>", "what the person may do")
+        .choices(["viewer", "auditor", "field", "factory", "operator", "security", "approver", "admin"])
+        .makeOptionMandatory(),
+    )
+    .option("--out <dir>", "folder for NAME.key.pem and NAME.cert.pem", ".")
+    .action(async (name: string, options: { role: Role; out: string }, command: Command) => {
+      const { privateKey, signer } = newKey();
+      const operations = await connect(context, command);
+      const csr = await encodeCsr({ signer, commonName: name });
+      const keyFile = join(options.out, `${name}.key.pem`);
+      const certificateFile = join(options.out, `${name}.cert.pem`);
+      // The key is on the disk before it is certified: a certificate without its key would only have to be disabled.
+      await writeNew(options.out, keyFile, privateKey, 0o600);
+      const made = await operations.operators.create(remoteActor, { name, role: options.role, csr });
+      const chain = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
+      await writeNew(options.out, certificateFile, chain, 0o644);
+      printOne(context, command, { ...made.operator, keyFile, certificateFile }, [
+        ["operator", made.operator.name],
+        ["role", made.operator.role],
+        ["expires", when(made.operator.notAfter)],
+        ["key", keyFile],
+        ["certificate", certificateFile],
+      ]);
+      if (formatOf(command) === "table") {
+        context.stderr(
+          `next: fleetcert --url https://HOST:PORT --cert ${certificateFile} --key ${keyFile} --root ROOT.pem device list\n`,
+        );
+      }
+    });
+
+  operator
+    .command("list")
+    .description("list operators")
+    .action(async (_options: object, command: Command) => {
+      const operations = await connect(context, command);
+      const items = await allPages((page) => operations.operators.list(remoteActor, page), 10_000);
+      printList(context, command, items, [
+        { head: "operator", text: ({ name }: OperatorView) => name },
+        { head: "role", text: ({ role }) => role },
+        { head: "expires", text: ({ notAfter }) => when(notAfter) },
+        { head: "disabled", text: ({ disabledAt }) => when(disabledAt) },
+        { head: "certificate", text: ({ certificateSha256 }) => short(certificateSha256) },
+      ]);
+    });
+
+  operator
+    .command("disable")
+    .description("end an operator's access at once")
+    .argument("<name>")
+    .action(async (name: string, _options: object, command: Command) => {
+      const disabled = await (await connect(context, command)).operators.disable(remoteActor, name);
+      printOne(context, command, disabled, [
+        ["operator", disabled.name],
+        ["disabled", when(disabled.disabledAt)],
+      ]);
+    });
+}
+
+function newKey(): { privateKey: string; signer: Signer } {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const spki = Uint8Array.from(pair.publicKey.export({ type: "spki", format: "der" }));
+  return {
+    privateKey: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    signer: {
+      algorithm: "P-256",
+      spki,
+      sign: async (message) => Uint8Array.from(sign("sha256", message, pair.privateKey)),
+    },
+  };
+}
+
+async function writeNew(folder: string, file: string, text: string, mode: number): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, text, { mode, flag: "wx" });
+  } catch (cause) {
+    throw new FleetError("already-exists", `${file} cannot be written`, {
+      hint: "it must not exist yet, and the folder must be writable; name another one with --out",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import { type Duration, formatDuration, type Instant } from "@fleetcert/shared";
+
+/** An instant for a person: UTC to the minute, `-` when there is none. */
+export function when(instant: Instant | undefined): string {
+  return instant === undefined ? "-" : `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")}Z`;
+}
+
+/** How far an instant lies from now: `in 12d`, `3h ago`. */
+export function fromNow(instant: Instant | undefined, now: Instant): string {
+  if (instant === undefined) return "-";
+  return instant >= now ? `in ${span(instant - now)}` : `${span(now - instant)} ago`;
+}
+
+/** A duration to two units at most. */
+export function span(duration: Duration | undefined): string {
+  if (duration === undefined) return "-";
+  if (duration < 1000) return `${Math.round(duration)} ms`;
+  const unit = duration >= 86_400_000 ? 3_600_000 : duration >= 3_600_000 ? 60_000 : 1000;
+  return formatDuration(Math.round(duration / unit) * unit);
+}
+
+/** The first digits of a hash or serial, enough to tell things apart on a screen. */
+export function short(hex: string): string {
+  return hex.length <= 16 ? hex : `${hex.slice(0, 16)}…`;
+}
+
+/** A horizontal bar of at most `width` cells for a share of the greatest. */
+export function bar(count: number, greatest: number, width = 30): string {
+  if (count === 0 || greatest === 0) return "";
+  return "▇".repeat(Math.max(1, Math.round((count / greatest) * width)));
+}

@@ -1,0 +1,64 @@
+import { exitCodes, FleetError } from "@fleetcert/shared";
+import { Command, CommanderError } from "commander";
+import { registerAudit } from "./audit.ts";
+import { registerCertificate } from "./certificate.ts";
+import { registerClaim } from "./claim.ts";
+import { addGlobalOptions, type CliContext } from "./context.ts";
+import { registerCrl } from "./crl.ts";
+import { registerDevice } from "./device.ts";
+import { registerExplain } from "./explain.ts";
+import { registerFleet } from "./fleet.ts";
+import { registerOperator } from "./operator.ts";
+import { errorText, exitCodeOf } from "./output/error-text.ts";
+import { registerRevoke } from "./revoke.ts";
+import { registerTrustShow } from "./trust.ts";
+
+/** Commands that run on the controller's own files rather than through its API. */
+export type RegisterLocal = (program: Command, context: CliContext, groups: { readonly trust: Command }) => void;
+
+/** Runs `fleetcert` with arguments; resolves with the exit code. stdout carries data, stderr the rest. */
+export async function runProgram(
+  args: readonly string[],
+  context: CliContext,
+  registerLocal: readonly RegisterLocal[] = [],
+): Promise<number> {
+  const program = buildProgram(context, registerLocal);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const options = program.opts<{ json?: boolean; output?: string; verbose?: boolean }>();
+    const json = options.json === true || options.output === "json" || options.output === "jsonl";
+    context.stderr(errorText(error, { json, verbose: options.verbose === true }));
+    if (error instanceof FleetError && error.code === "usage" && !json) context.stderr("see: fleetcert help\n");
+    return exitCodeOf(error);
+  }
+}
+
+function buildProgram(context: CliContext, registerLocal: readonly RegisterLocal[]): Command {
+  const program = addGlobalOptions(new Command("fleetcert"))
+    .description("certificates for a fleet of devices: claims, ages, rotation, revocation, audit")
+    .exitOverride()
+    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .showSuggestionAfterError();
+  const trust = program.command("trust").description("the signed list of CAs and command keys");
+  registerTrustShow(trust, context);
+  for (const register of registerLocal) register(program, context, { trust });
+  registerClaim(program, context);
+  registerDevice(program, context);
+  registerCertificate(program, context);
+  registerFleet(program, context);
+  registerRevoke(program, context);
+  registerCrl(program, context);
+  registerAudit(program, context);
+  registerOperator(program, context);
+  registerExplain(program, context);
+  for (const command of everyCommand(program))
+    command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
+  return program;
+}
+
+function everyCommand(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
+}
