@@ -47,14 +47,21 @@ export type PeerIdentity =
  * - `sessionChanged`: presence, for inventory; the session with the same device may exist twice during a takeover.
  */
 export interface BrokerEvents {
-  authenticateOperational(peer: { readonly chain: readonly Uint8Array[]; readonly clientId: string }): Promise<PeerIdentity>;
+  authenticateOperational(peer: {
+    readonly chain: readonly Uint8Array[];
+    readonly clientId: string;
+  }): Promise<PeerIdentity>;
   authenticateBootstrap(peer: {
     readonly chain: readonly Uint8Array[];
     readonly clientId: string;
     readonly username: string | undefined;
     readonly password: Uint8Array | undefined;
   }): Promise<PeerIdentity>;
-  receive(message: { readonly topic: string; readonly payload: Uint8Array; readonly peer: PeerIdentity }): Promise<void>;
+  receive(message: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly peer: PeerIdentity;
+  }): Promise<void>;
   sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
 }
 
@@ -76,7 +83,11 @@ export interface CommandSigners {
 
 /** Something a person should see: counted, logged, later an alert. */
 export interface Notices {
-  raise(notice: { readonly name: string; readonly device?: string; readonly details: Readonly<Record<string, string>> }): void;
+  raise(notice: {
+    readonly name: string;
+    readonly device?: string;
+    readonly details: Readonly<Record<string, string>>;
+  }): void;
 }
 
 /** A named point where a test may kill the process; does nothing in production. */

@@ -1,0 +1,107 @@
+import type { Csr, Duration, KeyAlgorithm, Protection } from "@fleetcert/shared";
+import type { Profile } from "../policy/policy.ts";
+import type { CertificateAuthority, CounterAnchor, Surroundings } from "../ports.ts";
+import type { CertificateRecord } from "../records.ts";
+import type { Store, Transaction } from "../store-port.ts";
+import { Turns } from "../turns.ts";
+import { type ClockGuard, watchClock } from "./clock-guard.ts";
+import { issueToController } from "./issue-to-controller.ts";
+import { issueToDevice } from "./issue-to-device.ts";
+import { recoverIntents } from "./recover-intents.ts";
+import { SerialRoom } from "./serial-room.ts";
+import { type CrlOrder, signCrl } from "./sign-crl.ts";
+
+/** What issuance works with. */
+export interface IssuanceParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly anchor: CounterAnchor;
+  readonly authority: CertificateAuthority;
+  readonly fleet: string;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** `http://host:port`, without a slash at the end. */
+  readonly crlBase: string;
+  /** Width of a shard in notAfter. */
+  readonly shardSpan: Duration;
+  /** Largest leap of the controller's own clock that is signed over. */
+  readonly maxClockLeap: Duration;
+  /** Called when indices beyond the published range were reserved, or a shard was opened. */
+  readonly coverageGrew: (issuer: string) => void;
+}
+
+/** A certificate asked for by a device. */
+export interface DeviceOrder {
+  /** Actor of the audit entries. */
+  readonly actor: string;
+  readonly device: string;
+  readonly slot: string;
+  readonly generation: number;
+  readonly csr: Csr;
+  readonly protection: Protection;
+  readonly tokenSerial: string;
+  readonly profile: string;
+  /** A use of it is counted with the intent and given back when it is aborted; empty for renewals. */
+  readonly claimId: string;
+  /** Judges what only the caller knows, in the transaction of the intent. Throws to refuse. */
+  judge(tx: Transaction): Promise<void>;
+  /** Adds what must stand or fall with the certificate. */
+  commit(tx: Transaction, certificate: CertificateRecord): Promise<void>;
+}
+
+/** A certificate the controller needs for itself, or for a person who uses it. */
+export interface ControllerOrder {
+  readonly actor: string;
+  readonly commonName: string;
+  readonly usage: "serverAuth" | "clientAuth";
+  /** DNS names and IP addresses; empty for people. */
+  readonly hosts: readonly string[];
+  readonly spki: Uint8Array;
+  readonly keyAlgorithm: KeyAlgorithm;
+  readonly validity: Duration;
+  readonly backdate: Duration;
+  /** `listener` or `operator`. */
+  readonly profile: string;
+  commit(tx: Transaction, certificate: CertificateRecord): Promise<void>;
+}
+
+/** What stands ready to sign: every certificate and list goes through here, in the order of I2. */
+export interface Issuance {
+  /**
+   * Issues to a device. Idempotent on (device, slot, generation, key): the certificate that was issued before is given
+   * again. Two requests at the same time give one certificate (I5).
+   */
+  toDevice(order: DeviceOrder): Promise<CertificateRecord>;
+  toController(order: ControllerOrder): Promise<CertificateRecord>;
+  /** Signs a revocation list in the same order. */
+  signCrl(order: CrlOrder): Promise<Uint8Array>;
+  /** Aborts every open intent and burns its serial; skips indices that an older database does not know of. */
+  recover(): Promise<{ readonly aborted: number }>;
+}
+
+/** {@link IssuanceParts} with what is built from them once. */
+export interface IssuanceContext extends IssuanceParts {
+  readonly room: SerialRoom;
+  readonly clockGuard: ClockGuard;
+}
+
+/** Opens issuance; throws `clock-leapt` when the clock is behind what the store has seen. */
+export async function openIssuance(parts: IssuanceParts): Promise<Issuance> {
+  const { store, anchor, surroundings, shardSpan: span, coverageGrew: roomGrew } = parts;
+  const lastEntry = await store.transaction((tx) => tx.audit.last());
+  const context: IssuanceContext = {
+    ...parts,
+    room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),
+    clockGuard: watchClock(surroundings.clock, { limit: parts.maxClockLeap, notBefore: lastEntry?.at ?? 0 }),
+  };
+  const turns = new Turns({ maxWaiting: 64 });
+  return {
+    toDevice: (order) => turns.take(`${order.device}/${order.slot}`, () => issueToDevice(context, order)),
+    toController: (order) => issueToController(context, order),
+    signCrl: (order) => signCrl(context, order),
+    async recover() {
+      const aborted = await recoverIntents(context);
+      await context.room.skipToAnchor(context.authority.id);
+      return { aborted };
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import {
+  type CrlEntryTemplate,
+  encodeTbsCrl,
+  FleetError,
+  type Instant,
+  lintCrl,
+  parseCertificate,
+  parseCrl,
+  sha256Hex,
+  subjectKeyIdOf,
+  verifyCrl,
+} from "@fleetcert/shared";
+import type { Transaction } from "../store-port.ts";
+import { crlUri } from "./certificate-template.ts";
+import type { IssuanceContext } from "./issuance.ts";
+import { signInOrder } from "./sign-in-order.ts";
+
+/** One revocation list to be signed. */
+export interface CrlOrder {
+  readonly shard: number;
+  /** Also the cRLNumber. */
+  readonly epoch: number;
+  readonly thisUpdate: Instant;
+  readonly nextUpdate: Instant;
+  /** Ordered by index. */
+  readonly entries: readonly CrlEntryTemplate[];
+  commit(tx: Transaction, der: Uint8Array): Promise<void>;
+}
+
+/** Signs the complete list of one shard in the order of I2 and returns its DER. */
+export async function signCrl(context: IssuanceContext, order: CrlOrder): Promise<Uint8Array> {
+  const { authority, crlBase } = context;
+  const issuer = parseCertificate(authority.certificate);
+  const { shard, epoch } = order;
+  return await signInOrder<Uint8Array>(context, {
+    authority,
+    actor: "controller",
+    target: `${authority.id}/${shard}`,
+    events: { intent: "crl.intent", done: "crl.published", failed: "crl.aborted" },
+    failpoints: { afterIntent: "crl.after-intent", afterSigning: "crl.after-signing", afterStore: "crl.after-store" },
+    async prepare() {
+      context.clockGuard.now();
+      const tbs = encodeTbsCrl({
+        issuer: issuer.subject.der,
+        authorityKeyId: issuer.subjectKeyId ?? subjectKeyIdOf(issuer.spki),
+        thisUpdate: order.thisUpdate,
+        nextUpdate: order.nextUpdate,
+        crlNumber: epoch,
+        entries: order.entries,
+        issuingDistributionPoint: { uris: [crlUri({ crlBase, issuer: authority.id, shard })] },
+        signatureAlgorithmOf: authority.signer.algorithm,
+      });
+      return {
+        intent: {
+          tbs,
+          record: {
+            kind: "crl",
+            issuer: authority.id,
+            serial: "",
+            shard,
+            index: epoch,
+            notAfter: order.nextUpdate,
+            device: "",
+            slot: "",
+            generation: 0,
+            spkiSha256: "",
+            claimId: "",
+          },
+          details: { shard: String(shard), epoch: String(epoch), entries: String(order.entries.length) },
+        },
+      };
+    },
+    compare(der, tbs) {
+      const crl = parseCrl(der);
+      const defects = lintCrl(der);
+      if (
+        sha256Hex(crl.tbs) !== sha256Hex(tbs) ||
+        crl.entryCount !== order.entries.length ||
+        crl.crlNumber !== BigInt(epoch) ||
+        defects.length > 0
+      ) {
+        throw new FleetError(
+          "issued-mismatch",
+          `the list of shard ${shard} at epoch ${epoch} differs: ${defects.join(", ")}`,
+        );
+      }
+      verifyCrl({ crl, issuer });
+    },
+    async store(tx, der) {
+      await order.commit(tx, der);
+      return der;
+    },
+    abandon: async () => undefined,
+  });
+}

@@ -1,0 +1,109 @@
+import { type Duration, FleetError, type Instant, type KeyProvider, type ProviderKey } from "@fleetcert/shared";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { CertificateAuthority, Surroundings } from "../ports.ts";
+import type { CertificateRecord } from "../records.ts";
+import type { Store } from "../store-port.ts";
+
+/** What a TLS listener presents. */
+export interface ListenerCredential {
+  readonly name: string;
+  /** DER: leaf, issuing CA, root. */
+  readonly chain: readonly Uint8Array[];
+  /** PEM for node:tls. */
+  readonly tlsKey: string;
+  readonly notAfter: Instant;
+}
+
+/** Keeps the certificates of the controller's own listeners fresh. */
+export interface ListenerCertificates {
+  /** The credential in force; a new key and certificate when there is none, when it is old, or when the hosts changed. */
+  ensure(listener: { readonly name: string; readonly hosts: readonly string[] }): Promise<{
+    readonly credential: ListenerCredential;
+    readonly isNew: boolean;
+  }>;
+}
+
+/** Opens them over issuance; which certificate is in force stands in the store, its key in the provider. */
+export function openListenerCertificates(parts: {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly issuance: Issuance;
+  readonly authority: CertificateAuthority;
+  readonly keys: KeyProvider;
+  readonly validity: Duration;
+  readonly backdate: Duration;
+}): ListenerCertificates {
+  const { store, surroundings, issuance, keys } = parts;
+
+  async function find(name: string): Promise<(ListenerNote & { readonly certificate: CertificateRecord }) | undefined> {
+    return await store.transaction(async (tx) => {
+      const text = await tx.settings.find(settingOf(name));
+      if (text === undefined) return undefined;
+      const note = JSON.parse(text) as ListenerNote;
+      const certificate = await tx.certificates.find(note.sha256);
+      return certificate === undefined ? undefined : { ...note, certificate };
+    });
+  }
+
+  async function issue(name: string, hosts: readonly string[]): Promise<void> {
+    const key = await keys.generate({ algorithm: "P-256", label: `listener-${name}` });
+    await issuance.toController({
+      actor: "controller",
+      commonName: name,
+      usage: "serverAuth",
+      hosts,
+      spki: key.spki,
+      keyAlgorithm: key.algorithm,
+      validity: parts.validity,
+      backdate: parts.backdate,
+      profile: "listener",
+      async commit(tx, { sha256 }) {
+        const note: ListenerNote = { sha256, keyRef: key.ref, hosts };
+        await tx.settings.put(settingOf(name), JSON.stringify(note));
+      },
+    });
+  }
+
+  /** Keys of crashes and of predecessors; TLS contexts keep what they need in memory. */
+  async function destroyOthers(name: string, inForce: ProviderKey): Promise<void> {
+    for (const { ref, label } of await keys.list(`listener-${name}`)) {
+      if (label === `listener-${name}` && ref !== inForce.ref) await keys.destroy(ref);
+    }
+  }
+
+  return {
+    async ensure({ name, hosts }) {
+      const known = await find(name);
+      const isFresh =
+        known !== undefined && !isDue(known.certificate, surroundings.clock.now()) && sameHosts(known, hosts);
+      if (!isFresh) await issue(name, hosts);
+      const note = isFresh ? known : await find(name);
+      if (note === undefined)
+        throw new FleetError("internal", `the certificate of ${name} was issued and is not stored`);
+      const key = await keys.open(note.keyRef);
+      await destroyOthers(name, key);
+      const { certificate, chain } = parts.authority;
+      const { der, notAfter } = note.certificate;
+      return {
+        credential: { name, chain: [der, certificate, ...chain], tlsKey: key.tlsKey(), notAfter },
+        isNew: !isFresh,
+      };
+    },
+  };
+}
+
+interface ListenerNote {
+  readonly sha256: string;
+  readonly keyRef: string;
+  readonly hosts: readonly string[];
+}
+
+/** At 2/3 of the lifetime. */
+function isDue({ notBefore, notAfter, revokedAt }: CertificateRecord, now: Instant): boolean {
+  return revokedAt !== undefined || now >= notBefore + ((notAfter - notBefore) * 2) / 3;
+}
+
+const sameHosts = (note: ListenerNote, hosts: readonly string[]): boolean =>
+  [...note.hosts].sort().join() === [...hosts].sort().join();
+
+const settingOf = (name: string): string => `listener/${name}`;

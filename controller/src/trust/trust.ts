@@ -1,0 +1,189 @@
+import {
+  acceptTrustBundle,
+  type CommandKeyUse,
+  decodeEnvelope,
+  decodeTrustBundle,
+  formatTopic,
+  type TrustBundle,
+} from "@fleetcert/proto";
+import {
+  FleetError,
+  type Instant,
+  type KeyProvider,
+  parseCertificate,
+  type Signer,
+  spkiSha256,
+} from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { CommandSigners, MessageSealer, Surroundings } from "../ports.ts";
+import type { Store } from "../store-port.ts";
+import { walkOf } from "./bundle-walk.ts";
+import { sealMessage } from "./seal-message.ts";
+
+/** What trust works with. */
+export interface TrustParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  /** Holds the command keys under labels that begin with `command-`. */
+  readonly keys: KeyProvider;
+  /** Envelopes of every bundle version, oldest first. */
+  readonly bundles: readonly Uint8Array[];
+  /** Makes a new version durable outside the database. */
+  saveBundle(version: number, envelope: Uint8Array): Promise<void>;
+}
+
+/** Something of the controller that ends at a date. */
+export interface Expiry {
+  readonly what: string;
+  readonly notAfter: Instant;
+  /** Whether `serve` renews it without a person. */
+  readonly renewedByItself: boolean;
+}
+
+/** The trust bundle in force, and the command keys that go with it. */
+export interface Trust extends CommandSigners, MessageSealer {
+  current(): TrustBundle;
+  /** What a device needs to come from its pinned root to the bundle in force: envelopes, oldest first. */
+  walk(): readonly Uint8Array[];
+  /** Takes a successor signed by the roots, keeps it and publishes it. Throws `trust-invalid`, `key-not-found`. */
+  publish(envelope: Uint8Array, actor: string): Promise<TrustBundle>;
+  /** Puts the retained trust topics on the broker again; brokers may forget. */
+  announce(): Promise<void>;
+  expiries(): Expiry[];
+}
+
+/** Opens trust from the stored bundles. Throws `trust-invalid` when they do not follow from each other. */
+export async function openTrust(parts: TrustParts): Promise<Trust> {
+  const { store, surroundings } = parts;
+  const envelopes = [...parts.bundles];
+  let bundle = lastOf(envelopes);
+  let keyRefs = await commandKeyRefs(parts.keys);
+  /** Opening a key costs a decryption: each is opened once, when it is first needed. */
+  const signers = new Map<string, Signer>();
+
+  const trust: Trust = {
+    get fleet() {
+      return bundle.fleet;
+    },
+    get era() {
+      return bundle.era;
+    },
+    current: () => bundle,
+    walk: () => walkOf(envelopes),
+    signerFor(use, now) {
+      const { spki, ref } = keyInForce({ bundle, keyRefs }, use, now);
+      const signer = signers.get(ref) ?? lazySigner(spki, () => parts.keys.open(ref));
+      signers.set(ref, signer);
+      return signer;
+    },
+    seal: (letter) => sealMessage({ trust, fleet: bundle.fleet, surroundings }, letter),
+    async publish(envelope, actor) {
+      const next = acceptTrustBundle(envelope, { bundle });
+      const refs = await commandKeyRefs(parts.keys);
+      requireKeys(next, refs, surroundings.clock.now());
+      await parts.saveBundle(next.version, envelope);
+      await store.transaction((tx) =>
+        appendAudit(tx, {
+          at: surroundings.clock.now(),
+          actor,
+          action: "trust.published",
+          target: next.fleet,
+          outcome: "success",
+          details: {
+            era: String(next.era),
+            version: String(next.version),
+            expires: new Date(next.expires).toISOString(),
+          },
+        }),
+      );
+      envelopes.push(envelope);
+      bundle = next;
+      keyRefs = refs;
+      await trust.announce();
+      return next;
+    },
+    async announce() {
+      await store.transaction(async (tx) => {
+        for (const payload of envelopes) {
+          const { version } = decodeTrustBundle(decodeEnvelope(payload).payload);
+          await tx.outbox.enqueue({ topic: formatTopic({ type: "trust-version", version }), payload, retain: true });
+        }
+        const newest = envelopes.at(-1) as Uint8Array;
+        await tx.outbox.enqueue({ topic: formatTopic({ type: "trust" }), payload: newest, retain: true });
+      });
+    },
+    expiries: () => expiriesOf(bundle),
+  };
+  return trust;
+}
+
+function lastOf(envelopes: readonly Uint8Array[]): TrustBundle {
+  const [first, ...rest] = envelopes.map((envelope) => decodeTrustBundle(decodeEnvelope(envelope).payload));
+  if (first === undefined)
+    throw new FleetError("trust-invalid", "there is no trust bundle", { hint: "run fleetcert init" });
+  return rest.reduce((bundle, _, index) => acceptTrustBundle(envelopes[index + 1] as Uint8Array, { bundle }), first);
+}
+
+async function commandKeyRefs(keys: KeyProvider): Promise<ReadonlyMap<string, string>> {
+  return new Map((await keys.list("command-")).map(({ id, ref }) => [id, ref]));
+}
+
+/** The newest key of the use whose time has come. */
+function keyInForce(
+  { bundle, keyRefs }: { readonly bundle: TrustBundle; readonly keyRefs: ReadonlyMap<string, string> },
+  use: CommandKeyUse,
+  now: Instant,
+): { readonly spki: Uint8Array; readonly ref: string } {
+  const [newest] = bundle.commandKeys
+    .filter((key) => key.use === use && key.notBefore <= now && now <= key.notAfter && keyRefs.has(key.keyId))
+    .sort((a, b) => b.notBefore - a.notBefore);
+  if (newest === undefined) {
+    throw new FleetError("time-unknown", `no command key for ${use} is valid at ${new Date(now).toISOString()}`, {
+      hint: "run fleetcert trust renew with the root key, or look at the clock",
+    });
+  }
+  return { spki: newest.spki, ref: keyRefs.get(newest.keyId) as string };
+}
+
+function lazySigner(spki: Uint8Array, open: () => Promise<Signer>): Signer {
+  let opening: Promise<Signer> | undefined;
+  return {
+    algorithm: "P-256",
+    spki,
+    async sign(message) {
+      opening ??= open();
+      return await (await opening).sign(message);
+    },
+  };
+}
+
+function requireKeys(bundle: TrustBundle, refs: ReadonlyMap<string, string>, now: Instant): void {
+  for (const { keyId, use, notAfter } of bundle.commandKeys) {
+    if (notAfter >= now && !refs.has(keyId)) {
+      throw new FleetError(
+        "key-not-found",
+        `the bundle names a ${use} key ${keyId.slice(0, 16)}… that is not kept here`,
+      );
+    }
+  }
+}
+
+function expiriesOf(bundle: TrustBundle): Expiry[] {
+  const certificate =
+    (kind: string) =>
+    (der: Uint8Array): Expiry => {
+      const { spki, notAfter } = parseCertificate(der);
+      return { what: `${kind} ${spkiSha256(spki).slice(0, 16)}`, notAfter, renewedByItself: false };
+    };
+  const lastKey = (use: CommandKeyUse): Expiry => ({
+    what: `command keys (${use})`,
+    notAfter: Math.max(0, ...bundle.commandKeys.filter((key) => key.use === use).map((key) => key.notAfter)),
+    renewedByItself: false,
+  });
+  return [
+    ...bundle.roots.map(certificate("root CA")),
+    ...bundle.issuers.map(certificate("issuing CA")),
+    { what: `trust bundle ${bundle.era}.${bundle.version}`, notAfter: bundle.expires, renewedByItself: false },
+    ...(["messages", "heads", "time"] as const).map(lastKey),
+  ];
+}
