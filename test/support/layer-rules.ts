@@ -60,7 +60,8 @@ class World {
     }
     const target = this.#resolve(file, specifier);
     if (target === undefined) return refuse("there is no such file, or it is no public name of its workspace");
-    const isRelativeIntoOther = specifier.startsWith(".") && top(target) !== top(file) && !isTestCode(file);
+    const isRelativeIntoOther =
+      specifier.startsWith(".") && workspaces.includes(top(target)) && top(target) !== top(file) && !isTestCode(file);
     if (isRelativeIntoOther) return refuse("another workspace is imported by its name");
     return this.#judgeLayer({ file, layer, target }, refuse);
   }
@@ -151,6 +152,7 @@ function meet(file: string, target: string): boolean {
   return programs.includes(top(file)) && programs.includes(top(target)) && top(file) !== top(target);
 }
 
+const workspaces = ["shared", "proto", "hw", "agent", "controller"];
 const top = (path: string): string => path.split("/")[0] ?? "";
 const isTestCode = (path: string): boolean => path.startsWith("test/") || path.endsWith(".test.ts");
 const isGenerated = (path: string): boolean => path.includes("/src/generated/");
