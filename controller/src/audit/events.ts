@@ -23,6 +23,7 @@ export const auditEvents = {
   "device.suspended": "A device was blocked until a person re-approves it (I7) → device",
   "device.reinstated": "A person re-approved a device → device",
   "device.retired": "A device left for good → device",
+  "device.event": "A device told of something that touches security → device",
   "renewal.requested": "A rotation was asked for by a person or by policy → device",
   "renewal.refused": "A device's renewal was refused → device",
   "message.refused": "A device's message was refused → device",
@@ -39,5 +40,6 @@ export const auditEvents = {
   "crl.intent": "A CRL is about to be signed (I2) → issuer",
   "crl.published": "A CRL was signed and published → issuer",
   "crl.aborted": "A CRL was given up → issuer",
+  "epoch.skipped": "The anchored epoch is ahead of the store, as after a restored backup; it is skipped → issuer",
   "revocation.refused": "A revocation was above the bound one person may do alone → selection",
 } as const;

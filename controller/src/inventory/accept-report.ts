@@ -1,0 +1,43 @@
+import type { Body, SecurityEvent, StatusReport } from "@fleetcert/proto";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { DeviceMessage } from "../ports.ts";
+import type { Transaction } from "../store-port.ts";
+import type { InventoryParts } from "./inventory.ts";
+
+type Reply = (tx: Transaction, body: Body) => Promise<void>;
+
+/** Keeps the last status report of a device and what the registry shows of it. */
+export async function acceptReport(parts: InventoryParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const report = received.message.body as StatusReport;
+  await parts.store.transaction(async (tx) => {
+    const device = await tx.devices.find(received.device);
+    if (device !== undefined) {
+      await tx.devices.put({ ...device, agentVersion: report.agentVersion, clockOffset: report.clockOffset });
+    }
+    await tx.reports.put({
+      device: received.device,
+      receivedAt: parts.surroundings.clock.now(),
+      report: JSON.stringify(report, (_, value) => (value instanceof Uint8Array ? toHex(value) : value)),
+    });
+    await reply(tx, { type: "received" });
+  });
+}
+
+/** Writes a device's security event into the audit chain. */
+export async function acceptEvent(parts: InventoryParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const event = received.message.body as SecurityEvent;
+  parts.surroundings.notices.raise({ name: event.name, device: received.device, details: event.details });
+  await parts.store.transaction(async (tx) => {
+    await appendAudit(tx, {
+      at: parts.surroundings.clock.now(),
+      actor: `device:${received.device}`,
+      action: "device.event",
+      target: received.device,
+      outcome: "success",
+      details: { ...event.details, name: event.name, deviceTime: new Date(event.at).toISOString() },
+    });
+    await reply(tx, { type: "received" });
+  });
+}
+
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -1,0 +1,63 @@
+import { formatTopic } from "@fleetcert/proto";
+import type { DeviceRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import type { InventoryParts } from "./inventory.ts";
+
+/** Stores the device under a new version of its desired state and enqueues that, retained. */
+export async function publishDesired(
+  parts: InventoryParts,
+  tx: Transaction,
+  device: DeviceRecord,
+): Promise<DeviceRecord> {
+  const next = { ...device, desiredVersion: device.desiredVersion + 1 };
+  await tx.devices.put(next);
+  await enqueueDesired(parts, tx, next);
+  return next;
+}
+
+/** Notes the contact; a device that has come gets the state it knows or misses again, for brokers forget. */
+export async function announceDesired(
+  parts: InventoryParts,
+  id: string,
+  { isConnected }: { readonly isConnected: boolean },
+): Promise<void> {
+  await parts.store.transaction(async (tx) => {
+    const device = await tx.devices.find(id);
+    if (device === undefined) return;
+    await tx.devices.put({ ...device, lastSeenAt: parts.surroundings.clock.now() });
+    if (isConnected && device.desiredVersion > 0) await enqueueDesired(parts, tx, device);
+  });
+}
+
+async function enqueueDesired(parts: InventoryParts, tx: Transaction, device: DeviceRecord): Promise<void> {
+  const certificates = await tx.certificates.listOf(device.id, "identity");
+  const profileName = certificates[0]?.profile ?? "device";
+  const { envelope } = await parts.sealer.seal({
+    recipient: device.id,
+    validFor: desiredValidity,
+    body: {
+      type: "desired",
+      era: parts.sealer.era,
+      version: device.desiredVersion,
+      slots: [
+        {
+          slot: "identity",
+          profile: profileName,
+          keyAlgorithm: parts.profiles.get(profileName)?.keyAlgorithms[0] ?? "P-256",
+          renewGeneration: device.wantedGeneration,
+          windowStart: device.windowStart,
+          windowEnd: device.windowEnd,
+          explanationUrl: "",
+        },
+      ],
+      reportInterval: parts.reportInterval,
+      retire: device.state === "retired",
+      suspended: device.state === "suspended" ? device.stateReason || "suspended" : "",
+    },
+  });
+  const topic = formatTopic({ type: "desired", device: device.id });
+  await tx.outbox.enqueue({ topic, payload: envelope, retain: true });
+}
+
+/** A retained wish is good until the next one; 400 days as the trust bundle. */
+const desiredValidity = 400 * 86_400_000;

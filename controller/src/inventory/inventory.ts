@@ -1,0 +1,82 @@
+import type { Duration, Instant } from "@fleetcert/shared";
+import type { Profile } from "../policy/policy.ts";
+import type { MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
+import type { DeviceAttributes, DeviceRecord } from "../records.ts";
+import type { Store, Transaction } from "../store-port.ts";
+import { acceptEvent, acceptReport } from "./accept-report.ts";
+import { announceDesired, publishDesired } from "./desired-state.ts";
+import { reinstateDevice, retireDevice, setAttributes, suspendDevice } from "./device-state.ts";
+import { requestRenewal } from "./request-renewal.ts";
+
+/** What the inventory works with. */
+export interface InventoryParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly sealer: MessageSealer;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** How often devices report. */
+  readonly reportInterval: Duration;
+  /** How long a window of a wanted renewal is when none is given. */
+  readonly renewalWindow: Duration;
+}
+
+/** The registry of devices: who they are, what they may, what they are asked to be. */
+export interface Inventory {
+  /** Throws `not-found`. */
+  setAttributes(actor: string, device: string, attributes: Partial<DeviceAttributes>): Promise<DeviceRecord>;
+  /** No certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
+  suspend(actor: string, device: string, reason: string): Promise<DeviceRecord>;
+  /** Only a person who may approve calls this; the caller checks the role. Throws `conflict` unless suspended. */
+  reinstate(actor: string, device: string): Promise<DeviceRecord>;
+  /** For good; revocation of its certificates is the caller's next step. */
+  retire(actor: string, device: string): Promise<DeviceRecord>;
+  /** Asks devices to renew `identity` within the window; from now on when none is given. Throws `not-found`. */
+  requestRenewal(
+    actor: string,
+    devices: readonly string[],
+    window?: { readonly start: Instant; readonly end: Instant },
+  ): Promise<number>;
+  /** Enqueues the device's desired state under a new version, in the caller's transaction. */
+  publishDesired(tx: Transaction, device: DeviceRecord): Promise<DeviceRecord>;
+  /** Presence as the broker tells it; a device that came gets its desired state again. */
+  sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
+  /** Devices with a live operational session. */
+  connected(): ReadonlySet<string>;
+  readonly handlers: MessageHandlers;
+}
+
+/** Opens the inventory over the store; presence begins empty. */
+export function openInventory(parts: InventoryParts): Inventory {
+  /** Number of live sessions: a takeover has two for a moment. */
+  const sessions = new Map<string, number>();
+  return {
+    setAttributes: (actor, device, attributes) => setAttributes(parts, { actor, device, attributes }),
+    suspend: (actor, device, reason) => suspendDevice(parts, { actor, device, reason }),
+    reinstate: (actor, device) => reinstateDevice(parts, { actor, device }),
+    retire: (actor, device) => retireDevice(parts, { actor, device }),
+    requestRenewal: (actor, devices, window) => requestRenewal(parts, { actor, devices, window }),
+    publishDesired: (tx, device) => publishDesired(parts, tx, device),
+    async sessionChanged({ peer, connected }) {
+      if (peer.type !== "operational") return;
+      const count = (sessions.get(peer.device) ?? 0) + (connected ? 1 : -1);
+      if (count > 0) sessions.set(peer.device, count);
+      else sessions.delete(peer.device);
+      await announceDesired(parts, peer.device, { isConnected: connected });
+    },
+    connected: () => new Set(sessions.keys()),
+    handlers: {
+      report: (received, reply) => acceptReport(parts, received, reply),
+      event: (received, reply) => acceptEvent(parts, received, reply),
+    },
+  };
+}
+
+/** Attributes of a device nobody has described. */
+export const unknownAttributes: DeviceAttributes = {
+  site: "",
+  owner: "",
+  environment: "",
+  criticality: "medium",
+  tags: [],
+  connectivity: "always",
+};
