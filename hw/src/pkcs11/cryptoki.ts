@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { FleetError } from "@fleetcert/shared";
 import type { Mechanism, PKCS11, Template } from "pkcs11js";
-import { asking, resultName } from "./token-error.ts";
+import { resultName, tokenError } from "./token-error.ts";
 
 /** A PKCS#11 module that is loaded and initialised; every method is the C function of the same name. */
 export type Cryptoki = PKCS11;
@@ -63,9 +63,7 @@ function initialise(cryptoki: Cryptoki): void {
   } catch (error) {
     // Another thread or library of this process was first; the state is the process's.
     if (resultName(error) === "CKR_CRYPTOKI_ALREADY_INITIALIZED") return;
-    asking("C_Initialize", () => {
-      throw error;
-    });
+    throw tokenError("C_Initialize", error);
   }
 }
 

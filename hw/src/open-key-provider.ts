@@ -1,0 +1,35 @@
+import { FleetError, type OpenKeyProvider, type Secret, type SecretSource } from "@fleetcert/shared";
+import { openPkcs11Provider } from "./pkcs11/pkcs11-provider.ts";
+import { parsePkcs11Uri } from "./pkcs11/uri.ts";
+import { openSoftwareProvider } from "./software/software-provider.ts";
+
+/** Where keys are kept. Secrets are given as {@link Secret}s or functions that fetch them, never as text. */
+export type KeyProviderConfig =
+  | { readonly kind: "software"; readonly directory: string; readonly passphrase: Secret }
+  | {
+      readonly kind: "pkcs11";
+      readonly modulePath: string;
+      /** The token's label, or an RFC 7512 URI where the label alone is ambiguous: `pkcs11:token=…;serial=…`. */
+      readonly tokenLabel: string;
+      readonly pin: SecretSource;
+    };
+
+/**
+ * Opens a key provider.
+ *
+ * Throws `key-store-missing` (software for it is not installed), `key-store-unavailable` (no such token, directory open
+ * to others, wrong passphrase), `pin-refused`, `token-error`, `request-invalid` (malformed URI).
+ */
+export async function openKeyProvider(config: KeyProviderConfig): Promise<OpenKeyProvider> {
+  switch (config.kind) {
+    case "software":
+      return await openSoftwareProvider(config);
+    case "pkcs11": {
+      const { modulePath, pin, tokenLabel } = config;
+      const token = tokenLabel.startsWith("pkcs11:") ? parsePkcs11Uri(tokenLabel) : { token: tokenLabel };
+      return await openPkcs11Provider({ modulePath, token, pin });
+    }
+    default:
+      throw new FleetError("config-invalid", "the kind of key provider is software or pkcs11");
+  }
+}

@@ -1,0 +1,372 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type OpenKeyProvider, Secret, type SecretSource } from "@fleetcert/shared";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { keyProviderContract } from "../../../test/contracts/key-provider.ts";
+import { describeWith } from "../../../test/support/optional-part.ts";
+import { type SoftHsm, softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
+import { openKeyProvider } from "../open-key-provider.ts";
+import { ck } from "./constants.ts";
+import { type Cryptoki, loadCryptoki } from "./cryptoki.ts";
+import { requireToken } from "./find-token.ts";
+import { initialiseToken } from "./initialise-token.ts";
+import { parsePkcs11Uri } from "./uri.ts";
+
+describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
+  const hsm = startSoftHsm();
+  const { modulePath } = hsm;
+  const token = hsm.createToken("Fleet token; №1");
+  const cryptoki = loadCryptoki(modulePath);
+  afterAll(() => hsm.remove());
+  const open = (at: TestToken = token, pin: SecretSource = () => at.pin): Promise<OpenKeyProvider> =>
+    openKeyProvider({ kind: "pkcs11", modulePath, tokenLabel: at.tokenLabel, pin });
+
+  keyProviderContract("pkcs11", () => open(), {
+    algorithms: ["P-256", "P-384", "RSA-2048"],
+    absentRef: () => "pkcs11:id=%01%02;type=private",
+  });
+
+  describe("keys", () => {
+    it("have a URI that names token, id and label, and no PIN", async () => {
+      const provider = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "identity/7" });
+      expect(parsePkcs11Uri(key.ref)).toEqual({
+        token: token.tokenLabel,
+        id: new Uint8Array(Buffer.from(key.id, "hex")),
+        object: "identity/7",
+        type: "private",
+        modulePath,
+      });
+      expect(key.ref).not.toContain(token.pin.reveal());
+      await provider.close();
+    });
+
+    it("are seen by another program as sensitive, never extractable, local, and made only to sign", async () => {
+      const other = hsm.createToken();
+      const provider = await open(other);
+      const key = await provider.generate({ algorithm: "RSA-2048", label: "seen" });
+      const listed = pkcs11Tool(hsm, other, ["--list-objects", "--type", "privkey"]);
+      expect(listed).toContain(key.id);
+      expect(listed).toMatch(/Access: +sensitive, always sensitive, never extractable, local/);
+      expect(listed).toMatch(/Usage: +sign\n/);
+      await provider.close();
+    });
+
+    it("carry the same CKA_ID and label on both halves", async () => {
+      const provider = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "both" });
+      const session = cryptoki.C_OpenSession(
+        requireToken(cryptoki, { token: token.tokenLabel }).slot,
+        ck.CKF_SERIAL_SESSION,
+      );
+      cryptoki.C_FindObjectsInit(session, [{ type: ck.CKA_ID, value: Buffer.from(key.id, "hex") }]);
+      const objects = cryptoki.C_FindObjects(session, 10);
+      cryptoki.C_FindObjectsFinal(session);
+      const described = objects.map((object) => {
+        const wanted = [{ type: ck.CKA_CLASS }, { type: ck.CKA_LABEL }];
+        const [objectClass, label] = cryptoki.C_GetAttributeValue(session, object, wanted);
+        return [objectClass?.value[0], label?.value.toString()];
+      });
+      cryptoki.C_CloseSession(session);
+      expect(described.sort()).toEqual([
+        [ck.CKO_PUBLIC_KEY, "both"],
+        [ck.CKO_PRIVATE_KEY, "both"],
+      ]);
+      await provider.close();
+    });
+
+    it("are destroyed when the token says they are extractable, and the error names the attribute", async () => {
+      const provider = await open();
+      const lie = lyingAbout(cryptoki, ck.CKA_EXTRACTABLE, Buffer.of(1));
+      await expect(provider.generate({ algorithm: "P-256", label: "lie" })).rejects.toMatchObject({
+        code: "key-attributes-wrong",
+        message: expect.stringContaining("CKA_EXTRACTABLE is not false"),
+      });
+      lie.mockRestore();
+      expect(await provider.list("lie")).toEqual([]);
+      await provider.close();
+    });
+
+    it("are not opened when their protection is not what it was", async () => {
+      const provider = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "later lie" });
+      const lie = lyingAbout(cryptoki, ck.CKA_SENSITIVE, Buffer.of(0));
+      await expect(provider.open(key.ref)).rejects.toMatchObject({ code: "key-attributes-wrong" });
+      lie.mockRestore();
+      await expect(provider.open(key.ref)).resolves.toMatchObject({ id: key.id });
+      await provider.close();
+    });
+
+    it("are never asked for their private value", async () => {
+      const asked = new Set<number>();
+      const original = cryptoki.C_GetAttributeValue;
+      const spy = vi.spyOn(cryptoki, "C_GetAttributeValue").mockImplementation((session, object, template) => {
+        for (const { type } of template) asked.add(type);
+        return original.call(cryptoki, session, object, template);
+      });
+      const wrap = vi.spyOn(cryptoki, "C_WrapKey");
+      const provider = await open();
+      const key = await provider.generate({ algorithm: "RSA-2048", label: "asked" });
+      await (await provider.open(key.ref)).sign(Buffer.from("x"));
+      await provider.list("");
+      await provider.destroy(key.ref);
+      await provider.close();
+      spy.mockRestore();
+      expect(wrap).not.toHaveBeenCalled();
+      wrap.mockRestore();
+      // CKA_VALUE, and the private exponent, primes, exponents and coefficient of RSA.
+      for (const secret of [0x11, 0x123, 0x124, 0x125, 0x126, 0x127, 0x128]) expect(asked).not.toContain(secret);
+    });
+
+    it("that a power cut left without their final id are listed, cannot be opened, and can be destroyed", async () => {
+      const provider = await open();
+      const cut = vi.spyOn(cryptoki, "C_SetAttributeValue").mockImplementation(() => {
+        throw new Error("power cut");
+      });
+      const noClean = vi.spyOn(cryptoki, "C_DestroyObject").mockImplementation(() => {
+        throw new Error("power cut");
+      });
+      await expect(provider.generate({ algorithm: "P-256", label: "cut/1" })).rejects.toThrow("power cut");
+      cut.mockRestore();
+      noClean.mockRestore();
+      const [left, ...more] = await provider.list("cut/");
+      expect(more).toEqual([]);
+      const { ref = "" } = left ?? {};
+      await expect(provider.open(ref)).rejects.toMatchObject({ code: "key-attributes-wrong" });
+      await provider.destroy(ref);
+      expect(await provider.list("cut/")).toEqual([]);
+      await provider.close();
+    });
+
+    it.each(["P-256", "RSA-2048"] as const)("sign %s 200 times at once beside key generation", async (algorithm) => {
+      const provider = await open();
+      const key = await provider.generate({ algorithm, label: "busy" });
+      const work = Array.from({ length: 200 }, (_, index) => key.sign(Buffer.from(`${index}`)));
+      const [made] = await Promise.all([provider.generate({ algorithm: "P-256", label: "busy" }), ...work]);
+      expect(made.id).not.toBe(key.id);
+      await provider.close();
+    });
+  });
+
+  describe("a reference", () => {
+    it.each(["pkcs11:object=x", "pkcs11:id=%01;type=cert", "pkcs11:id=%0", "software:00"])(
+      "%s is refused",
+      async (ref) => {
+        const provider = await open();
+        await expect(provider.open(ref)).rejects.toMatchObject({ code: "request-invalid" });
+        await provider.close();
+      },
+    );
+
+    it("to another token is not found, though a key here has that id", async () => {
+      const provider = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "x" });
+      const elsewhere = key.ref.replace(/token=[^;]*/, "token=elsewhere");
+      await expect(provider.open(elsewhere)).rejects.toMatchObject({ code: "key-not-found" });
+      await provider.close();
+    });
+  });
+
+  describe("logging in", () => {
+    it("presents a wrong PIN exactly once, however often and concurrently the token is opened", async () => {
+      const guarded = hsm.createToken();
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      const wrong = (): Secret => Secret.of("not the PIN");
+      const attempts = await Promise.allSettled([open(guarded, wrong), open(guarded, wrong), open(guarded, wrong)]);
+      attempts.push(...(await Promise.allSettled([open(guarded, wrong)])));
+      for (const attempt of attempts) expect(attempt).toMatchObject({ reason: { code: "pin-refused" } });
+      expect(logins).toHaveBeenCalledTimes(1);
+      logins.mockRestore();
+    });
+
+    it("tries a corrected PIN after a refused one", async () => {
+      const guarded = hsm.createToken();
+      await expect(open(guarded, () => Secret.of("wrong"))).rejects.toMatchObject({ code: "pin-refused" });
+      const provider = await open(guarded);
+      expect(provider.info.serial).toBe(guarded.serial);
+      await provider.close();
+    });
+
+    it("keeps the PIN out of every error", async () => {
+      const guarded = hsm.createToken();
+      const refusal = await open(guarded, () => Secret.of("8731-secret")).catch((error: unknown) => error);
+      expect(`${String(refusal)} ${JSON.stringify(refusal)} ${(refusal as Error).stack}`).not.toContain("8731");
+      expect(refusal).toMatchObject({ hint: expect.stringContaining("not tried again") });
+    });
+
+    it("is done once for several providers on one token, which outlive each other", async () => {
+      const shared = hsm.createToken();
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      const [one, two] = await Promise.all([open(shared), open(shared)]);
+      const key = await one.generate({ algorithm: "P-256", label: "shared" });
+      await one.close();
+      await expect((await two.open(key.ref)).sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      await two.close();
+      await expect(two.list("")).rejects.toMatchObject({ code: "key-store-unavailable" });
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "key-store-unavailable" });
+      const three = await open(shared);
+      await three.close();
+      expect(logins).toHaveBeenCalledTimes(2);
+      logins.mockRestore();
+    });
+
+    it("refuses a second provider that has another PIN than the one the token took, without asking the token", async () => {
+      const shared = hsm.createToken();
+      const provider = await open(shared);
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      await expect(open(shared, () => Secret.of("other"))).rejects.toMatchObject({ code: "pin-refused" });
+      expect(logins).not.toHaveBeenCalled();
+      logins.mockRestore();
+      await expect(provider.list("")).resolves.toEqual([]);
+      await provider.close();
+    });
+  });
+
+  describe("a lost session", () => {
+    const loseSessions = (at: TestToken): void =>
+      cryptoki.C_CloseAllSessions(requireToken(cryptoki, { token: at.tokenLabel }).slot);
+
+    it("is opened anew, and the key goes on signing", async () => {
+      const reset = hsm.createToken();
+      const provider = await open(reset);
+      const other = await open(reset);
+      const key = await provider.generate({ algorithm: "P-256", label: "survivor" });
+      for (let round = 0; round < 3; round++) {
+        loseSessions(reset);
+        await expect(key.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+        loseSessions(reset);
+        await expect(provider.list("survivor")).resolves.toHaveLength(1);
+        loseSessions(reset);
+        const all = Array.from({ length: 20 }, () => key.sign(Buffer.from("x")));
+        await expect(Promise.all(all)).resolves.toHaveLength(20);
+        const victim = await other.generate({ algorithm: "P-256", label: "victim" });
+        loseSessions(reset);
+        await provider.destroy(victim.ref);
+        await expect(provider.list("victim")).resolves.toEqual([]);
+      }
+      await Promise.all([provider.close(), other.close()]);
+    });
+
+    it("is opened once per call: a token that loses it again gives a typed error that may be retried", async () => {
+      const reset = hsm.createToken();
+      const provider = await open(reset);
+      const key = await provider.generate({ algorithm: "P-256", label: "unlucky" });
+      const broken = vi.spyOn(cryptoki, "C_SignInit").mockImplementation(() => {
+        throw Object.assign(new Error("CKR_SESSION_HANDLE_INVALID"), { code: 179 });
+      });
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "token-error", retry: true });
+      expect(broken).toHaveBeenCalledTimes(2);
+      broken.mockRestore();
+      await expect(key.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      await provider.close();
+    });
+
+    it("does not bring back a key another program destroyed: key-not-found", async () => {
+      const provider = await open();
+      const other = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "gone" });
+      await key.sign(Buffer.from("x"));
+      await other.destroy(key.ref);
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "key-not-found" });
+      await provider.close();
+      await other.close();
+    });
+  });
+
+  describe("finding the token", () => {
+    it("needs the serial when two tokens have one label", async () => {
+      const first = hsm.createToken();
+      const twin = hsm.createToken();
+      const info = cryptoki.C_GetTokenInfo;
+      const same = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((slot) => {
+        const facts = info.call(cryptoki, slot);
+        return facts.label.startsWith(twin.tokenLabel) ? { ...facts, label: first.tokenLabel } : facts;
+      });
+      await expect(open(first)).rejects.toMatchObject({
+        code: "key-store-unavailable",
+        hint: expect.stringContaining(twin.serial),
+      });
+      const uri = `pkcs11:token=${first.tokenLabel};serial=${first.serial}`;
+      const provider = await open({ ...first, tokenLabel: uri });
+      expect(provider.info.serial).toBe(first.serial);
+      await provider.close();
+      same.mockRestore();
+    });
+
+    it("says which tokens are there when the one asked for is not", async () => {
+      const absent = { ...token, tokenLabel: "absent" };
+      await expect(open(absent)).rejects.toMatchObject({
+        code: "key-store-unavailable",
+        retry: true,
+        hint: expect.stringContaining(token.tokenLabel),
+      });
+    });
+  });
+
+  describe("initialising a token", () => {
+    const request = { modulePath, soPin: Secret.of("so-pin-123"), userPin: Secret.of("user-pin-123") };
+
+    it("refuses a label that is taken, and touches nothing", async () => {
+      expect(() => initialiseToken({ ...request, label: token.tokenLabel })).toThrowError(
+        expect.objectContaining({ code: "already-exists" }),
+      );
+      await (await open()).close();
+    });
+
+    it.each(["", " x", "x ", "x".repeat(33), "ü".repeat(17)])("refuses the label %j", (label) => {
+      expect(() => initialiseToken({ ...request, label })).toThrowError(
+        expect.objectContaining({ code: "request-invalid" }),
+      );
+    });
+
+    it("gives labels other programs read without padding", () => {
+      initialiseToken({ ...request, label: "exact label" });
+      expect(
+        execFileSync("softhsm2-util", ["--show-slots"], { env: { ...process.env, ...hsm.env } }).toString(),
+      ).toMatch(/Label: +exact label *\n/);
+    });
+  });
+
+  it("writes no PIN and no private key in clear into the store", async () => {
+    const own = hsm.createToken();
+    const provider = await open(own);
+    await provider.generate({ algorithm: "P-256", label: "store" });
+    await provider.close();
+    for (const entry of readdirSync(hsm.directory, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const bytes = readFileSync(join(entry.parentPath, entry.name)).toString("latin1");
+      for (const secret of [own.pin.reveal(), own.soPin.reveal(), "PRIVATE KEY"]) expect(bytes).not.toContain(secret);
+    }
+  });
+});
+
+describe("a PKCS#11 module", () => {
+  const config = { kind: "pkcs11", tokenLabel: "x", pin: () => Secret.of("x") } as const;
+
+  it("that is not there gives key-store-missing with what to install", async () => {
+    await expect(openKeyProvider({ ...config, modulePath: "/nowhere/libx.so" })).rejects.toMatchObject({
+      code: "key-store-missing",
+      hint: expect.stringContaining("apt-get install softhsm2"),
+    });
+  });
+
+  it("that is no module gives key-store-unavailable", async () => {
+    const modulePath = join(import.meta.dirname, "uri.ts");
+    await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
+  });
+});
+
+function lyingAbout(cryptoki: Cryptoki, attribute: number, value: Buffer) {
+  const original = cryptoki.C_GetAttributeValue;
+  return vi.spyOn(cryptoki, "C_GetAttributeValue").mockImplementation((session, object, template) => {
+    const answer = original.call(cryptoki, session, object, template);
+    return answer.map((item) => (item.type === attribute ? { ...item, value } : item));
+  });
+}
+
+function pkcs11Tool(hsm: SoftHsm, token: TestToken, args: readonly string[]): string {
+  const login = ["--module", hsm.modulePath, "--token-label", token.tokenLabel, "--login", "--pin", "env:TEST_PIN"];
+  const env = { ...process.env, ...hsm.env, TEST_PIN: token.pin.reveal() };
+  return execFileSync("pkcs11-tool", [...login, ...args], { env, stdio: ["ignore", "pipe", "ignore"] }).toString();
+}

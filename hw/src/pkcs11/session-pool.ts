@@ -1,0 +1,87 @@
+import { FleetError } from "@fleetcert/shared";
+import type { Handle } from "./cryptoki.ts";
+
+/** Sessions for background calls. PKCS#11 allows one operation per session, so each call has one to itself. */
+export class SessionPool {
+  readonly #open: () => Handle;
+  readonly #closeSession: (session: Handle) => void;
+  readonly #waiting: (() => void)[] = [];
+  #idle: Handle[] = [];
+  #busy = 0;
+  #epoch = 0;
+  #isClosed = false;
+  #drained: () => void = () => undefined;
+
+  constructor({ open, close }: { open: () => Handle; close: (session: Handle) => void }) {
+    this.#open = open;
+    this.#closeSession = close;
+  }
+
+  /** Runs with a free session, waiting for one when all are in use. A session whose call failed is not used again. */
+  async use<T>(run: (session: Handle) => Promise<T>): Promise<T> {
+    await this.#takeTurn();
+    try {
+      return await this.#runInSession(run);
+    } finally {
+      this.#passTurn();
+    }
+  }
+
+  /** Closes what is idle; what is busy is closed when its call ends. For sessions that the token has lost. */
+  discard(): void {
+    this.#epoch++;
+    for (const session of this.#idle) this.#closeSession(session);
+    this.#idle = [];
+  }
+
+  /** Refuses new calls, lets the accepted ones end, then closes every session. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#busy > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    this.discard();
+  }
+
+  async #runInSession<T>(run: (session: Handle) => Promise<T>): Promise<T> {
+    const epoch = this.#epoch;
+    const session = this.#idle.pop() ?? this.#open();
+    let isUsable = false;
+    try {
+      const result = await run(session);
+      isUsable = epoch === this.#epoch;
+      return result;
+    } finally {
+      if (isUsable) this.#idle.push(session);
+      else this.#closeSession(session);
+    }
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#isClosed) throw new FleetError("key-store-unavailable", "the token is closed");
+    if (this.#busy < maxSessions) {
+      this.#busy++;
+      return;
+    }
+    if (this.#waiting.length >= maxWaiting) {
+      throw new FleetError("key-store-unavailable", `${maxWaiting} calls wait for the token already`, { retry: true });
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #passTurn(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    this.#busy--;
+    if (this.#busy === 0) this.#drained();
+  }
+}
+
+// As many as libuv has threads by default; more would only wait there.
+const maxSessions = 4;
+const maxWaiting = 4096;

@@ -1,0 +1,70 @@
+import { hash } from "node:crypto";
+import type { RsaPSS } from "pkcs11js";
+import type { DigestToSign, TlsHash } from "../tls/tls-key-handle.ts";
+import { ck } from "./constants.ts";
+import { type Mechanism, pkcs11js } from "./cryptoki.ts";
+import { ecdsaToDer } from "./ecdsa-der.ts";
+import type { KeyKind } from "./key-kind.ts";
+
+/** One signature as a token is asked for it. */
+export interface TokenSignature {
+  readonly mechanism: Mechanism;
+  readonly input: Buffer;
+  /** Bytes to reserve for the answer. */
+  readonly maxBytes: number;
+  /** The answer in the form X.509 and TLS use. */
+  finish(answer: Uint8Array): Uint8Array;
+}
+
+/** The signature of a whole message with the one algorithm of its key; hashed here, because tokens are slow at it. */
+export function messageSignature(kind: KeyKind, message: Uint8Array): TokenSignature {
+  const name = kind.algorithm === "P-384" ? "sha384" : "sha256";
+  const scheme = kind.keyType === ck.CKK_EC ? "ecdsa" : "rsa-pkcs1";
+  return digestSignature(kind, { scheme, hash: name, digest: hash(name, message, "buffer"), saltLength: 0 });
+}
+
+/** The signature of a digest, with the parameters TLS asks for. */
+export function digestSignature(kind: KeyKind, { scheme, hash, digest, saltLength }: DigestToSign): TokenSignature {
+  const curveBytes = kind.bits / 8;
+  const asIs = (answer: Uint8Array): Uint8Array => new Uint8Array(answer);
+  const maxBytes = kind.bits / 4;
+  switch (scheme) {
+    case "ecdsa": {
+      const finish = (answer: Uint8Array): Uint8Array => ecdsaToDer(answer, curveBytes);
+      // PKCS#11 3.0 §6.3.12 leaves it to the module whether a longer digest is cut; FIPS 186-5 §6.4.1 says how.
+      return {
+        mechanism: { mechanism: ck.CKM_ECDSA },
+        input: Buffer.from(digest.subarray(0, curveBytes)),
+        maxBytes,
+        finish,
+      };
+    }
+    case "rsa-pkcs1":
+      return { mechanism: { mechanism: ck.CKM_RSA_PKCS }, input: digestInfo(hash, digest), maxBytes, finish: asIs };
+    case "rsa-pss":
+      return { mechanism: pss(hash, saltLength), input: Buffer.from(digest), maxBytes, finish: asIs };
+  }
+}
+
+/** RFC 8017 §9.2 note 1. */
+function digestInfo(name: TlsHash, digest: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(digestInfoPrefixes[name], "hex"), digest]);
+}
+
+function pss(name: TlsHash, saltLength: number): Mechanism {
+  const { hashAlg, mgf } = pssHashes[name];
+  const parameter: RsaPSS = { type: pkcs11js().CK_PARAMS_RSA_PSS, hashAlg, mgf, saltLen: saltLength };
+  return { mechanism: ck.CKM_RSA_PKCS_PSS, parameter };
+}
+
+const digestInfoPrefixes: Readonly<Record<TlsHash, string>> = {
+  sha256: "3031300d060960864801650304020105000420",
+  sha384: "3041300d060960864801650304020205000430",
+  sha512: "3051300d060960864801650304020305000440",
+};
+
+const pssHashes = {
+  sha256: { hashAlg: ck.CKM_SHA256, mgf: ck.CKG_MGF1_SHA256 },
+  sha384: { hashAlg: ck.CKM_SHA384, mgf: ck.CKG_MGF1_SHA384 },
+  sha512: { hashAlg: ck.CKM_SHA512, mgf: ck.CKG_MGF1_SHA512 },
+} as const;
