@@ -1,22 +1,12 @@
 import type { Instant } from "../time/instant.ts";
 import { type DerReader, derInvalid, tags } from "./der-reader.ts";
-import { derText } from "./der-writer.ts";
 
 /**
- * Reads Time as RFC 5280 §4.1.2.5 profiles it: UTCTime `YYMMDDHHMMSSZ` through 2049, GeneralizedTime
- * `YYYYMMDDHHMMSSZ` from 2050 on; no fractions, no offsets, real calendar dates.
+ * Reads Time: UTCTime `YYMMDDHHMMSSZ` or GeneralizedTime `YYYYMMDDHHMMSSZ`; no fractions, no offsets, real dates.
+ * Either form is taken for any year, as RFC 5280 §4.1.2.5 asks of those who read.
  */
 export function readTime(reader: DerReader): Instant {
-  const tag = reader.peekTag();
-  const instant = readTimeAnyYear(reader);
-  if (tag === tags.generalizedTime && instant < firstGeneralized) throw derInvalid("a date before 2050 is not UTCTime");
-  return instant;
-}
-
-/** As {@link readTime}, but takes GeneralizedTime of any year, as revocation lists and certificates in the wild have. */
-export function readTimeAnyYear(reader: DerReader): Instant {
-  const tag = reader.peekTag();
-  if (tag === tags.generalizedTime) return readGeneralizedTime(reader);
+  if (reader.peekTag() === tags.generalizedTime) return readGeneralizedTime(reader);
   return readDigits(reader, { tag: tags.utcTime, length: 13 });
 }
 
@@ -24,18 +14,69 @@ export function readTimeAnyYear(reader: DerReader): Instant {
 export const readGeneralizedTime = (reader: DerReader): Instant =>
   readDigits(reader, { tag: tags.generalizedTime, length: 15 });
 
-/** Time in the form RFC 5280 wants for its year; milliseconds are cut off. */
+/** Time in the form RFC 5280 §4.1.2.5 wants for its year; milliseconds are cut off. */
 export function derTime(instant: Instant): Uint8Array {
-  const text = timeText(instant);
-  const year = Number(text.slice(0, 4));
-  return year >= 1950 && year < 2050 ? derText(tags.utcTime, text.slice(2)) : derText(tags.generalizedTime, text);
+  const element = new Uint8Array(17);
+  return element.subarray(0, writeTime(element, 0, instant));
 }
 
 /** GeneralizedTime, whatever the year. */
-export const derGeneralizedTime = (instant: Instant): Uint8Array => derText(tags.generalizedTime, timeText(instant));
+export function derGeneralizedTime(instant: Instant): Uint8Array {
+  const element = new Uint8Array(17);
+  return element.subarray(0, writeDigits(element, 0, { instant, yearDigits: 4 }));
+}
 
-/** `99991231235959Z`: RFC 5280 §4.1.2.5 for "no well-defined end". */
-export const endOfTime: Instant = Date.UTC(9999, 11, 31, 23, 59, 59);
+/** Writes the Time element of an instant at an offset and returns the offset behind it; at most 17 octets. */
+export function writeTime(target: Uint8Array, at: number, instant: Instant): number {
+  const isUtcTime = instant >= firstUtcTime && instant < firstGeneralized;
+  return writeDigits(target, at, { instant, yearDigits: isUtcTime ? 2 : 4 });
+}
+
+/** Writes `HHMMSSZ` of a second of the day at an offset and returns the offset behind it. */
+export function writeTimeOfDay(target: Uint8Array, at: number, secondOfDay: number): number {
+  const hour = (secondOfDay / 3600) | 0;
+  const minute = ((secondOfDay / 60) | 0) - hour * 60;
+  writeTwo(target, at, hour);
+  writeTwo(target, at + 2, minute);
+  writeTwo(target, at + 4, secondOfDay - hour * 3600 - minute * 60);
+  target[at + 6] = 0x5a;
+  return at + 7;
+}
+
+function writeDigits(
+  target: Uint8Array,
+  at: number,
+  { instant, yearDigits }: { readonly instant: Instant; readonly yearDigits: 2 | 4 },
+): number {
+  if (!(instant >= yearZero && instant < yearTenThousand)) throw derInvalid(`instant ${instant} cannot be written`);
+  const seconds = Math.floor(instant / 1000);
+  const days = Math.floor(seconds / 86_400);
+  // The inverse of daysSinceEpoch: the year, and with it the day, begins on 1 March.
+  const era = Math.floor((days + 719_468) / 146_097);
+  const dayOfEra = days + 719_468 - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0);
+
+  target[at] = yearDigits === 2 ? tags.utcTime : tags.generalizedTime;
+  target[at + 1] = yearDigits + 11;
+  const yearEnd = at + 2 + yearDigits;
+  if (yearDigits === 4) writeTwo(target, at + 2, Math.floor(year / 100));
+  writeTwo(target, yearEnd - 2, year % 100);
+  writeTwo(target, yearEnd, month);
+  writeTwo(target, yearEnd + 2, dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1);
+  return writeTimeOfDay(target, yearEnd + 4, seconds - days * 86_400);
+}
+
+function writeTwo(target: Uint8Array, at: number, value: number): void {
+  const tens = (value / 10) | 0;
+  target[at] = 0x30 + tens;
+  target[at + 1] = 0x30 + value - tens * 10;
+}
 
 function readDigits(reader: DerReader, { tag, length }: { readonly tag: number; readonly length: number }): Instant {
   const content = reader.content(tag);
@@ -88,11 +129,7 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-function timeText(instant: Instant): string {
-  const date = new Date(instant);
-  const year = date.getUTCFullYear();
-  if (!(year >= 0 && year <= 9999)) throw derInvalid(`year ${year} cannot be written`);
-  return `${date.toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`;
-}
-
+const firstUtcTime = Date.UTC(1950, 0, 1);
 const firstGeneralized = Date.UTC(2050, 0, 1);
+const yearZero = Date.parse("0000-01-01T00:00:00Z");
+const yearTenThousand = Date.UTC(10_000, 0, 1);

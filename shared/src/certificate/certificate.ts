@@ -1,5 +1,5 @@
 import { contextTag, DerReader, derInvalid, readDer, tags } from "../asn1/der-reader.ts";
-import { readTimeAnyYear } from "../asn1/der-time.ts";
+import { readTime } from "../asn1/der-time.ts";
 import { readIntegerBytes, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { equalBytes } from "../asn1/der-writer.ts";
 import { FleetError } from "../errors.ts";
@@ -93,8 +93,8 @@ function readCertificate(der: Uint8Array, reader: DerReader): Certificate {
     throw derInvalid("the two signature algorithms differ");
   const issuer = readName(fields);
   const validity = fields.enter(tags.sequence);
-  const notBefore = readTimeAnyYear(validity);
-  const notAfter = readTimeAnyYear(validity);
+  const notBefore = readTime(validity);
+  const notAfter = readTime(validity);
   validity.finish();
   const subject = readName(fields);
   const spki = fields.element(tags.sequence);

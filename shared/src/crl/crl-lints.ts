@@ -31,7 +31,7 @@ export const crlLints: readonly CrlLint[] = [
   rule("next-update-missing", ({ nextUpdate }) => nextUpdate === undefined),
   rule("validity-negative", (crl) => validityOf(crl) <= 0),
   rule("revoked-list-empty", ({ entries }) => entries?.length === 0),
-  rule("serial-invalid", ({ entries = [] }) => entries.some(({ serial }) => Serial.of(serial).bytes !== serial)),
+  rule("serial-invalid", hasNoSerials),
   rule(
     "serial-twice",
     ({ entries = [] }) => new Set(entries.map(({ serial }) => Serial.of(serial).hex)).size < entries.length,
@@ -41,7 +41,7 @@ export const crlLints: readonly CrlLint[] = [
   rule("authority-key-id-not-key", (crl) => onValue(crl, extensionOids.authorityKeyId, namesMoreThanKey)),
   // §5.2.3
   rule("number-missing", (crl) => valueOfExtension(crl, extensionOids.crlNumber) === undefined),
-  rule("number-critical", (crl) => isCritical(crl, extensionOids.crlNumber)),
+  rule("number-critical", (crl) => isCritical(crl, extensionOids.crlNumber) === true),
   rule("number-too-long", (crl) => onValue(crl, extensionOids.crlNumber, isLongNumber)),
   // §5.2.4
   rule("delta-not-critical", (crl) => isCritical(crl, extensionOids.deltaCrlIndicator) === false),
@@ -136,6 +136,12 @@ function partsOf(reader: DerReader): Part[] {
   const parts: Part[] = [];
   while (!reader.isAtEnd) parts.push({ tag: reader.peekTag() as number, der: reader.element() });
   return parts;
+}
+
+/** False for serials that are; one that is none throws, which counts as the defect. */
+function hasNoSerials({ entries = [] }: LooseCrl): boolean {
+  for (const { serial } of entries) Serial.of(serial);
+  return false;
 }
 
 function namesMoreThanKey(value: DerReader): boolean {

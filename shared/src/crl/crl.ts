@@ -1,5 +1,5 @@
 import { contextTag, DerReader, derInvalid, readDer, tags } from "../asn1/der-reader.ts";
-import { readTimeAnyYear } from "../asn1/der-time.ts";
+import { readTime } from "../asn1/der-time.ts";
 import { readBigInteger, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { equalBytes } from "../asn1/der-writer.ts";
 import { type DistinguishedName, readName } from "../certificate/distinguished-name.ts";
@@ -64,9 +64,9 @@ function readCrl(der: Uint8Array, reader: DerReader): CertificateRevocationList 
   if (!equalBytes(fields.element(tags.sequence), signatureAlgorithm))
     throw derInvalid("the two signature algorithms differ");
   const issuer = readName(fields);
-  const thisUpdate = readTimeAnyYear(fields);
+  const thisUpdate = readTime(fields);
   const hasNextUpdate = fields.nextIs(tags.utcTime) || fields.nextIs(tags.generalizedTime);
-  const nextUpdate = hasNextUpdate ? readTimeAnyYear(fields) : undefined;
+  const nextUpdate = hasNextUpdate ? readTime(fields) : undefined;
   const entries = new CrlEntries(fields.nextIs(tags.sequence) ? fields.content(tags.sequence) : new Uint8Array(0));
   const extensions = readVersion2Extensions(fields, version);
   fields.finish();

@@ -48,7 +48,7 @@ export interface CrlTemplate {
 export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
   if (!(template.thisUpdate < template.nextUpdate))
     throw new FleetError("crl-invalid", "the list's nextUpdate is not after its thisUpdate");
-  const entries = new EntryBuffer();
+  const entries = new EntryBuffer(Array.isArray(template.entries) ? template.entries.length : undefined);
   for (const entry of template.entries) entries.add(entry);
 
   const head = [

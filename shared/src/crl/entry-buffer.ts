@@ -1,5 +1,5 @@
 import { tags } from "../asn1/der-reader.ts";
-import { derGeneralizedTime, derTime } from "../asn1/der-time.ts";
+import { derGeneralizedTime, writeTime, writeTimeOfDay } from "../asn1/der-time.ts";
 import { derElement, derSequence } from "../asn1/der-writer.ts";
 import { encodeExtension, extensionOids } from "../certificate/extension.ts";
 import { FleetError } from "../errors.ts";
@@ -9,10 +9,17 @@ import { type ReasonCode, reasonCodeNumbers } from "./reason-code.ts";
 
 /** The revokedCertificates of a list under construction: entries are appended to one buffer that doubles when full. */
 export class EntryBuffer {
-  #buffer = new Uint8Array(initialBytes);
+  #buffer: Uint8Array;
   #length = 0;
-  #revokedAt: Instant | undefined;
-  #time: Uint8Array = new Uint8Array(0);
+  /** Start of the day whose date is in {@link #date}. */
+  #day: Instant = Number.NaN;
+  readonly #time = new Uint8Array(longestTime);
+  #date: Uint8Array = this.#time;
+
+  /** `expected`: how many entries will come, when that is known; it only saves copying. */
+  constructor(expected = 64) {
+    this.#buffer = new Uint8Array(expected * usualEntry);
+  }
 
   get length(): number {
     return this.#length;
@@ -25,47 +32,44 @@ export class EntryBuffer {
 
   add(entry: CrlEntryTemplate): void {
     const serial = entry.serial.bytes;
-    const time = this.#timeOf(entry.revokedAt);
-    const extensions =
-      entry.invalidityDate === undefined ? encodedReasons[entry.reason ?? "unspecified"] : withDate(entry);
-    const length = 2 + serial.length + time.length + extensions.length;
-    if (serial.length > 21 || length >= 0x80) throw new FleetError("crl-invalid", "a list entry is too long");
-    this.#reserve(length + 2);
+    const extensions = entry.invalidityDate === undefined ? reasonBytes(entry.reason) : withDate(entry);
+    if (serial.length > 21 || extensions.length > 64) throw new FleetError("crl-invalid", "a list entry is too long");
+    this.#reserve(4 + serial.length + longestTime + extensions.length);
 
     const buffer = this.#buffer;
-    let at = this.#length;
-    buffer[at++] = tags.sequence;
-    buffer[at++] = length;
-    buffer[at++] = tags.integer;
-    buffer[at++] = serial.length;
-    at = copy(serial, buffer, at);
-    at = copy(time, buffer, at);
-    this.#length = copy(extensions, buffer, at);
+    const start = this.#length;
+    buffer[start] = tags.sequence;
+    buffer[start + 2] = tags.integer;
+    buffer[start + 3] = serial.length;
+    buffer.set(serial, start + 4);
+    const timeEnd = this.#addTime(start + 4 + serial.length, entry.revokedAt);
+    buffer.set(extensions, timeEnd);
+    this.#length = timeEnd + extensions.length;
+    // The parts above stay below 128 bytes together, so the length is one octet.
+    buffer[start + 1] = this.#length - start - 2;
   }
 
-  /** Lists have long runs of the same instant (mass revocation) and of the same second. */
-  #timeOf(revokedAt: Instant): Uint8Array {
-    const second = Math.floor(revokedAt / 1000);
-    if (this.#revokedAt !== second) {
-      this.#time = derTime(second * 1000);
-      this.#revokedAt = second;
+  /** Revocations come many a day: the date's digits are worked out once for all of them. */
+  #addTime(at: number, instant: Instant): number {
+    const sinceMidnight = instant - this.#day;
+    if (!(sinceMidnight >= 0 && sinceMidnight < dayLength)) {
+      this.#day = Math.floor(instant / dayLength) * dayLength;
+      const end = writeTime(this.#time, 0, instant);
+      this.#date = this.#time.subarray(0, end - timeOfDayOctets);
     }
-    return this.#time;
+    this.#buffer.set(this.#date, at);
+    return writeTimeOfDay(this.#buffer, at + this.#date.length, Math.floor((instant - this.#day) / 1000));
   }
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#buffer.length) return;
-    const larger = new Uint8Array(this.#buffer.length * 2);
+    const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + count));
     larger.set(this.#buffer);
     this.#buffer = larger;
   }
 }
 
-/** A loop beats `set` for runs this short. */
-function copy(source: Uint8Array, target: Uint8Array, start: number): number {
-  for (let index = 0; index < source.length; index++) target[start + index] = source[index] as number;
-  return start + source.length;
-}
+const reasonBytes = (reason: ReasonCode = "unspecified"): Uint8Array => encodedReasons[reason];
 
 function withDate({ reason = "unspecified", invalidityDate = 0 }: CrlEntryTemplate): Uint8Array {
   return derSequence(
@@ -88,4 +92,13 @@ export const encodedReasons = Object.fromEntries(
   }),
 ) as Readonly<Record<ReasonCode, Uint8Array>>;
 
-const initialBytes = 4096;
+/** GeneralizedTime with its header. */
+const longestTime = 17;
+
+/** `HHMMSSZ`. */
+const timeOfDayOctets = 7;
+
+const dayLength = 86_400_000;
+
+/** An entry with a serial of 20 octets and a reason takes 53. */
+const usualEntry = 56;

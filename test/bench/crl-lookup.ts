@@ -1,0 +1,25 @@
+import { assembleSigned, encodeTbsCrl, parseCrl, sha256 } from "@fleetcert/shared";
+import { benchSerial, crlTemplate } from "./crl-fixture.ts";
+import { medianOf7 } from "./measure.ts";
+import type { Row } from "./run.ts";
+
+/** Parsing a list of 100,000 entries, the first lookup, and a lookup after it, against SHA-256 of the list. */
+export async function bench(): Promise<Row[]> {
+  const der = assembleSigned(encodeTbsCrl(crlTemplate(100_000)), "P-256", new Uint8Array(71));
+  const serial = benchSerial(77_777);
+  const absent = benchSerial(100_001);
+  const hash = await medianOf7(() => sha256(der));
+  const parse = await medianOf7(() => parseCrl(der));
+  const first = await medianOf7(() => parseCrl(der).find(serial));
+  const crl = parseCrl(der);
+  const later = await medianOf7(() => {
+    for (let count = 0; count < 1000; count++) crl.find(absent);
+  });
+  const of = "sha256 of the list";
+  return [
+    { name: of, value: hash, unit: "ms" },
+    { name: "crl-lookup: parse", value: parse, unit: "ms", ratio: parse / hash, of },
+    { name: "crl-lookup: parse and first find", value: first, unit: "ms", ratio: first / hash, of },
+    { name: "crl-lookup: later find", value: later, unit: "µs", ratio: later / 1000 / hash, of },
+  ];
+}
