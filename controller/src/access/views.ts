@@ -1,0 +1,83 @@
+import type {
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceRecord,
+  EpochRecord,
+  OperatorRecord,
+} from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import type { CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
+
+/** A certificate as people see it. */
+export function certificateView(record: CertificateRecord): CertificateView {
+  const { der: _der, shard: _shard, index: _index, spkiSha256: _spki, ...shown } = record;
+  return shown;
+}
+
+/** A claim as people see it: without the hash of its secret. */
+export function claimView(record: ClaimRecord): ClaimView {
+  const { secretSha256: _secret, ...shown } = record;
+  return shown;
+}
+
+/** An operator as people see it. */
+export function operatorView({ name, role, certificateSha256, notAfter, disabledAt }: OperatorRecord): OperatorView {
+  return { name, role, certificateSha256, notAfter, disabledAt };
+}
+
+/** A CRL as people see it; its dates are those of its epoch. */
+export function crlView(
+  record: CrlRecord,
+  epoch: Pick<EpochRecord, "thisUpdate"> & { readonly nextUpdate: number },
+): CrlView {
+  const { issuer, shard, entryCount, sha256, der } = record;
+  return {
+    issuer,
+    shard,
+    epoch: record.epoch,
+    thisUpdate: epoch.thisUpdate,
+    nextUpdate: epoch.nextUpdate,
+    entryCount,
+    bytes: der.length,
+    sha256,
+  };
+}
+
+/** A device with the certificate that counts and its acknowledged epochs. */
+export async function deviceView(
+  tx: Transaction,
+  record: DeviceRecord,
+  context: { readonly issuers: readonly string[]; readonly isConnected: (device: string) => boolean },
+): Promise<DeviceView> {
+  const certificates = await tx.certificates.listOf(record.id, "identity");
+  const certificate = currentCertificate(certificates);
+  const epochs: Record<string, number> = {};
+  for (const issuer of context.issuers) {
+    const ack = await tx.acks.find(record.id, issuer);
+    if (ack !== undefined) epochs[issuer] = ack.epoch;
+  }
+  const { id, state, stateReason, attributes, createdAt, lastSeenAt, agentVersion, clockOffset } = record;
+  return {
+    id,
+    state,
+    stateReason,
+    attributes,
+    connected: context.isConnected(id),
+    createdAt,
+    lastSeenAt,
+    agentVersion,
+    clockOffset,
+    certificate: certificate && certificateView(certificate),
+    epochs,
+  };
+}
+
+/** The newest proven certificate; before the first proof the newest issued one; else the newest of all. */
+export function currentCertificate(newestFirst: readonly CertificateRecord[]): CertificateRecord | undefined {
+  return (
+    newestFirst.find(({ state }) => state === "proven") ??
+    newestFirst.find(({ state }) => state === "issued") ??
+    newestFirst[0]
+  );
+}
