@@ -40,13 +40,14 @@ export function statement<P extends Parameters>() {
 /** A statement without parameters. */
 export const fixedStatement = statement<Record<string, never>>();
 
-/** Inserts a whole row, or replaces the one with the same key. */
-export function upsert<T extends keyof Schema>(
+/** Inserts a whole row, or replaces the one with the same key. Every column must be named, or it does not compile. */
+export function upsert<
+  T extends keyof Schema,
+  K extends keyof Schema[T] & string,
+  R extends Exclude<keyof Schema[T] & string, K>,
+>(
   table: T,
-  columns: {
-    readonly key: readonly (keyof Schema[T] & string)[];
-    readonly rest: readonly (keyof Schema[T] & string)[];
-  },
+  columns: { readonly key: readonly K[]; readonly rest: readonly R[] } & Whole<Exclude<keyof Schema[T], K | R>>,
 ): Statement<Schema[T], never> {
   const row = Object.fromEntries([...columns.key, ...columns.rest].map((name) => [name, new Place(name)]));
   const { sql, parameters } = builder
@@ -62,6 +63,9 @@ export function upsert<T extends keyof Schema>(
     .compile();
   return { sql, table, places: parameters as readonly Place[] };
 }
+
+/** Nothing when no column is missing, or a property that names the missing ones. */
+type Whole<Missing> = [Missing] extends [never] ? unknown : { readonly missing: Missing };
 
 /** Where a named parameter goes. */
 export class Place {

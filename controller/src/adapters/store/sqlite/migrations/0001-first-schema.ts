@@ -87,6 +87,10 @@ create table intents (
   "index" integer not null,
   not_after integer not null,
   device text not null,
+  slot text not null,
+  generation integer not null,
+  spki_sha256 text not null,
+  claim_id text not null,
   state text not null,
   opened_at integer not null
 ) strict;

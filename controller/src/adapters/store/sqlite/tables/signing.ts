@@ -32,7 +32,21 @@ const listOpen = fixedStatement((db) =>
 
 const putIntent = upsert("intents", {
   key: ["tbsSha256"],
-  rest: ["kind", "issuer", "serial", "shard", "index", "notAfter", "device", "state", "openedAt"],
+  rest: [
+    "kind",
+    "issuer",
+    "serial",
+    "shard",
+    "index",
+    "notAfter",
+    "device",
+    "slot",
+    "generation",
+    "spkiSha256",
+    "claimId",
+    "state",
+    "openedAt",
+  ],
 });
 
 const findShard = statement<{ issuer: string; shard: number }>()((db, at) =>

@@ -1,0 +1,190 @@
+import type {
+  AckRecord,
+  AnswerRecord,
+  AuditRecord,
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceAttributes,
+  DeviceRecord,
+  EpochRecord,
+  IntentRecord,
+  OperatorRecord,
+  RevocationRecord,
+  ShardRecord,
+} from "../../controller/src/records.ts";
+
+/** 64 hex digits that tell themselves apart by a number. */
+export const hex64 = (number: number): string => number.toString(16).padStart(64, "0");
+
+export const anAttributes = (some: Partial<DeviceAttributes> = {}): DeviceAttributes => ({
+  site: "plant-1",
+  owner: "team-a",
+  environment: "production",
+  criticality: "medium",
+  tags: ["red", "ü \u{1f511}"],
+  connectivity: "always",
+  ...some,
+});
+
+export const aDevice = (some: Partial<DeviceRecord> = {}): DeviceRecord => ({
+  id: "edge-1",
+  state: "active",
+  stateReason: "",
+  attributes: anAttributes(),
+  createdAt: 1_000,
+  lastSeenAt: undefined,
+  desiredVersion: 0,
+  wantedGeneration: 0,
+  windowStart: 0,
+  windowEnd: 0,
+  agentVersion: "0.1.0",
+  clockOffset: -172_800_000,
+  claimId: "claim001",
+  ...some,
+});
+
+export const aClaim = (some: Partial<ClaimRecord> = {}): ClaimRecord => ({
+  id: "claim001",
+  secretSha256: hex64(1),
+  maxUses: 25,
+  uses: 0,
+  expiresAt: 1_800_000_000_000,
+  revokedAt: undefined,
+  allowedDevices: ["edge-1", "edge-2"],
+  attributes: anAttributes(),
+  profile: "device",
+  createdAt: 1_700_000_000_000,
+  createdBy: "operator:alice",
+  ...some,
+});
+
+/** A certificate that differs from others in everything unique by `number`. */
+export const aCertificate = (number: number, some: Partial<CertificateRecord> = {}): CertificateRecord => ({
+  sha256: hex64(number),
+  der: Uint8Array.of(0x30, number & 0xff),
+  issuer: "issuer-1",
+  serial: `01${hex64(number).slice(26)}`,
+  shard: 1,
+  index: number,
+  device: "edge-1",
+  slot: "identity",
+  generation: 1,
+  profile: "device",
+  spkiSha256: hex64(1_000 + number),
+  keyAlgorithm: "P-256",
+  protection: "token",
+  notBefore: 0,
+  notAfter: 90 * 86_400_000,
+  state: "issued",
+  issuedAt: 3_600_000,
+  provenAt: undefined,
+  retiredAt: undefined,
+  revokedAt: undefined,
+  revocationReason: "",
+  ...some,
+});
+
+export const anIntent = (some: Partial<IntentRecord> = {}): IntentRecord => ({
+  tbsSha256: hex64(1),
+  kind: "certificate",
+  issuer: "issuer-1",
+  serial: "01ab",
+  shard: 1,
+  index: 7,
+  notAfter: 9_000,
+  device: "edge-1",
+  slot: "identity",
+  generation: 2,
+  spkiSha256: hex64(8),
+  claimId: "claim001",
+  state: "open",
+  openedAt: 1_000,
+  ...some,
+});
+
+export const aShard = (some: Partial<ShardRecord> = {}): ShardRecord => ({
+  issuer: "issuer-1",
+  shard: 1,
+  notAfterFrom: 0,
+  notAfterTo: 100,
+  nextIndex: 3,
+  coveredTo: 1_024,
+  ...some,
+});
+
+export const aRevocation = (some: Partial<RevocationRecord> = {}): RevocationRecord => ({
+  issuer: "issuer-1",
+  serial: "01ab",
+  shard: 1,
+  index: 7,
+  reason: "keyCompromise",
+  revokedAt: 5_000,
+  epoch: 0,
+  notAfter: 9_000,
+  ...some,
+});
+
+export const anEpoch = (some: Partial<EpochRecord> = {}): EpochRecord => ({
+  issuer: "issuer-1",
+  era: 1,
+  epoch: 1,
+  thisUpdate: 1_000,
+  nextUpdate: 2_000,
+  head: Uint8Array.of(1, 2, 3),
+  headSha256: hex64(3),
+  ...some,
+});
+
+export const aCrl = (some: Partial<CrlRecord> = {}): CrlRecord => ({
+  issuer: "issuer-1",
+  shard: 1,
+  epoch: 1,
+  der: Uint8Array.of(0x30, 0),
+  sha256: hex64(4),
+  entryCount: 0,
+  ...some,
+});
+
+export const anAck = (some: Partial<AckRecord> = {}): AckRecord => ({
+  device: "edge-1",
+  issuer: "issuer-1",
+  era: 1,
+  epoch: 4,
+  appliedAt: 5_000,
+  receivedAt: 6_000,
+  via: "mqtt",
+  ...some,
+});
+
+export const anAnswer = (some: Partial<AnswerRecord> = {}): AnswerRecord => ({
+  device: "edge-1",
+  messageId: "0".repeat(32),
+  payloadSha256: hex64(5),
+  answer: Uint8Array.of(9),
+  expiresAt: 10_000,
+  ...some,
+});
+
+export const anOperator = (some: Partial<OperatorRecord> = {}): OperatorRecord => ({
+  name: "alice",
+  role: "admin",
+  certificateSha256: hex64(6),
+  notAfter: 9_000,
+  createdAt: 1_000,
+  disabledAt: undefined,
+  ...some,
+});
+
+export const anAuditEntry = (some: Partial<AuditRecord> = {}): AuditRecord => ({
+  sequence: 1,
+  at: 1_000,
+  actor: "controller",
+  action: "controller.started",
+  target: "plant",
+  outcome: "success",
+  details: "{}",
+  previousHash: hex64(0),
+  hash: hex64(7),
+  ...some,
+});
