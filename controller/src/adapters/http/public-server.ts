@@ -1,0 +1,95 @@
+import type { AddressInfo } from "node:net";
+import { FleetError } from "@fleetcert/shared";
+import fastify, { type FastifyInstance } from "fastify";
+import { toProblem } from "../../access/problem.ts";
+
+/** What anybody may fetch: revocation lists, health, metrics. None of it is secret; all of it is signed or harmless. */
+export interface PublicSources {
+  /** The CRL in force of one shard; undefined when there is none. */
+  crl(issuer: string, shard: number): Promise<ServedCrl | undefined>;
+  readiness(): Promise<Readiness>;
+  /** Prometheus text exposition. */
+  metrics(): Promise<string>;
+}
+
+export interface ServedCrl {
+  readonly der: Uint8Array;
+  /** SHA-256 of the DER, hex: the entity tag. */
+  readonly sha256: string;
+  readonly thisUpdate: number;
+  readonly nextUpdate: number;
+}
+
+/** Whether the controller can do its work, and what stands in the way. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  readonly expiries: readonly { readonly what: string; readonly notAfter: number }[];
+}
+
+/** Serves the CRL distribution point, `/healthz`, `/readyz` and `/metrics` over plain HTTP. */
+export async function openPublicServer(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly sources: PublicSources;
+  readonly now: () => number;
+  readonly onInternalError: (error: unknown) => void;
+}): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const server = fastify({
+    bodyLimit: 1024,
+    forceCloseConnections: true,
+    connectionTimeout: 10_000,
+    requestTimeout: 10_000,
+  });
+  server.setErrorHandler((error, _request, reply) => {
+    if (!(error instanceof FleetError)) options.onInternalError(error);
+    const problem = toProblem(error);
+    return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+  });
+  serveCrls(server, options.sources, options.now);
+  server.get("/healthz", async () => ({ status: "ok" }));
+  server.get("/readyz", async (_request, reply) => {
+    const { ready, reasons, expiries } = await options.sources.readiness();
+    return reply.code(ready ? 200 : 503).send({ ready, reasons, expiries });
+  });
+  server.get("/metrics", async (_request, reply) => {
+    return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await options.sources.metrics());
+  });
+  await server.listen({ host: options.host, port: options.port });
+  return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+/** RFC 5280 §4.2.1.13: the URI in each certificate; RFC 9110 validators so that a device asks cheaply. */
+function serveCrls(server: FastifyInstance, sources: PublicSources, now: () => number): void {
+  server.get<{ Params: { issuer: string; file: string } }>("/crl/:issuer/:file", async (request, reply) => {
+    const shard = /^(0|[1-9]\d{0,4})\.crl$/.exec(request.params.file)?.[1];
+    const isKnownForm = /^[0-9a-f]{64}$/.test(request.params.issuer) && shard !== undefined;
+    const crl = isKnownForm ? await sources.crl(request.params.issuer, Number(shard)) : undefined;
+    if (crl === undefined) throw new FleetError("not-found", "there is no such revocation list");
+    const tag = `"${crl.sha256}"`;
+    const maxAge = Math.max(0, Math.min(maxCacheSeconds, Math.floor((crl.nextUpdate - now()) / 1000)));
+    reply.headers({
+      etag: tag,
+      "last-modified": new Date(crl.thisUpdate).toUTCString(),
+      expires: new Date(crl.nextUpdate).toUTCString(),
+      "cache-control": `public, max-age=${maxAge}`,
+    });
+    if (isUnchanged(request.headers, tag, crl.thisUpdate)) return reply.code(304).send();
+    return reply.type("application/pkix-crl").send(Buffer.from(crl.der));
+  });
+}
+
+/** RFC 9110 §13.1.3: If-Modified-Since is ignored when If-None-Match is there. */
+function isUnchanged(
+  headers: { readonly "if-none-match"?: string | undefined; readonly "if-modified-since"?: string | undefined },
+  tag: string,
+  modified: number,
+): boolean {
+  const tags = headers["if-none-match"];
+  if (tags !== undefined) return tags === "*" || tags.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
+  const since = Date.parse(headers["if-modified-since"] ?? "");
+  return !Number.isNaN(since) && Math.floor(modified / 1000) * 1000 <= since;
+}
+
+// A list is revocation data: a cache may keep it for minutes, not until its nextUpdate.
+const maxCacheSeconds = 300;

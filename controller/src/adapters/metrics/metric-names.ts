@@ -1,0 +1,39 @@
+/** Every metric of the controller: name, kind, labels, meaning. Labels are bounded: never a device or a serial. */
+export const metricCatalogue = {
+  x509_cert_not_after: {
+    kind: "gauge",
+    labels: ["what"],
+    help: "Expiry of what belongs to the controller itself, seconds since the Unix epoch",
+  },
+  x509_crl_this_update: { kind: "gauge", labels: ["issuer", "shard"], help: "thisUpdate of the CRL in force, seconds" },
+  x509_crl_next_update: { kind: "gauge", labels: ["issuer", "shard"], help: "nextUpdate of the CRL in force, seconds" },
+  x509_crl_number: { kind: "gauge", labels: ["issuer", "shard"], help: "cRLNumber of the CRL in force" },
+  fleetcert_crl_entries: { kind: "gauge", labels: ["issuer", "shard"], help: "Entries of the CRL in force" },
+  fleetcert_devices: { kind: "gauge", labels: ["state"], help: "Devices by state" },
+  fleetcert_sessions: { kind: "gauge", labels: [], help: "Devices with a live session" },
+  fleetcert_certificate_age: {
+    kind: "gauge",
+    labels: ["le"],
+    help: "Certificates in use whose age is at most le seconds; a distribution of state, so a gauge",
+  },
+  fleetcert_service_level: { kind: "gauge", labels: ["name"], help: "Service levels: a share 0 to 1, or seconds" },
+  fleetcert_audit_entries: { kind: "gauge", labels: [], help: "Sequence of the last audit entry" },
+  fleetcert_notices_total: { kind: "counter", labels: ["name"], help: "Notices raised since the start" },
+  fleetcert_certificates_issued_total: {
+    kind: "counter",
+    labels: ["profile"],
+    help: "Certificates issued since the start",
+  },
+  fleetcert_messages_refused_total: {
+    kind: "counter",
+    labels: ["code"],
+    help: "Device messages refused since the start",
+  },
+} as const satisfies Record<string, { kind: "gauge" | "counter"; labels: readonly string[]; help: string }>;
+
+export type MetricName = keyof typeof metricCatalogue;
+
+/** Names of one kind. */
+export type MetricOf<K extends "gauge" | "counter"> = {
+  [N in MetricName]: (typeof metricCatalogue)[N]["kind"] extends K ? N : never;
+}[MetricName];
