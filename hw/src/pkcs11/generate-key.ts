@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { FleetError, type KeyAlgorithm } from "@fleetcert/shared";
+import { FleetError, type KeyAlgorithm, spkiSha256 } from "@fleetcert/shared";
 import { requireLabel } from "../key-label.ts";
 import { ck } from "./constants.ts";
 import type { Handle } from "./cryptoki.ts";
 import { privateTemplate, publicTemplate, requireProtected } from "./key-attributes.ts";
 import { findKeyKind, type KeyKind } from "./key-kind.ts";
 import { findById, readSpki, type Session } from "./key-objects.ts";
-import { type KeyFacts, keyIdOf } from "./pkcs11-key.ts";
+import type { KeyFacts } from "./pkcs11-key.ts";
 import type { Token } from "./token.ts";
 import { asking, tokenError } from "./token-error.ts";
 
@@ -52,9 +52,9 @@ function finish(session: Session, { kind, label, id }: { kind: KeyKind; label: s
   try {
     const { spki } = readSpki(session, publicKey);
     requireProtected(session, privateKey);
-    const keyId = keyIdOf(spki);
-    for (const object of [publicKey, privateKey]) setId(session, object, keyId);
-    return { id: keyId.toString("hex"), label, spki, kind };
+    const keyId = spkiSha256(spki);
+    for (const object of [publicKey, privateKey]) setId(session, object, Buffer.from(keyId, "hex"));
+    return { id: keyId, label, spki, kind };
   } catch (error) {
     for (const object of [publicKey, privateKey]) {
       asking("C_DestroyObject", () => session.cryptoki.C_DestroyObject(session.session, object));

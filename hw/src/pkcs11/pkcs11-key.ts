@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { FleetError, type KeyAlgorithm, type ProviderKey } from "@fleetcert/shared";
+import { FleetError, type KeyAlgorithm, type ProviderKey, spkiSha256 } from "@fleetcert/shared";
 import type { DigestToSign } from "../tls/tls-key-handle.ts";
 import { ck } from "./constants.ts";
 import type { Handle } from "./cryptoki.ts";
@@ -29,7 +28,7 @@ export function readKey(session: Session, id: Uint8Array): KeyFacts {
   if (publicKey === undefined) throw new FleetError("key-not-found", `key ${idHex} has no public half on the token`);
   const { spki, kind } = readSpki(session, publicKey);
   requireProtected(session, privateKey);
-  if (keyIdOf(spki).toString("hex") !== idHex) {
+  if (spkiSha256(spki) !== idHex) {
     throw new FleetError("key-attributes-wrong", `key ${idHex} on the token does not carry the id of its public key`, {
       hint: "its making was interrupted, or another program changed it; destroy it",
     });
@@ -44,11 +43,6 @@ export function requirePrivateKey(session: Session, id: Uint8Array): Handle {
   if (found === undefined) throw new FleetError("key-not-found", `there is no key ${idHex} on the token`);
   if (second !== undefined) throw new FleetError("key-attributes-wrong", `two keys on the token have the id ${idHex}`);
   return found;
-}
-
-/** CKA_ID: SHA-256 of the DER SubjectPublicKeyInfo. */
-export function keyIdOf(spki: Uint8Array): Buffer {
-  return createHash("sha256").update(spki).digest();
 }
 
 /** A key on a token that this process can sign with. */

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
+import { ecdsaSignatureFromRaw, FleetError } from "@fleetcert/shared";
 import type { RsaPSS } from "pkcs11js";
 import type { DigestToSign, TlsHash } from "../tls/tls-key-handle.ts";
 import { ck } from "./constants.ts";
 import { type Mechanism, pkcs11js } from "./cryptoki.ts";
-import { ecdsaToDer } from "./ecdsa-der.ts";
 import type { KeyKind } from "./key-kind.ts";
 
 /** One signature as a token is asked for it. */
@@ -25,25 +25,29 @@ export function messageSignature(kind: KeyKind, message: Uint8Array): TokenSigna
 
 /** The signature of a digest, with the parameters TLS asks for. */
 export function digestSignature(kind: KeyKind, { scheme, hash, digest, saltLength }: DigestToSign): TokenSignature {
-  const curveBytes = kind.bits / 8;
   const asIs = (answer: Uint8Array): Uint8Array => new Uint8Array(answer);
   const maxBytes = kind.bits / 4;
   switch (scheme) {
-    case "ecdsa": {
-      const finish = (answer: Uint8Array): Uint8Array => ecdsaToDer(answer, curveBytes);
+    case "ecdsa":
       // PKCS#11 3.0 §6.3.12 leaves it to the module whether a longer digest is cut; FIPS 186-5 §6.4.1 says how.
       return {
         mechanism: { mechanism: ck.CKM_ECDSA },
-        input: Buffer.from(digest.subarray(0, curveBytes)),
+        input: Buffer.from(digest.subarray(0, kind.bits / 8)),
         maxBytes,
-        finish,
+        finish: (answer) => ecdsaToDer(kind, answer),
       };
-    }
     case "rsa-pkcs1":
       return { mechanism: { mechanism: ck.CKM_RSA_PKCS }, input: digestInfo(hash, digest), maxBytes, finish: asIs };
     case "rsa-pss":
       return { mechanism: pss(hash, saltLength), input: Buffer.from(digest), maxBytes, finish: asIs };
   }
+}
+
+/** Tokens give r and s side by side (PKCS#11 3.0 §6.3.1). */
+function ecdsaToDer({ algorithm }: KeyKind, answer: Uint8Array): Uint8Array {
+  const der = ecdsaSignatureFromRaw(answer, algorithm === "P-384" ? "P-384" : "P-256");
+  if (der !== undefined) return der;
+  throw new FleetError("token-error", `the token gave ${answer.length} bytes as ${algorithm} signature`);
 }
 
 /** RFC 8017 §9.2 note 1. */

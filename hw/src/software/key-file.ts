@@ -1,12 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { FleetError, type KeyAlgorithm, type Secret } from "@fleetcert/shared";
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { FleetError, type KeyAlgorithm, keyAlgorithmOf, type Secret, spkiSha256 } from "@fleetcert/shared";
 import { encryptPkcs8 } from "./encrypted-key.ts";
 
 /** What a key file shows without the passphrase. */
 export interface KeyFile {
   readonly id: string;
   readonly label: string;
-  readonly algorithm: KeyAlgorithm | undefined;
+  readonly algorithm: KeyAlgorithm;
   readonly spki: Uint8Array;
   /** PEM block ENCRYPTED PRIVATE KEY. */
   readonly encrypted: string;
@@ -30,10 +30,8 @@ export function parseKeyFile(name: string, text: string): KeyFile {
   const [, label, publicPem, encrypted] = shape.exec(text) ?? [];
   if (label === undefined || publicPem === undefined || encrypted === undefined) throw damaged(name);
   try {
-    const publicKey = createPublicKey(publicPem);
-    const spki = new Uint8Array(publicKey.export({ type: "spki", format: "der" }));
-    const id = createHash("sha256").update(spki).digest("hex");
-    return { id, label, algorithm: algorithmOf(publicKey), spki, encrypted };
+    const spki = new Uint8Array(createPublicKey(publicPem).export({ type: "spki", format: "der" }));
+    return { id: spkiSha256(spki), label, algorithm: keyAlgorithmOf(spki), spki, encrypted };
   } catch (cause) {
     throw damaged(name, cause);
   }
@@ -58,13 +56,6 @@ export function decryptKey({ id, spki, encrypted }: KeyFile, passphrase: Secret)
   return key;
 }
 
-/** The algorithm of a public key; undefined for those Fleetcert does not use. */
-export function algorithmOf(key: KeyObject): KeyAlgorithm | undefined {
-  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  const name = key.asymmetricKeyType === "rsa" ? `rsa-${modulusLength}` : namedCurve || key.asymmetricKeyType;
-  return algorithms[name ?? ""];
-}
-
 function pem(label: string, der: Uint8Array): string {
   const lines =
     Buffer.from(der)
@@ -78,15 +69,6 @@ const damaged = (name: string, cause?: unknown): FleetError =>
     hint: "restore it from a backup, or remove it and enrol again",
     cause,
   });
-
-const algorithms: Readonly<Record<string, KeyAlgorithm>> = {
-  prime256v1: "P-256",
-  secp384r1: "P-384",
-  "rsa-2048": "RSA-2048",
-  "rsa-3072": "RSA-3072",
-  "rsa-4096": "RSA-4096",
-  ed25519: "Ed25519",
-};
 
 const shape =
   /^label: ([ -~]{1,128})\n(-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]{1,2000}-----END PUBLIC KEY-----\n)(-----BEGIN ENCRYPTED PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{1,8000}-----END ENCRYPTED PRIVATE KEY-----\n)$/;

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPair, type KeyObject, sign } from "node:crypto";
+import { generateKeyPair, type KeyObject, sign } from "node:crypto";
 import { promisify } from "node:util";
 import {
   FleetError,
@@ -11,7 +11,7 @@ import {
 } from "@fleetcert/shared";
 import { requireLabel } from "../key-label.ts";
 import { KeyDirectory } from "./key-directory.ts";
-import { algorithmOf, decryptKey, formatKeyFile, type KeyFile, parseKeyFile } from "./key-file.ts";
+import { decryptKey, formatKeyFile, type KeyFile, parseKeyFile } from "./key-file.ts";
 
 /**
  * Opens keys that are files: encrypted PKCS#8, one file a key, in a directory of mode 0700. Refs are `software:<id>`.
@@ -113,9 +113,7 @@ class SoftwareKey implements ProviderKey {
   readonly spki: Uint8Array;
   readonly #key: KeyObject;
 
-  constructor({ id, label, spki }: KeyFile, key: KeyObject) {
-    const algorithm = algorithmOf(createPublicKey(key));
-    if (algorithm === undefined) throw new FleetError("key-weak", `key ${id} is of a kind that is not accepted`);
+  constructor({ id, label, spki, algorithm }: KeyFile, key: KeyObject) {
     this.ref = `${scheme}${id}`;
     this.id = id;
     this.label = label;
