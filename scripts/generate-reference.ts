@@ -1,0 +1,79 @@
+// Writes docs/reference/*.md from the catalogues in the code; `--check` says whether what is committed is what would be made.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { errorCatalogue } from "@fleetcert/shared";
+import { rolePermissions } from "../controller/src/access/permissions.ts";
+import { routes } from "../controller/src/access/routes.ts";
+import { metricCatalogue } from "../controller/src/adapters/metrics/metric-names.ts";
+import { auditEvents } from "../controller/src/audit/events.ts";
+
+const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
+const isCheck = process.argv.includes("--check");
+const stale: string[] = [];
+
+for (const [name, text] of Object.entries(pages())) {
+  const file = `${folder}/${name}.md`;
+  if (!isCheck) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(file, text);
+  } else if (read(file) !== text) stale.push(name);
+}
+if (stale.length > 0) {
+  console.error(`stale: ${stale.join(", ")}; run node scripts/generate-reference.ts`);
+  process.exitCode = 1;
+}
+
+function pages(): Record<string, string> {
+  return {
+    errors: page(
+      "Errors",
+      "Every error has one of these codes, in the CLI, in the API's problem documents and in answers to devices.",
+      ["code", "meaning", "exit code", "HTTP status"],
+      Object.entries(errorCatalogue).map(([code, { title, exit, http }]) => [`\`${code}\``, title, exit, http]),
+    ),
+    metrics: page(
+      "Metrics",
+      "What `/metrics` exposes. Labels are bounded: never a device or a serial.",
+      ["name", "kind", "labels", "meaning"],
+      Object.entries(metricCatalogue).map(([name, { kind, labels, help }]) => [
+        `\`${name}\``,
+        kind,
+        labels.join(", "),
+        help,
+      ]),
+    ),
+    api: page(
+      "API",
+      "Routes below `/api/v1`; shapes in `/api/v1/openapi.json`. Errors are RFC 9457 problem documents.",
+      ["route", "what it does", "right", "roles"],
+      routes.map(({ method, path, summary, permission }) => [
+        `\`${method} ${path}\``,
+        summary,
+        permission,
+        Object.entries(rolePermissions)
+          .filter(([, held]) => held.includes(permission))
+          .map(([role]) => role)
+          .join(", "),
+      ]),
+    ),
+    "audit-events": page(
+      "Audit events",
+      "What the audit chain speaks of.",
+      ["event", "meaning"],
+      Object.entries(auditEvents).map(([name, meaning]) => [`\`${name}\``, String(meaning)]),
+    ),
+  };
+}
+
+function page(title: string, intro: string, heads: string[], rows: (string | number)[][]): string {
+  const lines = [heads, heads.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return `<!-- Made by scripts/generate-reference.ts. -->\n# ${title}\n\n${intro}\n\n${lines.join("\n")}\n`;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
