@@ -1,0 +1,66 @@
+import { FleetError } from "@fleetcert/shared";
+import { expect, it } from "vitest";
+import { KeptLog } from "../../../test/support/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { aBundle, aRoot, signedBundle, type TestCa, testFleet } from "../../../test/support/fleet-trust.ts";
+import type { RetainedSource } from "../retained/retained-topics.ts";
+import { TrustFollower } from "./follow-trust.ts";
+import { openTrustKeeper } from "./trust-keeper.ts";
+
+it("walks to the retained bundle over the versions kept and tells that trust changed", async () => {
+  const [one, two] = await Promise.all([aRoot("One"), aRoot("Two")]);
+  const { follower, trust, told } = await aFollower(one, {
+    fetchKept: async (topics) =>
+      Promise.all(
+        topics.map((topic) =>
+          topic.type === "trust-version" && topic.version === 2 ? bundleOf(2, [one, two]) : undefined,
+        ),
+      ),
+  });
+  follower.offer(await bundleOf(3, [two]), signal);
+  await follower.idle();
+  expect([trust.current()?.version, told.count]).toEqual([3, 1]);
+});
+
+it("logs a refused bundle, keeps what is trusted and takes the next", async () => {
+  const [one, stranger] = await Promise.all([aRoot("One"), aRoot("Stranger")]);
+  const { follower, trust, told, log } = await aFollower(one);
+  follower.offer(await bundleOf(2, [stranger]), signal);
+  follower.offer(await bundleOf(3, [one]), signal);
+  await follower.idle();
+  expect([trust.current()?.version, told.count]).toEqual([3, 1]);
+  expect(log.lines.map(({ event }) => event)).toContain("trust bundle refused");
+});
+
+it("survives a session that ends during the walk", async () => {
+  const [one, two] = await Promise.all([aRoot("One"), aRoot("Two")]);
+  const { follower, trust, told } = await aFollower(one, {
+    fetchKept: () => Promise.reject(new FleetError("offline", "no session")),
+  });
+  follower.offer(await bundleOf(3, [two]), signal);
+  await follower.idle();
+  expect([trust.current()?.version, told.count]).toEqual([1, 0]);
+});
+
+const { signal } = new AbortController();
+
+async function aFollower(root: TestCa, source: Partial<RetainedSource> = {}) {
+  const log = new KeptLog();
+  const told = { count: 0 };
+  const trust = await openTrustKeeper({
+    state: new CrashingStateStore(),
+    pin: { rootSha256: root.certificate.sha256, fleet: testFleet },
+    time: { enterEra: async () => {} },
+    log,
+  });
+  await trust.accept(await bundleOf(1, [root]));
+  const retained: RetainedSource = { fetch: async () => [], fetchKept: async () => [], ...source };
+  const accepted = () => {
+    told.count++;
+  };
+  return { follower: new TrustFollower({ trust, retained, log, accepted }), trust, told, log };
+}
+
+function bundleOf(version: number, roots: readonly TestCa[]): Promise<Uint8Array> {
+  return signedBundle(aBundle({ version, roots: roots.map(({ certificate }) => certificate.der) }), ...roots);
+}
