@@ -1,0 +1,155 @@
+import { FleetError } from "@fleetcert/shared";
+import fc from "fast-check";
+import type { Store, Transaction } from "../../controller/src/store-port.ts";
+import {
+  aCertificate,
+  aClaim,
+  aCrl,
+  aDevice,
+  anAck,
+  anAnswer,
+  anAttributes,
+  anAuditEntry,
+  anEpoch,
+  anIntent,
+  anOperator,
+  aRevocation,
+  aShard,
+} from "./store-records.ts";
+
+/** One call of a table: its name, its method and what the method is given. */
+export interface Operation {
+  readonly table: keyof Transaction;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** Operations of one transaction, and whether it ends by throwing. */
+export interface Batch {
+  readonly operations: readonly Operation[];
+  readonly fails: boolean;
+}
+
+/** Runs a batch and resolves with what each operation gave: its result, or the code of its error. */
+export async function runBatch(store: Store, { operations, fails }: Batch): Promise<unknown[]> {
+  const results: unknown[] = [];
+  await store
+    .transaction(async (tx) => {
+      for (const operation of operations) results.push(await runOperation(tx, operation));
+      if (fails) throw new Error("the batch is to be undone");
+    })
+    .catch((error: Error) => results.push(error.message));
+  return results;
+}
+
+async function runOperation(tx: Transaction, { table, method, args }: Operation): Promise<unknown> {
+  const methods = tx[table] as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+  try {
+    return await methods[method]?.(...args);
+  } catch (error) {
+    if (error instanceof FleetError) return { refused: error.code };
+    throw error;
+  }
+}
+
+const pick = <const T>(...values: readonly T[]) => fc.constantFrom(...values);
+const device = pick("", "a", "a-1", "b");
+const issuer = pick("issuer-1", "issuer-2");
+const small = fc.integer({ min: 0, max: 3 });
+const hours = fc.integer({ min: 0, max: 3 }).map((hour) => hour * 3_600_000);
+/** Keys on both sides of the surrogates, where UTF-8 and UTF-16 order differently. */
+const name = pick("a", "b", "\uffee", "\u{1f511}", "aa", "a\0");
+const page = fc.record({ after: name, limit: fc.integer({ min: -1, max: 4 }) });
+
+const certificate = fc
+  .record({
+    number: fc.integer({ min: 1, max: 6 }),
+    device,
+    issuer,
+    index: small,
+    slot: pick("identity", "web"),
+    generation: small,
+    profile: pick("device", "web"),
+    spkiSha256: pick("k1", "k2"),
+    state: pick("issued", "proven", "retired", "revoked", "abandoned"),
+    issuedAt: hours,
+    notAfter: hours,
+  })
+  .map(({ number, ...some }) => aCertificate(number, some));
+
+const call = (table: keyof Transaction, method: string, ...args: readonly fc.Arbitrary<unknown>[]) =>
+  fc.tuple(...args).map((values): Operation => ({ table, method, args: values }));
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 6, arbitrary: call("certificates", "put", certificate) },
+  {
+    weight: 4,
+    arbitrary: call(
+      "devices",
+      "put",
+      fc
+        .record({ id: device, site: pick("", "s1", "s2"), state: pick("active", "suspended", "retired") })
+        .map(({ id, site, state }) => aDevice({ id, state, attributes: anAttributes({ site }) })),
+    ),
+  },
+  { weight: 3, arbitrary: call("ages", "expire", hours) },
+  call("ages", "list"),
+  call("devices", "list", page),
+  call("devices", "countByState"),
+  call("certificates", "listOf", device),
+  call("certificates", "listOf", device, pick("identity", "web")),
+  call("certificates", "listByKey", pick("k1", "k2")),
+  call("certificates", "list", page),
+  call("certificates", "findBySerial", issuer, pick(aCertificate(1).serial, aCertificate(2).serial)),
+  call("claims", "put", fc.record({ id: name, uses: small }).map(aClaim)),
+  call("claims", "list", page),
+  call("identifiers", "add", fc.record({ kind: pick("ek", "spki"), value: name, device })),
+  call("identifiers", "devicesOf", pick("ek", "spki"), name),
+  call("identifiers", "listOf", device),
+  call("intents", "put", fc.record({ tbsSha256: name, state: pick("open", "issued"), openedAt: small }).map(anIntent)),
+  call("intents", "listOpen"),
+  call("shards", "put", fc.record({ issuer, shard: small, nextIndex: small }).map(aShard)),
+  call("shards", "listOf", issuer),
+  call(
+    "revocations",
+    "put",
+    fc.record({ issuer, serial: name, shard: small, index: small, epoch: small }).map(aRevocation),
+  ),
+  call("revocations", "listOf", issuer, small),
+  call("revocations", "listUnpublished", issuer),
+  call("epochs", "put", fc.record({ issuer, era: small, epoch: small, thisUpdate: small }).map(anEpoch)),
+  call("epochs", "latest", issuer),
+  call("epochs", "find", issuer, small),
+  call("crls", "put", fc.record({ issuer, shard: small, epoch: small, entryCount: small }).map(aCrl)),
+  call("crls", "latest", issuer, small),
+  call("crls", "listOf", issuer, small, small),
+  call("acks", "put", fc.record({ device, issuer, epoch: small }).map(anAck)),
+  call("acks", "listOf", issuer),
+  call("answers", "put", fc.record({ device, messageId: name, expiresAt: small }).map(anAnswer)),
+  call("answers", "find", device, name),
+  call("answers", "deleteExpired", small),
+  call("sequences", "put", fc.record({ device, generation: small, stream: pick("mqtt", "courier"), counter: small })),
+  call("sequences", "find", device, small, pick("mqtt", "courier")),
+  call("reports", "put", fc.record({ device, receivedAt: small, report: fc.string({ unit: "binary" }) })),
+  call("reports", "find", device),
+  call("outbox", "enqueue", fc.record({ topic: name, payload: fc.uint8Array({ maxLength: 4 }), retain: fc.boolean() })),
+  call("outbox", "list", fc.integer({ min: -1, max: 3 })),
+  call("outbox", "removeThrough", fc.integer({ min: 0, max: 12 })),
+  call("operators", "put", fc.record({ name, certificateSha256: pick("", "c1", "c2") }).map(anOperator)),
+  call("operators", "findByCertificate", pick("", "c1", "c2")),
+  call("operators", "list", page),
+  {
+    weight: 2,
+    arbitrary: call("audit", "append", fc.record({ sequence: fc.integer({ min: 0, max: 5 }) }).map(anAuditEntry)),
+  },
+  call("audit", "last"),
+  call("audit", "list", fc.integer({ min: -1, max: 5 }), small),
+  call("settings", "put", name, fc.string({ unit: "binary" })),
+  call("settings", "find", name),
+);
+
+/** Sequences of transactions over few keys, so that they meet each other. */
+export const batches: fc.Arbitrary<Batch[]> = fc.array(
+  fc.record({ operations: fc.array(operation, { maxLength: 12 }), fails: fc.nat(3).map((number) => number === 0) }),
+  { minLength: 1, maxLength: 8 },
+);
