@@ -148,6 +148,11 @@ export interface TimeKeeper {
   floor(): Instant;
 }
 
+/** Files that people and local software read. `write` replaces the named file as a whole or not at all, also across a power cut. */
+export interface OutputFiles {
+  write(name: string, content: string): Promise<void>;
+}
+
 /** Structured log of events, not prose. */
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, event: string): void;

@@ -1,4 +1,5 @@
 import type { Duration, Instant } from "@fleetcert/shared";
+import type { IssuedRecord } from "../credential/verify-issued.ts";
 import type { EffectName } from "./effect.ts";
 import type { KeyRecord, RenewalWindow } from "./slot-state.ts";
 
@@ -32,14 +33,6 @@ export interface Failed {
   /** A code of the error catalogue, or one this side does not know. */
   readonly code: string;
   readonly retryAfter: Duration;
-}
-
-/** A certificate that was verified against what was asked for. */
-export interface IssuedRecord {
-  readonly certificate: Uint8Array;
-  readonly chain: readonly Uint8Array[];
-  readonly notBefore: Instant;
-  readonly notAfter: Instant;
 }
 
 /** What the reducer may know of the world at this event. */

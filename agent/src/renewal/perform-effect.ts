@@ -1,14 +1,10 @@
 import { assertNever, type Duration, encodeCsr, type KeyAlgorithm, type KeyProvider } from "@fleetcert/shared";
+import type { RequestAnswer } from "../credential/verify-issued.ts";
 import type { Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
-import type { Failed, IssuedRecord, RenewalEvent } from "./event.ts";
+import type { Failed, RenewalEvent } from "./event.ts";
 import { formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
 import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
-
-/** What came back for a request: a certificate verified against what was asked for, or a refusal. */
-export type RequestAnswer =
-  | ({ readonly type: "issued" } & IssuedRecord)
-  | { readonly type: "refused"; readonly code: string; readonly message: string; readonly retryAfter: Duration };
 
 /** One request for the certificate of a generation; `current` is undefined for the first. */
 export interface CertificateRequest {

@@ -1,7 +1,8 @@
 import { assertNever, type Duration } from "@fleetcert/shared";
-import { type BackoffSettings, backoff } from "./backoff.ts";
+import type { IssuedRecord } from "../credential/verify-issued.ts";
+import { type BackoffSettings, backoff } from "../pace/backoff.ts";
 import type { Effect } from "./effect.ts";
-import type { Failed, IssuedRecord, Moment, RenewalEvent } from "./event.ts";
+import type { Failed, Moment, RenewalEvent } from "./event.ts";
 import { isSameWindow, planRenewal } from "./schedule.ts";
 import {
   type CredentialRecord,

@@ -1,5 +1,6 @@
 import { type Duration, isFleetError } from "@fleetcert/shared";
 import type { StateStore, Surroundings, TimeKeeper } from "../ports.ts";
+import { putTwin, readTwin } from "../twin/twin-record.ts";
 import type { Effect } from "./effect.ts";
 import type { RenewalEvent } from "./event.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -37,7 +38,7 @@ export class RenewalRunner {
 
   /** Reads the journal. Throws `store-corrupt` when it is damaged. */
   static async open(options: RenewalRunnerOptions): Promise<RenewalRunner> {
-    const bytes = await options.store.read(slotKey(options.tools.slot));
+    const bytes = await readTwin(options.store, slotKey(options.tools.slot));
     return new RenewalRunner(options, bytes === undefined ? emptySlot : decodeSlotState(bytes));
   }
 
@@ -98,7 +99,7 @@ export class RenewalRunner {
     const moment = { now: at, jitter: surroundings.random.fraction(), isAnchored: status === "anchored" };
     const { state, effects } = reduce(this.#state, event, moment, settings);
     if (state !== this.#state) {
-      await store.write([{ put: slotKey(tools.slot), value: encodeSlotState(state) }]);
+      await store.write(putTwin(slotKey(tools.slot), encodeSlotState(state)));
       await this.#moved(state);
     }
     for (const effect of effects) this.#start(effect, signal);
@@ -154,7 +155,7 @@ export class RenewalRunner {
   }
 }
 
-/** Key of a slot's state in the store. */
+/** Name of a slot's state in the store; kept as a twin, since nothing else says which key is the one in use. */
 export function slotKey(slot: string): string {
   return `slot/${slot}`;
 }

@@ -1,0 +1,38 @@
+import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
+import type { ConnectionSettings } from "../connection/connection.ts";
+import type { Link, OutputFiles, StateStore, Surroundings } from "../ports.ts";
+import type { RenewalSettings } from "../renewal/reduce.ts";
+
+/** Who the device is, settled by its claim. */
+export interface AgentIdentity {
+  readonly fleet: string;
+  readonly device: string;
+  /** SHA-256 of the pinned root certificate, lower-case hex. */
+  readonly rootSha256: string;
+}
+
+export interface ControllerAddress {
+  readonly host: string;
+  /** Of the operational listener. */
+  readonly port: number;
+  readonly bootstrapPort: number;
+}
+
+/** The claim to enrol with; throws `claim-invalid` when there is none. Asked only when it is needed. */
+export type ClaimSource = () => Promise<Pick<Claim, "claimId" | "secret">>;
+
+/** Everything an agent is made of. */
+export interface AgentParts {
+  readonly identity: AgentIdentity;
+  readonly controller: ControllerAddress;
+  readonly claim: ClaimSource;
+  readonly keys: OpenKeyProvider;
+  readonly store: StateStore;
+  readonly link: Link;
+  readonly files: OutputFiles;
+  readonly surroundings: Surroundings;
+  /** The present is not before this. */
+  readonly buildTime: Instant;
+  readonly agentVersion: string;
+  readonly settings: { readonly renewal: RenewalSettings; readonly connection: ConnectionSettings };
+}

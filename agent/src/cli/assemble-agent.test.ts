@@ -1,0 +1,148 @@
+import { parseCertificate, Secret, sha256Hex } from "@fleetcert/shared";
+import { afterEach, describe, expect, it } from "vitest";
+import { KeptLog } from "../../../test/support/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { FakeController } from "../../../test/support/fake-controller.ts";
+import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { ManualTimer } from "../../../test/support/manual-timer.ts";
+import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { SeededRandom } from "../../../test/support/seeded-random.ts";
+import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
+
+const minute = 60_000;
+const day = 86_400_000;
+const running: RunningAgent[] = [];
+
+afterEach(async () => {
+  for (const agent of running.splice(0)) await agent.stop();
+});
+
+async function aWorld() {
+  const clock = new ManualClock(testNow);
+  const timer = new ManualTimer(clock);
+  const controller = await FakeController.open(clock);
+  const keys = memoryKeyProvider();
+  const store = new CrashingStateStore();
+  const log = new KeptLog();
+  const files = new Map<string, string>();
+  const start = async (changes: { rootSha256?: string } = {}) => {
+    const agent = await assembleAgent(
+      {
+        identity: { fleet: testFleet, device: "pump-1", rootSha256: controller.root.certificate.sha256, ...changes },
+        controller: { host: "controller.test", port: 8883, bootstrapPort: 8884 },
+        claim: async () => ({ claimId: "claim0001", secret: Secret.of("c2VjcmV0LXNlY3JldC1zZWNyZXQ") }),
+        keys,
+        store,
+        link: controller.link,
+        files: { write: async (name, content) => void files.set(name, content) },
+        surroundings: { clock, timer, log, random: new SeededRandom(7), failpoint: async () => undefined },
+        buildTime: testNow - day,
+        agentVersion: "0.1.0",
+        settings: {
+          renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
+          connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },
+        },
+      },
+      () => undefined,
+    );
+    running.push(agent);
+    return agent;
+  };
+  return { clock, timer, controller, keys, store, log, files, start };
+}
+
+const isSettled = (agent: RunningAgent, generation: number) => () => {
+  const { slot } = agent.status();
+  return slot.journal.at === "idle" && slot.current?.generation === generation;
+};
+
+describe("an agent", () => {
+  it("enrols by its claim, proves the credential in use and stays connected", async () => {
+    const { timer, controller, files, keys, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    await timer.until(() => agent.status().connection.state === "connected", minute);
+    const certificate = agent.status().slot.current?.certificate ?? new Uint8Array();
+    expect(controller.proven).toEqual([sha256Hex(certificate)]);
+    expect(parseCertificate(certificate).subject.commonName).toBe("pump-1");
+    expect(files.get("identity.pem")).toContain("BEGIN CERTIFICATE");
+    expect((await keys.list("fleetcert:pump-1:identity:")).map(({ label }) => label)).toEqual([
+      "fleetcert:pump-1:identity:1",
+    ]);
+    expect(controller.errors).toEqual([]);
+  });
+
+  it("sends nothing to a server that does not present the pinned root", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start({ rootSha256: "00".repeat(32) });
+    await timer.advance(minute);
+    expect(controller.link.connects).toEqual([]);
+    expect(agent.status().slot).toMatchObject({ journal: { at: "requested" }, lastError: "path-invalid" });
+  });
+
+  it("rotates when asked, with a new key, and destroys the old one only after the grace", async () => {
+    const { timer, controller, keys, start } = await aWorld();
+    controller.grace = 60 * minute;
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    await timer.until(() => agent.status().connection.state === "connected", minute);
+    agent.renew();
+    await timer.until(() => agent.status().slot.journal.at === "confirmed", minute);
+    expect(await keys.list("fleetcert:pump-1:identity:")).toHaveLength(2);
+    await timer.until(isSettled(agent, 2), 61 * minute);
+    expect((await keys.list("fleetcert:pump-1:identity:")).map(({ label }) => label)).toEqual([
+      "fleetcert:pump-1:identity:2",
+    ]);
+    expect(controller.proven).toHaveLength(2);
+    expect(controller.errors).toEqual([]);
+  });
+
+  it("rotates in the window the controller assigns", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", explanationUrl: "" } as const;
+    const window = { renewGeneration: 2, windowStart: testNow + day, windowEnd: testNow + 2 * day };
+    const rest = { reportInterval: 60_000, retire: false, suspended: "" };
+    await controller.desire("pump-1", { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
+    await timer.advance(day - minute);
+    expect(agent.status().slot.current?.generation).toBe(1);
+    await timer.until(isSettled(agent, 2), day + minute);
+  });
+
+  it("returns to the old credential when the new one is refused, and proves it later", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    const first = sha256Hex(agent.status().slot.current?.certificate ?? new Uint8Array());
+    let isRefusing = true;
+    const accept = controller.accept.bind(controller);
+    controller.accept = (request) => {
+      if (request.type === "operational" && sha256Hex(request.credential.certificate) !== first && isRefusing) {
+        controller.refusedCertificates.add(sha256Hex(request.credential.certificate));
+      }
+      accept(request);
+    };
+    agent.renew();
+    await timer.until(() => agent.status().slot.lastError === "denied", 5 * minute);
+    await timer.until(() => agent.status().connection.state === "connected", 5 * minute);
+    expect(agent.status().slot.current?.generation).toBe(1);
+    isRefusing = false;
+    controller.refusedCertificates.clear();
+    await timer.until(isSettled(agent, 2), 30 * minute);
+  });
+
+  it("goes on where it was after a restart without network", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    controller.link.cut();
+    await agent.stop();
+    const again = await start();
+    expect(again.status().slot.current?.generation).toBe(1);
+    await timer.advance(10 * minute);
+    controller.link.isCut = false;
+    await timer.until(() => again.status().connection.state === "connected", 10 * minute);
+  });
+});

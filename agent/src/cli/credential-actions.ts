@@ -1,0 +1,131 @@
+import type { BodyOf } from "@fleetcert/proto";
+import { FleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
+import type { Connection } from "../connection/connection.ts";
+import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
+import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
+import type { Credential, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
+import type { CredentialRecord } from "../renewal/slot-state.ts";
+import type { AgentIdentity, ClaimSource, ControllerAddress } from "./agent-parts.ts";
+
+/** What the identity slot's rotation is wired to. */
+export interface CredentialActionParts {
+  readonly identity: AgentIdentity;
+  readonly controller: ControllerAddress;
+  readonly claim: ClaimSource;
+  readonly keys: OpenKeyProvider;
+  readonly link: Link;
+  readonly trust: TrustKeeper;
+  readonly time: TimeKeeper;
+  readonly connection: Connection;
+  readonly files: OutputFiles;
+  readonly surroundings: Surroundings;
+  readonly agentVersion: string;
+  readonly report: () => void;
+}
+
+/** The identity slot's way of asking for, installing, proving and showing a credential. */
+export function identityActions(parts: CredentialActionParts): RenewalActions {
+  return {
+    request: (request, signal) => requestCertificate(request, parts, signal),
+    install: async (next) => {
+      const { key, certificate } = await openCredential(next, parts.keys);
+      parts.surroundings.log.info(
+        { generation: next.generation, key: key.id, bytes: certificate.length },
+        "credential installed",
+      );
+    },
+    prove: async (next, signal) => {
+      const credential = await openCredential(next, parts.keys);
+      const { grace } = await parts.connection.prove(credential, activatedOf(next), signal);
+      return { grace };
+    },
+    expose: async ({ certificate, chain }) => {
+      const pems = [certificate, ...chain].map((der) => pemEncode("CERTIFICATE", der));
+      await parts.files.write(`${identitySlot}.pem`, pems.join(""));
+    },
+    report: parts.report,
+  };
+}
+
+/** The credential of a record, with its key opened. Rejects as the provider's `open` does. */
+export async function openCredential(record: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
+  const { certificate, chain, generation } = record;
+  return { key: await keys.open(record.key.ref), certificate, chain, generation };
+}
+
+async function requestCertificate(
+  { generation, key, csr, current }: CertificateRequest,
+  parts: CredentialActionParts,
+  signal: AbortSignal,
+): Promise<RequestAnswer> {
+  const { keys, connection, time } = parts;
+  const { spki } = await keys.open(key.ref);
+  const common = {
+    slot: identitySlot,
+    generation,
+    csr,
+    protection: keys.info.protection,
+    tokenSerial: keys.info.serial ?? "",
+  };
+  if (current === undefined) {
+    const claim = await parts.claim();
+    const body: BodyOf<"enrol"> = { type: "enrol", ...common, agentVersion: parts.agentVersion };
+    return overBootstrap({ body, right: claim, signer: await keys.open(key.ref), spki }, parts, signal);
+  }
+  const previous = await openCurrent(current, keys);
+  const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256: sha256(current.certificate) };
+  if (connection.isLive) return overSession({ body, signer: previous, spki }, parts, signal);
+  if (time.estimate().at <= current.notAfter) {
+    throw new FleetError("offline", "there is no session to renew over", { retry: true });
+  }
+  return overBootstrap({ body, right: { expired: previous }, signer: previous.key, spki }, parts, signal);
+}
+
+async function overSession(
+  { body, signer, spki }: { readonly body: BodyOf<"renew">; readonly signer: Credential; readonly spki: Uint8Array },
+  { connection, trust, time, identity }: CredentialActionParts,
+  signal: AbortSignal,
+): Promise<RequestAnswer> {
+  const answer = await connection.ask(body, { signer: signer.key, patience: answerPatience, signal });
+  if (answer.body.type === "refused") return answer.body;
+  const bundle = trust.current();
+  if (answer.body.type !== "issued" || bundle === undefined) {
+    throw new FleetError("message-invalid", `the controller answered the request with ${answer.body.type}`);
+  }
+  const { slot, generation } = body;
+  const record = verifyIssued(answer.body, { ...identity, slot, generation, spki, bundle, at: answer.sentAt });
+  await time.accept(answer.sentAt, "issuance");
+  return { type: "issued", ...record };
+}
+
+function overBootstrap(
+  request: Pick<Parameters<typeof requestOverBootstrap>[0], "body" | "right" | "signer" | "spki">,
+  parts: CredentialActionParts,
+  signal: AbortSignal,
+): Promise<RequestAnswer> {
+  const { identity, controller } = parts;
+  const address = { host: controller.host, port: controller.bootstrapPort };
+  return requestOverBootstrap({ ...identity, ...request, controller: address }, parts, signal);
+}
+
+/** A missing current key is a fault of the key store, never a reason to give up the new key. */
+async function openCurrent(current: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
+  try {
+    return await openCredential(current, keys);
+  } catch (cause) {
+    throw new FleetError("key-store-unavailable", `the key of generation ${current.generation} cannot be opened`, {
+      cause,
+      hint: "check that the right token is present",
+      retry: true,
+    });
+  }
+}
+
+function activatedOf({ generation, certificate }: CredentialRecord): BodyOf<"activated"> {
+  return { type: "activated", slot: identitySlot, generation, certificateSha256: sha256(certificate) };
+}
+
+/** The slot a device talks to the controller with. */
+export const identitySlot = "identity";
+const answerPatience = 60_000;

@@ -1,0 +1,217 @@
+import type { Body, BodyOf, Message } from "@fleetcert/proto";
+import { type Duration, FleetError } from "@fleetcert/shared";
+import { type BackoffSettings, backoff } from "../pace/backoff.ts";
+import type { AskOptions, Conversation, Credential, FleetTopics } from "../ports.ts";
+import { LiveSession, type SessionContext } from "./live-session.ts";
+
+export interface ConnectionSettings {
+  readonly backoff: BackoffSettings;
+  /** How long the controller may take to confirm a proof. */
+  readonly provePatience: Duration;
+}
+
+/** What a person wants to know of the connection. */
+export interface ConnectionStatus {
+  readonly state: "connected" | "connecting" | "proving" | "unenrolled";
+  /** Code of what ended the last session or try; empty while connected. */
+  readonly lastError: string;
+}
+
+/**
+ * Keeps one operational session with the credential in use: reconnects with full jitter, steps aside while another credential is
+ * proven, and comes back with the old one when that fails.
+ */
+export class Connection implements Conversation, FleetTopics {
+  readonly #context: SessionContext;
+  readonly #settings: ConnectionSettings;
+  readonly #filters = new Set<string>();
+  #credential: Credential | undefined;
+  #live: LiveSession | undefined;
+  /** The session begun last, which may not be live yet. */
+  #begun: LiveSession | undefined;
+  #isProving = false;
+  #lastError = "";
+  #attempt = new AbortController();
+  #changed = Promise.withResolvers<void>();
+
+  constructor(context: SessionContext, settings: ConnectionSettings) {
+    this.#context = context;
+    this.#settings = settings;
+  }
+
+  get status(): ConnectionStatus {
+    const lastError = this.#lastError;
+    if (this.#isProving) return { state: "proving", lastError };
+    if (this.#live !== undefined) return { state: "connected", lastError };
+    return { state: this.#credential === undefined ? "unenrolled" : "connecting", lastError };
+  }
+
+  /** Whether a session is live. */
+  get isLive(): boolean {
+    return this.#live !== undefined;
+  }
+
+  /** The credential to connect with from now on; a session with another one goes on until it ends. */
+  use(credential: Credential): void {
+    this.#credential = credential;
+    this.#wake();
+  }
+
+  /** Keeps a session alive until the signal ends it. Never rejects for what the network does. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    let failures = 0;
+    while (!signal.aborted) {
+      if (this.#isProving || this.#credential === undefined) {
+        await this.#changed.promise;
+        continue;
+      }
+      const live = this.#live ?? (await this.#connect(this.#credential, signal));
+      const lived = live === undefined ? 0 : await this.#outlive(live, signal);
+      if (this.#isProving || this.#live !== undefined || signal.aborted) continue;
+      failures = lived >= settledAfter ? 0 : failures + 1;
+      await this.#pause(failures, signal);
+    }
+    await this.#live?.close();
+  }
+
+  ask(body: Body, options: AskOptions): Promise<Message> {
+    return this.#requireLive().then((live) => live.dialogue.ask(body, options));
+  }
+
+  tell(body: Body, options: Pick<AskOptions, "signer">): Promise<void> {
+    return this.#requireLive().then((live) => live.dialogue.tell(body, options));
+  }
+
+  async subscribe(filters: readonly string[]): Promise<void> {
+    await (await this.#requireBegun()).subscribe(filters);
+    for (const filter of filters) this.#filters.add(filter);
+  }
+
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    for (const filter of filters) this.#filters.delete(filter);
+    await (await this.#requireBegun()).unsubscribe(filters);
+  }
+
+  /**
+   * Proof in use: a session of its own with the new credential takes over the client id, and the controller confirms over it. On
+   * success it is the live session; otherwise it is closed and the old credential connects again. Rejects as
+   * {@link LiveSession.open} and {@link Conversation.ask} do, with `denied` when the proof was refused.
+   */
+  async prove(
+    credential: Credential,
+    activated: BodyOf<"activated">,
+    signal: AbortSignal,
+  ): Promise<BodyOf<"confirmed">> {
+    this.#isProving = true;
+    this.#attempt.abort();
+    let proving: LiveSession | undefined;
+    try {
+      proving = await this.#open(credential, signal);
+      const { provePatience } = this.#settings;
+      const answer = await proving.dialogue.ask(activated, { signer: credential.key, patience: provePatience, signal });
+      const confirmed = requireConfirmed(answer.body, activated);
+      await this.#live?.close();
+      this.#credential = credential;
+      this.#adopt(proving);
+      return confirmed;
+    } catch (error) {
+      await proving?.close();
+      throw error;
+    } finally {
+      this.#isProving = false;
+      this.#wake();
+    }
+  }
+
+  /** A live session, or undefined when there is none: it failed, or stepped aside for a proof. */
+  async #connect(credential: Credential, signal: AbortSignal): Promise<LiveSession | undefined> {
+    this.#attempt = new AbortController();
+    const until = AbortSignal.any([signal, this.#attempt.signal]);
+    try {
+      const live = await this.#open(credential, until);
+      if (until.aborted) {
+        await live.close();
+        return undefined;
+      }
+      this.#adopt(live);
+      return live;
+    } catch (error) {
+      if (!until.aborted) this.#fell(error);
+      return undefined;
+    }
+  }
+
+  #open(credential: Credential, signal: AbortSignal): Promise<LiveSession> {
+    const begun = (live: LiveSession) => {
+      this.#begun = live;
+    };
+    return LiveSession.open(credential, this.#context, { filters: [...this.#filters], signal, begun });
+  }
+
+  #adopt(live: LiveSession): void {
+    this.#live = live;
+    this.#lastError = "";
+    this.#context.surroundings.log.info({ generation: live.credential.generation }, "connected");
+    live.release();
+  }
+
+  /** How long the session went on from here; it is no longer the live one afterwards, unless a proof replaced it. */
+  async #outlive(live: LiveSession, signal: AbortSignal): Promise<Duration> {
+    const { clock } = this.#context.surroundings;
+    const since = clock.monotonic();
+    const close = () => void live.close();
+    signal.addEventListener("abort", close, { once: true });
+    const cause = await live.ended;
+    signal.removeEventListener("abort", close);
+    if (this.#live === live) {
+      this.#live = undefined;
+      if (!this.#isProving) this.#fell(cause);
+    }
+    return clock.monotonic() - since;
+  }
+
+  #fell(cause: unknown): void {
+    this.#lastError = cause instanceof FleetError ? cause.code : "offline";
+    this.#context.surroundings.log.warn({ error: cause, code: this.#lastError }, "not connected");
+  }
+
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const { random, timer } = this.#context.surroundings;
+    const duration = backoff(this.#settings.backoff, { attempts: failures, jitter: random.fraction() });
+    await timer.sleep(duration, AbortSignal.any([signal, this.#attempt.signal])).catch(() => undefined);
+  }
+
+  async #requireLive(): Promise<LiveSession> {
+    return this.#live ?? offline();
+  }
+
+  async #requireBegun(): Promise<LiveSession> {
+    return this.#begun ?? offline();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}
+
+function offline(): never {
+  throw new FleetError("offline", "there is no session with the controller", { retry: true });
+}
+
+function requireConfirmed(body: Body, activated: BodyOf<"activated">): BodyOf<"confirmed"> {
+  if (body.type === "refused") {
+    throw new FleetError("denied", `the controller refused the proof: ${body.code} ${body.message}`, { retry: true });
+  }
+  const isSame =
+    body.type === "confirmed" &&
+    body.slot === activated.slot &&
+    body.generation === activated.generation &&
+    Buffer.compare(body.certificateSha256, activated.certificateSha256) === 0;
+  if (isSame) return body;
+  throw new FleetError("message-invalid", `the controller answered the proof with ${body.type} of something else`);
+}
+
+/** A session that lived this long was a good one; the next pause begins small again. */
+const settledAfter: Duration = 30_000;

@@ -1,0 +1,56 @@
+import type { TrustBundle } from "@fleetcert/proto";
+import { type ExpectedName, FleetError, type Instant, sha256Hex, validatePath } from "@fleetcert/shared";
+import type { TimeEstimate } from "../ports.ts";
+
+/** By what a server is known: the roots of the trust bundle, or before there is one the pinned root. */
+export type ServerTrust = { readonly bundle: TrustBundle } | { readonly rootSha256: string };
+
+/**
+ * The check of one server's chain, in two steps: its path, name and purpose before a single octet of MQTT is sent, its dates as
+ * soon as the time is known (DESIGN.md section 6, Time).
+ */
+export class ServerCheck {
+  readonly #host: string;
+  readonly #trust: ServerTrust;
+  #chain: readonly Uint8Array[] | undefined;
+
+  constructor(host: string, trust: ServerTrust) {
+    this.#host = host;
+    this.#trust = trust;
+  }
+
+  /** Checks a raw DER chain, leaf first. Dates are judged only when the time is anchored. Throws `path-invalid`. */
+  verify(chain: readonly Uint8Array[], { at, status }: TimeEstimate): void {
+    this.#validate(chain, status === "anchored" ? at : "ignore-dates");
+    this.#chain = chain;
+  }
+
+  /** Judges the dates that were deferred, at a signed time. Throws `path-invalid`. */
+  verifyDates(at: Instant): void {
+    if (this.#chain !== undefined) this.#validate(this.#chain, at);
+  }
+
+  #validate(chain: readonly Uint8Array[], at: Instant | "ignore-dates"): void {
+    const [leaf, ...rest] = chain;
+    if (leaf === undefined) throw new FleetError("path-invalid", `${this.#host} presented no certificate`);
+    const roots = this.#rootsFor(chain);
+    const issuers = "bundle" in this.#trust ? this.#trust.bundle.issuers : [];
+    const name = serverName(this.#host);
+    validatePath({ leaf, intermediates: [...rest, ...issuers], roots, at, purpose: "serverAuth", name });
+  }
+
+  #rootsFor(chain: readonly Uint8Array[]): readonly Uint8Array[] {
+    if ("bundle" in this.#trust) return this.#trust.bundle.roots;
+    const { rootSha256 } = this.#trust;
+    const pinned = chain.filter((der) => sha256Hex(der) === rootSha256);
+    if (pinned.length > 0) return pinned;
+    throw new FleetError("path-invalid", `${this.#host} did not present the pinned root ${rootSha256.slice(0, 16)}…`, {
+      hint: "compare the root fingerprint with what `fleetcert trust show` prints; something may sit between device and controller",
+    });
+  }
+}
+
+function serverName(host: string): ExpectedName {
+  const isAddress = host.includes(":") || /^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(host);
+  return isAddress ? { ip: host } : { dns: host };
+}
