@@ -129,23 +129,19 @@ function step(path: readonly Certificate[], issuer: Certificate, search: Search)
 
 function candidates(path: readonly Certificate[], search: Search): Certificate[] {
   const last = path.at(-1) as Certificate;
-  const mayIssue = (candidate: Certificate): boolean =>
-    candidate.subject.equals(last.issuer) && !path.some((seen) => isSame(seen, candidate));
-  // RFC 5280 §4.2.1.1: the key identifier only helps to choose; it decides the order.
-  const fitsKeyId = (candidate: Certificate): boolean =>
-    last.authorityKeyId !== undefined &&
-    candidate.subjectKeyId !== undefined &&
-    equalBytes(last.authorityKeyId, candidate.subjectKeyId);
-  const byHint = (list: readonly Certificate[]): Certificate[] => {
-    const fitting = list.filter(mayIssue);
-    return [...fitting.filter(fitsKeyId), ...fitting.filter((candidate) => !fitsKeyId(candidate))];
-  };
   const counted = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
-  const intermediates = byHint(search.intermediates).filter(
-    (candidate) =>
-      path.length < maxPathLength && counted + (isSelfIssued(candidate) ? 0 : 1) <= search.maxIntermediates,
-  );
-  return [...byHint(search.roots), ...intermediates];
+  const mayIssue = (candidate: Certificate): boolean =>
+    candidate.subject.equals(last.issuer) &&
+    fitsKeyId(last, candidate) &&
+    !path.some((seen) => isSame(seen, candidate));
+  const isInDepth = (candidate: Certificate): boolean =>
+    path.length < maxPathLength && counted + (isSelfIssued(candidate) ? 0 : 1) <= search.maxIntermediates;
+  return [...search.roots.filter(mayIssue), ...search.intermediates.filter((one) => mayIssue(one) && isInDepth(one))];
+}
+
+/** RFC 5280 §4.2.1.1: whoever names the issuer's key means that key; a certificate without an identifier fits nobody less. */
+function fitsKeyId({ authorityKeyId }: Certificate, { subjectKeyId }: Certificate): boolean {
+  return authorityKeyId === undefined || subjectKeyId === undefined || equalBytes(authorityKeyId, subjectKeyId);
 }
 
 function requireSignature(certificate: Certificate, issuer: Certificate): void {
