@@ -25,9 +25,12 @@ export async function issueToDevice(context: IssuanceContext, order: DeviceOrder
       const now = context.clockGuard.now();
       const facts = await gatherFacts(tx, { context, order, key, now });
       const granted = findGranted({ ...order, certificatesOfKey: facts.certificatesOfKey });
-      if (granted !== undefined) return { existing: requireUsable(granted, facts) };
+      const violations = judgeIssuance(facts);
+      // I7: a blocked device is told so before anything else is said about its request.
+      requireNoViolation(violations.filter(({ rule }) => rule.startsWith("device-not-")));
+      if (granted !== undefined) return { existing: requireUsable(granted) };
       await order.judge(tx);
-      requireNoViolation(judgeIssuance(facts));
+      requireNoViolation(violations);
       await countClaim(tx, order.claimId);
       const profile = facts.profile as Profile;
       return {
@@ -113,9 +116,8 @@ async function registerIdentifiers(tx: Transaction, order: DeviceOrder, key: str
   for (const identifier of identifiersOf(order, key)) await tx.identifiers.add({ ...identifier, device: order.device });
 }
 
-/** The same certificate again, unless it or its device has ended meanwhile (I7). */
-function requireUsable(granted: CertificateRecord, facts: IssuanceFacts): CertificateRecord {
-  requireNoViolation(judgeIssuance(facts).filter(({ rule }) => rule.startsWith("device-not-")));
+/** The same certificate again, unless it has ended meanwhile. */
+function requireUsable(granted: CertificateRecord): CertificateRecord {
   if (granted.state === "issued" || granted.state === "proven") return granted;
   throw new FleetError(
     "generation-conflict",

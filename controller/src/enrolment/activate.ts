@@ -1,0 +1,83 @@
+import type { Activated, Body } from "@fleetcert/proto";
+import { FleetError } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { DeviceMessage } from "../ports.ts";
+import type { CertificateRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import type { EnrolmentParts } from "./enrolment.ts";
+
+type Reply = (tx: Transaction, body: Body) => Promise<void>;
+
+/**
+ * Takes the proof in use: signed by the new key, over a session that the new certificate authenticated. The credential
+ * becomes proven, the ones before it are retired and stay usable for the grace. Asked again, it confirms again.
+ */
+export async function activate(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const body = received.message.body as Activated;
+  const sha256 = Buffer.from(body.certificateSha256).toString("hex");
+  await parts.store.transaction(async (tx) => {
+    const certificate = await tx.certificates.find(sha256);
+    requireProof(received, body, certificate);
+    if (certificate.state === "issued") await prove(parts, tx, { received, certificate });
+    const { slot, generation, certificateSha256 } = body;
+    await reply(tx, { type: "confirmed", slot, generation, certificateSha256, grace: parts.graceAfterProof });
+  });
+}
+
+function requireProof(
+  { device, signer, peer }: DeviceMessage,
+  body: Activated,
+  certificate: CertificateRecord | undefined,
+): asserts certificate is CertificateRecord {
+  const { slot, generation } = body;
+  if (certificate?.device !== device || certificate.slot !== slot || certificate.generation !== generation) {
+    throw new FleetError("not-found", `device ${device} has no such certificate for ${slot} generation ${generation}`);
+  }
+  if (certificate.state !== "issued" && certificate.state !== "proven") {
+    throw new FleetError("conflict", `generation ${generation} of ${slot} is ${certificate.state}`);
+  }
+  if (slot !== "identity") return;
+  if (certificate.spkiSha256 !== signer) {
+    throw new FleetError("signer-not-allowed", `the proof of generation ${generation} is signed by another key`);
+  }
+  // TLS 1.3 "connected" proves nothing on the device's side; the session itself must stand on the new certificate.
+  if (peer.type === "operational" && peer.certificateSha256 !== certificate.sha256) {
+    throw new FleetError("signer-not-allowed", `the proof of generation ${generation} came over another session`);
+  }
+}
+
+async function prove(
+  parts: EnrolmentParts,
+  tx: Transaction,
+  { received, certificate }: { readonly received: DeviceMessage; readonly certificate: CertificateRecord },
+): Promise<void> {
+  const { device } = received;
+  const now = parts.surroundings.clock.now();
+  const { slot, generation, serial } = certificate;
+  const details = { serial, slot, generation: String(generation) };
+  await tx.certificates.put({ ...certificate, state: "proven", provenAt: now });
+  await appendAudit(tx, {
+    at: now,
+    actor: `device:${device}`,
+    action: "certificate.proven",
+    target: device,
+    outcome: "success",
+    details,
+  });
+  for (const old of await tx.certificates.listOf(device, slot)) {
+    if (old.generation >= generation || old.state !== "proven") continue;
+    await tx.certificates.put({ ...old, state: "retired", retiredAt: now });
+    await appendAudit(tx, {
+      at: now,
+      actor: `device:${device}`,
+      action: "certificate.retired",
+      target: device,
+      outcome: "success",
+      details: { serial: old.serial, slot, generation: String(old.generation), by: serial },
+    });
+  }
+  const registered = await tx.devices.find(device);
+  if (slot === "identity" && registered !== undefined && registered.wantedGeneration === generation) {
+    await parts.inventory.publishDesired(tx, { ...registered, wantedGeneration: 0, windowStart: 0, windowEnd: 0 });
+  }
+}

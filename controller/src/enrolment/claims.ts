@@ -1,0 +1,95 @@
+import { FleetError, formatClaimString, isDeviceId, Secret, sha256Hex } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import { unknownAttributes } from "../inventory/inventory.ts";
+import type { ClaimRecord } from "../records.ts";
+import type { Page } from "../store-port.ts";
+import type { ClaimRequest, EnrolmentParts } from "./enrolment.ts";
+
+/** Gives a right to enrol; the store keeps only the hash of its secret. */
+export async function createClaim(
+  parts: EnrolmentParts,
+  request: ClaimRequest & { readonly actor: string },
+): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }> {
+  const { surroundings, store, trust } = parts;
+  requireSensible(request);
+  const now = surroundings.clock.now();
+  const secret = surroundings.random.bytes(32);
+  const claim: ClaimRecord = {
+    id: claimIdOf(surroundings.random.bytes(12)),
+    secretSha256: sha256Hex(secret),
+    maxUses: request.maxUses,
+    uses: 0,
+    expiresAt: now + request.validFor,
+    revokedAt: undefined,
+    allowedDevices: [...new Set(request.allowedDevices ?? [])],
+    attributes: { ...unknownAttributes, ...request.attributes },
+    profile: request.profile ?? "device",
+    createdAt: now,
+    createdBy: request.actor,
+  };
+  const claimString = formatClaimString({
+    claimId: claim.id,
+    secret: Secret.of(Buffer.from(secret).toString("base64url")),
+    rootSha256: trust.rootSha256,
+    fleet: trust.fleet,
+  });
+  await store.transaction(async (tx) => {
+    await tx.claims.put(claim);
+    await appendAudit(tx, {
+      at: now,
+      actor: request.actor,
+      action: "claim.created",
+      target: claim.id,
+      outcome: "success",
+      details: {
+        maxUses: String(claim.maxUses),
+        expiresAt: new Date(claim.expiresAt).toISOString(),
+        profile: claim.profile,
+        allowedDevices: String(claim.allowedDevices.length),
+      },
+    });
+  });
+  return { claim, claimString };
+}
+
+/** Claims in order of id, whatever their state. */
+export async function listClaims(parts: EnrolmentParts, page: Page): Promise<ClaimRecord[]> {
+  return await parts.store.transaction((tx) => tx.claims.list(page));
+}
+
+/** Takes the right back; devices that enrolled with it keep what they have. */
+export async function revokeClaim(
+  parts: EnrolmentParts,
+  { actor, id }: { readonly actor: string; readonly id: string },
+): Promise<ClaimRecord> {
+  return await parts.store.transaction(async (tx) => {
+    const claim = await tx.claims.find(id);
+    if (claim === undefined) throw new FleetError("not-found", `there is no claim ${id}`);
+    if (claim.revokedAt !== undefined) return claim;
+    const now = parts.surroundings.clock.now();
+    const revoked = { ...claim, revokedAt: now };
+    await tx.claims.put(revoked);
+    const uses = String(claim.uses);
+    await appendAudit(tx, { at: now, actor, action: "claim.revoked", target: id, outcome: "success", details: { uses } });
+    return revoked;
+  });
+}
+
+function requireSensible({ maxUses, validFor, allowedDevices = [] }: ClaimRequest): void {
+  const refuse = (message: string): never => {
+    throw new FleetError("request-invalid", message);
+  };
+  if (!Number.isSafeInteger(maxUses) || maxUses < 1 || maxUses > 1_000_000) refuse("a claim has 1 to 1,000,000 uses");
+  if (!Number.isFinite(validFor) || validFor < 1000 || validFor > 366 * 86_400_000) {
+    refuse("a claim is valid for a second to a year");
+  }
+  if (allowedDevices.length > 10_000) refuse("a claim names at most 10,000 devices");
+  const wrong = allowedDevices.find((id) => !isDeviceId(id));
+  if (wrong !== undefined) refuse(`"${wrong.slice(0, 80)}" is no device id`);
+}
+
+/** 12 characters of a-z and 0-9, without those that look alike. */
+const claimIdOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, (octet) => claimAlphabet[octet % claimAlphabet.length]).join("");
+
+const claimAlphabet = "abcdefghjkmnpqrstuvwxyz23456789";

@@ -1,0 +1,70 @@
+import type { Duration, Instant } from "@fleetcert/shared";
+import type { Inventory } from "../inventory/inventory.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { CertificateAuthority, MessageHandlers, RandomSource, Surroundings } from "../ports.ts";
+import type { ClaimRecord, DeviceAttributes } from "../records.ts";
+import type { Store } from "../store-port.ts";
+import { activate } from "./activate.ts";
+import { createClaim, listClaims, revokeClaim } from "./claims.ts";
+import { enrol } from "./enrol.ts";
+import { renew } from "./renew.ts";
+
+/** What enrolment works with. */
+export interface EnrolmentParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings & { readonly random: RandomSource };
+  readonly issuance: Issuance;
+  readonly inventory: Inventory;
+  readonly authority: CertificateAuthority;
+  readonly trust: EnrolmentTrust;
+  /** How long the previous generation stays usable after the proof. */
+  readonly graceAfterProof: Duration;
+  /** How long after notAfter a device may still renew by proving its old key. */
+  readonly renewAfterExpiry: Duration;
+}
+
+/** What of the trust bundle travels with a certificate or a claim. */
+export interface EnrolmentTrust {
+  readonly fleet: string;
+  /** SHA-256 of the root certificate, lower-case hex. */
+  readonly rootSha256: string;
+  walk(): readonly Uint8Array[];
+}
+
+/** A claim as a person asks for it. */
+export interface ClaimRequest {
+  readonly maxUses: number;
+  readonly validFor: Duration;
+  readonly profile?: string;
+  readonly allowedDevices?: readonly string[];
+  readonly attributes?: Partial<DeviceAttributes>;
+}
+
+/** How devices get certificates: first by a claim, later by their own key. */
+export interface Enrolment {
+  /** The claim string is given this one time. Throws `request-invalid`. */
+  createClaim(actor: string, request: ClaimRequest): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }>;
+  listClaims(page: { readonly after?: string; readonly limit: number }): Promise<ClaimRecord[]>;
+  /** Throws `not-found`. Revoking again changes nothing. */
+  revokeClaim(actor: string, id: string): Promise<ClaimRecord>;
+  readonly handlers: MessageHandlers;
+}
+
+/** Opens enrolment. */
+export function openEnrolment(parts: EnrolmentParts): Enrolment {
+  return {
+    createClaim: (actor, request) => createClaim(parts, { actor, ...request }),
+    listClaims: (page) => listClaims(parts, page),
+    revokeClaim: (actor, id) => revokeClaim(parts, { actor, id }),
+    handlers: {
+      enrol: (received, reply) => enrol(parts, received, reply),
+      renew: (received, reply) => renew(parts, received, reply),
+      activated: (received, reply) => activate(parts, received, reply),
+    },
+  };
+}
+
+/** End of the time in which an expired certificate still renews. */
+export function lastRenewal(parts: Pick<EnrolmentParts, "renewAfterExpiry">, notAfter: Instant): Instant {
+  return notAfter + parts.renewAfterExpiry;
+}

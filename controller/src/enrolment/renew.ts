@@ -1,0 +1,93 @@
+import type { Body, RenewRequest } from "@fleetcert/proto";
+import { FleetError, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import { provenGeneration } from "../policy/policy.ts";
+import type { DeviceMessage } from "../ports.ts";
+import type { CertificateRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import type { EnrolmentParts } from "./enrolment.ts";
+import { provable } from "./enrol.ts";
+import { issuedBody } from "./issued-body.ts";
+
+type Reply = (tx: Transaction, body: Body) => Promise<void>;
+
+/**
+ * Renews a slot: signed by the proven key of the current generation, the CSR proves the new one. The new certificate
+ * says what the registry says: identity never widens. Another key for a generation that is installed already means that
+ * two hold the device's key: the device is suspended, nothing is replaced.
+ */
+export async function renew(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const request = received.message.body as RenewRequest;
+  const { device, certificate: signing } = received;
+  if (signing === undefined) throw new FleetError("signer-not-allowed", "a renewal is signed by a certified key");
+  const csr = parseCsr(request.csr);
+  await suspendClone(parts, { device, request, key: spkiSha256(csr.spki) });
+  await parts.issuance.toDevice({
+    actor: `device:${device}`,
+    device,
+    slot: request.slot,
+    generation: request.generation,
+    csr,
+    protection: provable(request.protection),
+    tokenSerial: request.tokenSerial,
+    profile: signing.profile,
+    claimId: "",
+    judge: (tx) => requireCurrent(tx, { device, request, signing }),
+    commit: (tx, certificate) => reply(tx, issuedBody(parts, certificate)),
+  });
+}
+
+/** The signer must be the current generation, and the request must know it. */
+async function requireCurrent(
+  tx: Transaction,
+  { device, request, signing }: { device: string; request: RenewRequest; signing: CertificateRecord },
+): Promise<void> {
+  const certificates = await tx.certificates.listOf(device, request.slot);
+  const current = provenGeneration(certificates);
+  if (request.slot === signing.slot && signing.generation !== current) {
+    throw new FleetError(
+      "signer-not-allowed",
+      `a renewal is signed by generation ${current}, this one by ${signing.generation}`,
+    );
+  }
+  const previous = certificates.find((one) => one.generation === current && one.provenAt !== undefined);
+  if (previous !== undefined && previous.sha256 !== Buffer.from(request.previousCertificateSha256).toString("hex")) {
+    throw new FleetError("generation-conflict", `the request names another certificate than generation ${current}`);
+  }
+}
+
+/** DESIGN.md section 6: after `installed` is reported, a new CSR with another key for that generation is suspicious. */
+async function suspendClone(
+  parts: EnrolmentParts,
+  { device, request, key }: { readonly device: string; readonly request: RenewRequest; readonly key: string },
+): Promise<void> {
+  const isClone = await parts.store.transaction(async (tx) => {
+    const pending = (await tx.certificates.listOf(device, request.slot)).find(
+      (one) => one.generation === request.generation && one.state === "issued",
+    );
+    if (pending === undefined || pending.spkiSha256 === key) return false;
+    const report = await tx.reports.find(device);
+    if (report === undefined || !isInstalled(report.report, request)) return false;
+    await appendAudit(tx, {
+      at: parts.surroundings.clock.now(),
+      actor: `device:${device}`,
+      action: "clone.suspected",
+      target: device,
+      outcome: "failure",
+      details: { why: "another key for a generation that is installed", generation: String(request.generation) },
+    });
+    return true;
+  });
+  if (!isClone) return;
+  await parts.inventory.suspend("controller", device, "clone suspected: another key for an installed generation");
+  throw new FleetError("device-suspended", `device ${device} is suspended: two may hold its key`);
+}
+
+function isInstalled(report: string, { slot, generation }: RenewRequest): boolean {
+  const { slots } = JSON.parse(report) as {
+    readonly slots?: readonly { readonly slot: string; readonly generation: number; readonly journal: string }[];
+  };
+  return (slots ?? []).some(
+    (one) => one.slot === slot && one.generation === generation && ["installed", "proving"].includes(one.journal),
+  );
+}

@@ -1,0 +1,44 @@
+import type { Duration } from "@fleetcert/shared";
+import type { BrokerEvents, CertificateAuthority, MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
+import type { Store } from "../store-port.ts";
+import { Turns } from "../turns.ts";
+import { authenticateBootstrap, authenticateOperational } from "./authenticate.ts";
+import { receiveMessage } from "./receive-message.ts";
+import { RefusalBudget } from "./refusal-budget.ts";
+
+/** What intake works with. */
+export interface IntakeParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly sealer: MessageSealer;
+  readonly authority: CertificateAuthority;
+  /** Handlers of the duties, by kind; `time` and `challenge` are intake's own. */
+  readonly handlers: MessageHandlers;
+  readonly sessionChanged: BrokerEvents["sessionChanged"];
+  readonly graceAfterProof: Duration;
+  readonly renewAfterExpiry: Duration;
+}
+
+/** {@link IntakeParts} with what intake keeps between messages. */
+export interface IntakeContext extends IntakeParts {
+  readonly turns: Turns;
+  readonly refusals: RefusalBudget;
+}
+
+/**
+ * Opens intake: who may connect, and what becomes of each message. Messages of one device are taken one after the other;
+ * what comes in never makes it throw.
+ */
+export function openIntake(parts: IntakeParts): BrokerEvents {
+  const context: IntakeContext = {
+    ...parts,
+    turns: new Turns({ maxWaiting: 64 }),
+    refusals: new RefusalBudget(parts.surroundings.clock),
+  };
+  return {
+    authenticateOperational: (peer) => authenticateOperational(context, peer),
+    authenticateBootstrap: (peer) => authenticateBootstrap(context, peer),
+    receive: (message) => receiveMessage(context, message),
+    sessionChanged: (change) => parts.sessionChanged(change),
+  };
+}

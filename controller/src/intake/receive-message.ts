@@ -1,0 +1,143 @@
+import {
+  type Body,
+  decodeEnvelope,
+  decodeMessage,
+  type Message,
+  parseTopic,
+  payloadTypes,
+  requireMaySign,
+  type SignedEnvelope,
+  type Topic,
+  type UpKind,
+} from "@fleetcert/proto";
+import { FleetError, sha256Hex } from "@fleetcert/shared";
+import type { BrokerEvents, DeviceMessage, MessageHandler, PeerIdentity } from "../ports.ts";
+import type { Transaction } from "../store-port.ts";
+import { answer, answerAgain, findAnswer } from "./answer.ts";
+import { acceptChallengeResponse, challengeRegression, isRegression } from "./challenge.ts";
+import type { IntakeContext } from "./intake.ts";
+import { type Refusable, refuseMessage } from "./refuse-message.ts";
+import { type JudgedSigner, judgeSigner } from "./signer-standing.ts";
+
+/**
+ * Takes one publish of an authenticated session through to its answer. Resolves when what must be durable is durable;
+ * bad input is refused, counted and answered where the session says to whom. Never throws for it.
+ */
+export async function receiveMessage(
+  context: IntakeContext,
+  { topic: topicText, payload, peer }: Parameters<BrokerEvents["receive"]>[0],
+): Promise<void> {
+  let refusable: Refusable = { peer, message: undefined };
+  try {
+    const topic = requireOwnTopic(topicText, peer);
+    const envelope = decodeEnvelope(payload);
+    if (envelope.payloadType !== payloadTypes.message) {
+      throw new FleetError("message-invalid", "the envelope holds no message");
+    }
+    const message = decodeMessage(envelope.payload);
+    refusable = { peer, message };
+    requireAddressedHere(context, { topic, message, peer });
+    await context.turns.take(message.sender, () => execute(context, { envelope, message, peer, kind: topic.kind }));
+  } catch (error) {
+    await refuseMessage(context, refusable, error);
+  }
+}
+
+type UpTopic = Extract<Topic, { type: "up" | "bootstrap-up" }>;
+
+function requireOwnTopic(text: string, peer: PeerIdentity): UpTopic {
+  const topic = parseTopic(text);
+  const isOwn =
+    peer.type === "operational"
+      ? topic?.type === "up" && topic.device === peer.device
+      : topic?.type === "bootstrap-up" && topic.clientId === peer.clientId;
+  if (!isOwn) throw new FleetError("denied", "the topic does not belong to the session");
+  return topic as UpTopic;
+}
+
+/** Fleet, direction, kind, recipient and sender must be what topic and session say. */
+function requireAddressedHere(
+  { sealer }: IntakeContext,
+  { topic, message, peer }: { readonly topic: UpTopic; readonly message: Message; readonly peer: PeerIdentity },
+): void {
+  const wrong: readonly (readonly [string, boolean])[] = [
+    ["fleet", message.fleet !== sealer.fleet],
+    ["direction", message.direction !== "device-to-controller"],
+    ["recipient", message.recipient !== "controller"],
+    ["kind", message.kind !== topic.kind],
+    ["sender", peer.type === "operational" && message.sender !== peer.device],
+  ];
+  const names = wrong.filter(([, isWrong]) => isWrong).map(([name]) => name);
+  if (names.length > 0) throw new FleetError("message-invalid", `the message has the wrong ${names.join(", ")}`);
+}
+
+interface Arrived {
+  readonly envelope: SignedEnvelope;
+  readonly message: Message;
+  readonly peer: PeerIdentity;
+  readonly kind: UpKind;
+}
+
+async function execute(context: IntakeContext, arrived: Arrived): Promise<void> {
+  const { envelope, message, peer, kind } = arrived;
+  const payloadSha256 = sha256Hex(envelope.payload);
+  const { store, surroundings } = context;
+  const judged = await store.transaction(async (tx) => {
+    const now = surroundings.clock.now();
+    const signer = await judgeSigner(tx, { envelope, message, now, grace: context.graceAfterProof });
+    await requireActive(tx, message.sender);
+    requireMaySign(signer.standing, kind, peer.type);
+    requireWithinRenewal(context, signer);
+    const known = await findAnswer(tx, { device: message.sender, messageId: message.messageId, payloadSha256 });
+    if (known !== undefined) {
+      await answerAgain(context, tx, { peer, message, body: known });
+      return { signer, isAnswered: true };
+    }
+    if (await isRegression(tx, { message, peer, signer })) {
+      await challengeRegression(context, tx, { message, peer });
+      return { signer, isAnswered: true };
+    }
+    return { signer, isAnswered: false };
+  });
+  if (judged.isAnswered) return;
+
+  const { key, certificate } = judged.signer;
+  const received: DeviceMessage = { device: message.sender, message, peer, signer: key, certificate };
+  const reply = (tx: Transaction, body: Body) => answer(context, tx, { received, payloadSha256, body });
+  await handlerOf(context, kind)(received, reply);
+}
+
+function handlerOf(context: IntakeContext, kind: UpKind): MessageHandler {
+  if (kind === "time") return (received, reply) => giveTime(context, received, reply);
+  if (kind === "challenge") return (received, reply) => acceptChallengeResponse(context, received, reply);
+  const handler = context.handlers[kind];
+  if (handler === undefined) throw new FleetError("version-unsupported", `this controller does not take ${kind} messages`);
+  return handler;
+}
+
+/** The message id is the nonce (proto/v1/time.proto). */
+async function giveTime(context: IntakeContext, { message }: DeviceMessage, reply: Parameters<MessageHandler>[1]) {
+  const nonce = Buffer.from(message.messageId, "hex");
+  const now = context.surroundings.clock.now();
+  await context.store.transaction((tx) => reply(tx, { type: "time-token", nonce, now }));
+}
+
+/** I7: read from the inventory at every message; a device that does not exist yet is no obstacle to its enrolment. */
+async function requireActive(tx: Transaction, id: string): Promise<void> {
+  const device = await tx.devices.find(id);
+  if (device?.state === "suspended") {
+    throw new FleetError("device-suspended", `device ${id} is suspended (${device.stateReason})`, {
+      hint: `a person who may approve it runs: fleetcert device reinstate ${id}`,
+    });
+  }
+  if (device?.state === "retired") throw new FleetError("device-retired", `device ${id} is retired`);
+}
+
+function requireWithinRenewal(context: IntakeContext, { standing, certificate }: JudgedSigner): void {
+  if (standing !== "expired" || certificate === undefined) return;
+  const now = context.surroundings.clock.now();
+  if (now <= certificate.notAfter + context.renewAfterExpiry) return;
+  throw new FleetError("signer-not-allowed", "the certificate expired too long ago to be renewed", {
+    hint: "enrol the device again; that is a person's act",
+  });
+}

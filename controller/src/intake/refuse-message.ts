@@ -1,0 +1,62 @@
+import type { Message } from "@fleetcert/proto";
+import { FleetError } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { PeerIdentity } from "../ports.ts";
+import { enqueueAnswer } from "./answer.ts";
+import type { IntakeContext } from "./intake.ts";
+
+/** What is known of a message that is refused. */
+export interface Refusable {
+  readonly peer: PeerIdentity;
+  /** Undefined when it could not even be decoded. */
+  readonly message: Message | undefined;
+}
+
+/**
+ * Answers a refusal and audits it, both within the peer's budget; beyond it is only counted. A refusal has no effect, so
+ * it is not kept: asked again, the message is judged again. Never throws; a store that fails is a notice.
+ */
+export async function refuseMessage(
+  context: IntakeContext,
+  { peer, message }: Refusable,
+  error: unknown,
+): Promise<void> {
+  const refusal =
+    error instanceof FleetError
+      ? error
+      : new FleetError("internal", "the controller failed while it worked on the message", { cause: error, retry: true });
+  const { clock, notices } = context.surroundings;
+  const from = peer.type === "operational" ? peer.device : peer.clientId;
+  const kind = message?.kind ?? "unreadable";
+  const cause = refusal.code === "internal" ? { cause: String(refusal.cause) } : undefined;
+  notices.raise({ name: "message.refused", device: from, details: { code: refusal.code, kind, ...cause } });
+  if (!context.refusals.take(from)) return;
+  try {
+    await context.store.transaction(async (tx) => {
+      await appendAudit(tx, {
+        at: clock.now(),
+        actor: peer.type === "operational" ? `device:${peer.device}` : `bootstrap:${peer.clientId}`,
+        action: "message.refused",
+        target: message?.sender ?? from,
+        outcome: "failure",
+        details: { code: refusal.code, message: refusal.message, kind },
+      });
+      await enqueueAnswer(context, tx, {
+        peer,
+        recipient: peer.type === "operational" ? peer.device : (message?.sender ?? peer.clientId),
+        inReplyTo: message?.messageId,
+        body: {
+          type: "refused",
+          code: refusal.code,
+          message: refusal.message.slice(0, 1024),
+          hint: (refusal.hint ?? "").slice(0, 1024),
+          retryAfter: refusal.retry ? retryAfter : 0,
+        },
+      });
+    });
+  } catch (failure) {
+    notices.raise({ name: "refusal.failed", device: from, details: { cause: String(failure) } });
+  }
+}
+
+const retryAfter = 5_000;

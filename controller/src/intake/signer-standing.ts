@@ -1,0 +1,61 @@
+import { isSignedBy, type Message, type SignedEnvelope, type SignerStanding, signerHints } from "@fleetcert/proto";
+import { type Duration, FleetError, type Instant, parseCertificate, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import type { CertificateRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+
+/** Whose key signed a message, as the inventory sees it. */
+export interface JudgedSigner {
+  readonly standing: SignerStanding;
+  /** SHA-256 of the SPKI, lower-case hex. */
+  readonly key: string;
+  readonly certificate: CertificateRecord | undefined;
+}
+
+/**
+ * Finds the key that signed a message by looking its hint up in the inventory, and verifies the signature with it. The
+ * key must belong to an identity credential of the sender, or be the CSR key of an enrolment. Throws
+ * `signature-invalid`, `signer-not-allowed`.
+ */
+export async function judgeSigner(
+  tx: Transaction,
+  asked: {
+    readonly envelope: SignedEnvelope;
+    readonly message: Message;
+    readonly now: Instant;
+    readonly grace: Duration;
+  },
+): Promise<JudgedSigner> {
+  const { envelope, message, now, grace } = asked;
+  for (const key of signerHints(envelope).slice(0, 1)) {
+    const certificates = (await tx.certificates.listByKey(key)).filter(
+      (one) => one.device === message.sender && one.slot === "identity",
+    );
+    const certificate = certificates.at(-1);
+    if (certificate === undefined) continue;
+    requireSignature(envelope, parseCertificate(certificate.der).spki);
+    return { standing: standingOf(certificate, { now, grace }), key, certificate };
+  }
+  if (message.body.type !== "enrol") {
+    throw new FleetError("signer-not-allowed", `the key that signed is not known as one of ${message.sender}`);
+  }
+  const { spki } = parseCsr(message.body.csr);
+  requireSignature(envelope, spki);
+  return { standing: "csr", key: spkiSha256(spki), certificate: undefined };
+}
+
+/** What the key of a certificate may count as now. */
+export function standingOf(
+  certificate: CertificateRecord,
+  { now, grace }: { readonly now: Instant; readonly grace: Duration },
+): SignerStanding {
+  const { state, revokedAt, retiredAt, notAfter } = certificate;
+  if (state === "revoked" || revokedAt !== undefined) return "revoked";
+  if (state === "abandoned") return "abandoned";
+  if (state === "retired") return now <= (retiredAt ?? 0) + grace && now <= notAfter ? "retired-in-grace" : "retired";
+  if (now > notAfter) return "expired";
+  return state;
+}
+
+function requireSignature(envelope: SignedEnvelope, spki: Uint8Array): void {
+  if (!isSignedBy(envelope, spki)) throw new FleetError("signature-invalid", "the message is not signed by its key");
+}

@@ -1,0 +1,205 @@
+import { formatTopic, type HeadShard, splitParts } from "@fleetcert/proto";
+import { type Instant, Serial, sha256, sha256Hex } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import { requireReason } from "./plan-revocation.ts";
+import { beginPropagation } from "./propagation.ts";
+import type { RevocationParts } from "./revocation.ts";
+
+/** How the next epoch is to be made. */
+export interface PublicationOptions {
+  /** Signs every list again, not only those that changed. */
+  readonly refreshAll: boolean;
+  /** The revocation that asked for it, whose way to the agents is then measured. */
+  readonly request?: { readonly requestedAt: Instant; readonly blockedAtBroker: number };
+}
+
+/**
+ * Publishes the issuer's next epoch: the number is anchored first, lists that changed are signed in the order of I2,
+ * then parts, head and the clearing of superseded parts go out together. The caller lets publications follow each other.
+ */
+export async function publishEpoch(parts: RevocationParts, options: PublicationOptions): Promise<EpochRecord> {
+  const { store, surroundings, anchor, authority } = parts;
+  const issuer = authority.id;
+  const epoch = await nextEpoch(parts);
+  await anchor.raise(`epoch/${issuer}`, epoch);
+  await surroundings.failpoint("crl.after-anchor");
+
+  const now = surroundings.clock.now();
+  const shards = await openShards(parts, now);
+  const lists = new Map<number, CrlRecord>();
+  for (const shard of shards) lists.set(shard.shard, await listOf(parts, { shard, epoch, now, ...options }));
+
+  return await store.transaction(async (tx) => {
+    const before = (await tx.epochs.latest(issuer))?.epoch ?? 0;
+    const heads: HeadShard[] = [];
+    for (const { shard } of shards) heads.push(await headOf(tx, issuer, shard, lists.get(shard) as CrlRecord));
+    const { era } = parts.sealer;
+    const nextUpdate = now + parts.settings.headNextUpdate;
+    const body = { type: "head" as const, issuer, era, epoch, thisUpdate: now, nextUpdate, shards: heads };
+    const head = await parts.sealer.seal({ recipient: "fleet", body, validFor: parts.settings.headNextUpdate });
+    const record: EpochRecord = {
+      issuer,
+      era,
+      epoch,
+      thisUpdate: now,
+      nextUpdate,
+      head: head.envelope,
+      headSha256: sha256Hex(head.payload),
+    };
+    await tx.epochs.put(record);
+    // Also lists of an epoch that a crash kept from being published.
+    for (const list of lists.values()) if (list.epoch > before) await enqueueParts(tx, list);
+    await tx.outbox.enqueue({ topic: formatTopic({ type: "head", issuer }), payload: head.envelope, retain: true });
+    for (const { shard } of shards) await clearSuperseded(tx, issuer, shard);
+    if (options.request !== undefined) await beginPropagation(tx, { issuer, epoch, ...options.request });
+    return record;
+  });
+}
+
+/** What is due, if anything: something waits, a list or the head grows old, or indices are issued that no head covers. */
+export async function isPublicationDue(parts: RevocationParts): Promise<PublicationOptions | undefined> {
+  const { store, surroundings, authority, settings } = parts;
+  const now = surroundings.clock.now();
+  const shards = await openShards(parts, now);
+  return await store.transaction(async (tx) => {
+    const latest = await tx.epochs.latest(authority.id);
+    if (latest === undefined) return { refreshAll: true };
+    for (const { shard, coveredTo } of shards) {
+      const list = await tx.crls.latest(authority.id, shard);
+      if (list === undefined || list.epoch > latest.epoch) return { refreshAll: false };
+      const made = (await tx.epochs.find(authority.id, list.epoch))?.thisUpdate ?? 0;
+      if (now - made >= settings.crlRefresh) return { refreshAll: true };
+      const published = Number((await tx.settings.find(coveredSetting(authority.id, shard))) ?? 0);
+      if (coveredTo > published) return { refreshAll: false };
+    }
+    const waiting = await tx.revocations.listUnpublished(authority.id);
+    const isWaitingLong = waiting.some(({ revokedAt }) => now - revokedAt >= publicationDelay);
+    const isHeadOld = now >= latest.thisUpdate + settings.headNextUpdate / 2;
+    return isWaitingLong || isHeadOld ? { refreshAll: false } : undefined;
+  });
+}
+
+/** Enqueues the retained topics of the present epoch again, in their order. */
+export async function announceEpoch(parts: RevocationParts): Promise<void> {
+  const issuer = parts.authority.id;
+  const shards = await openShards(parts, parts.surroundings.clock.now());
+  await parts.store.transaction(async (tx) => {
+    const latest = await tx.epochs.latest(issuer);
+    if (latest === undefined) return;
+    for (const { shard } of shards) {
+      const list = await tx.crls.latest(issuer, shard);
+      if (list !== undefined) await enqueueParts(tx, list);
+    }
+    await tx.outbox.enqueue({ topic: formatTopic({ type: "head", issuer }), payload: latest.head, retain: true });
+  });
+}
+
+/** One more than the store and the anchor know. An anchor that is ahead means an older store: its numbers are skipped. */
+async function nextEpoch({ store, anchor, authority, surroundings }: RevocationParts): Promise<number> {
+  const issuer = authority.id;
+  const anchored = await anchor.read(`epoch/${issuer}`);
+  const stored = (await store.transaction((tx) => tx.epochs.latest(issuer)))?.epoch ?? 0;
+  if (anchored > stored) {
+    surroundings.notices.raise({ name: "epoch.skipped", details: { issuer, stored: `${stored}`, anchored: `${anchored}` } });
+    await store.transaction((tx) =>
+      appendAudit(tx, {
+        at: surroundings.clock.now(),
+        actor: "controller",
+        action: "epoch.skipped",
+        target: issuer,
+        outcome: "success",
+        details: { stored: String(stored), anchored: String(anchored) },
+      }),
+    );
+  }
+  return Math.max(anchored, stored) + 1;
+}
+
+/** Shards that still hold a certificate whose revocation matters, in order. */
+async function openShards({ store, authority, settings }: RevocationParts, now: Instant): Promise<ShardRecord[]> {
+  const shards = await store.transaction((tx) => tx.shards.listOf(authority.id));
+  return shards
+    .filter(({ notAfterTo }) => notAfterTo + settings.keepAfterExpiry + settings.crlNextUpdate > now)
+    .sort((a, b) => a.shard - b.shard);
+}
+
+/** The list of a shard at this epoch: the one there is while nothing changed, else a new one. */
+async function listOf(
+  parts: RevocationParts,
+  made: { readonly shard: ShardRecord; readonly epoch: number; readonly now: Instant; readonly refreshAll: boolean },
+): Promise<CrlRecord> {
+  const { store, authority, settings, issuance } = parts;
+  const { shard, epoch, now } = made;
+  const issuer = authority.id;
+  const { latest, revocations } = await store.transaction(async (tx) => ({
+    latest: await tx.crls.latest(issuer, shard.shard),
+    revocations: await tx.revocations.listOf(issuer, shard.shard),
+  }));
+  const hasNew = revocations.some((one) => one.epoch === 0);
+  if (latest !== undefined && !hasNew && !made.refreshAll) return latest;
+
+  // RFC 5280 §3.3: an entry stays until it has appeared on a list made after the certificate's end; we keep it longer.
+  const listed = revocations.filter((one) => one.epoch === 0 || one.notAfter + settings.keepAfterExpiry > now);
+  let record: CrlRecord | undefined;
+  await issuance.signCrl({
+    shard: shard.shard,
+    epoch,
+    thisUpdate: now,
+    nextUpdate: now + settings.crlNextUpdate,
+    entries: listed.map(entryOf),
+    async commit(tx, der) {
+      record = { issuer, shard: shard.shard, epoch, der, sha256: sha256Hex(der), entryCount: listed.length };
+      await tx.crls.put(record);
+      for (const one of listed) if (one.epoch === 0) await tx.revocations.put({ ...one, epoch });
+    },
+  });
+  return record as unknown as CrlRecord;
+}
+
+function entryOf({ serial, revokedAt, reason }: RevocationRecord) {
+  return { serial: Serial.parse(serial), revokedAt, reason: requireReason(reason) };
+}
+
+async function headOf(tx: Transaction, issuer: string, shard: number, list: CrlRecord): Promise<HeadShard> {
+  const coveredTo = (await tx.shards.find(issuer, shard))?.coveredTo ?? 0;
+  await tx.settings.put(coveredSetting(issuer, shard), String(coveredTo));
+  return {
+    shard,
+    coveredFrom: 0,
+    coveredTo,
+    revokedCount: list.entryCount,
+    crlEpoch: list.epoch,
+    crlLength: list.der.length,
+    crlSha256: sha256(list.der),
+    snapshotEpoch: 0,
+    snapshotLength: 0,
+    snapshotSha256: new Uint8Array(),
+  };
+}
+
+async function enqueueParts(tx: Transaction, { issuer, shard, epoch, der }: CrlRecord): Promise<void> {
+  for (const [part, payload] of splitParts(der).entries()) {
+    await tx.outbox.enqueue({ topic: formatTopic({ type: "crl-part", issuer, shard, epoch, part }), payload, retain: true });
+  }
+}
+
+/** Clears the parts of the list that has just left the window of lists kept on the broker. */
+async function clearSuperseded(tx: Transaction, issuer: string, shard: number): Promise<void> {
+  const superseded = (await tx.crls.listOf(issuer, shard, keptLists + clearedAtOnce)).slice(keptLists);
+  for (const { epoch, der } of superseded) {
+    for (const part of splitParts(der).keys()) {
+      const topic = formatTopic({ type: "crl-part", issuer, shard, epoch, part });
+      await tx.outbox.enqueue({ topic, payload: new Uint8Array(), retain: true });
+    }
+  }
+}
+
+const coveredSetting = (issuer: string, shard: number): string => `covered/${issuer}/${shard}`;
+
+/** Lists of a shard whose parts stay retained: the present one and the two before it, for agents in the middle of one. */
+const keptLists = 3;
+const clearedAtOnce = 1;
+/** How long a revocation that nobody waits for (superseded, aborted) may wait for company. */
+const publicationDelay = 60_000;

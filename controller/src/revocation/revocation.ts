@@ -1,0 +1,115 @@
+import type { Duration, Instant } from "@fleetcert/shared";
+import type { Inventory } from "../inventory/inventory.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { Broker, CertificateAuthority, CounterAnchor, MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
+import type { CertificateRecord, CrlRecord, EpochRecord } from "../records.ts";
+import type { Store } from "../store-port.ts";
+import { Turns } from "../turns.ts";
+import { acceptAck } from "./accept-ack.ts";
+import { planRevocation } from "./plan-revocation.ts";
+import { findPropagation, type Propagation } from "./propagation.ts";
+import { announceEpoch, isPublicationDue, type PublicationOptions, publishEpoch } from "./publish-epoch.ts";
+import { retireRevoking, revoke, type RevocationOutcome } from "./revoke.ts";
+
+/** What revocation works with. */
+export interface RevocationParts {
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly anchor: CounterAnchor;
+  readonly authority: CertificateAuthority;
+  readonly issuance: Issuance;
+  readonly inventory: Inventory;
+  readonly sealer: MessageSealer;
+  readonly broker: Pick<Broker, "dropSessions">;
+  /** Resolves when what the outbox held at the call has left, or could not. */
+  readonly flush: () => Promise<void>;
+  readonly settings: RevocationSettings;
+}
+
+/** Times and bounds of revocation; see config.ts. */
+export interface RevocationSettings {
+  /** Life of a CRL. */
+  readonly crlNextUpdate: Duration;
+  /** Life of a head: how long an agent takes the state as fresh. */
+  readonly headNextUpdate: Duration;
+  /** Age at which CRLs are made again without a change. */
+  readonly crlRefresh: Duration;
+  /** How long after notAfter an entry stays: renewal after expiry and clocks that are behind. */
+  readonly keepAfterExpiry: Duration;
+  /** Devices and certificates one person may revoke within 24 hours. */
+  readonly revokeAlone: number;
+}
+
+/** What is to be revoked: a device with all its certificates, or one certificate. */
+export interface RevocationSelection {
+  readonly device?: string;
+  /** Hex. */
+  readonly serial?: string;
+  /** A reason code of RFC 5280 §5.3.1. */
+  readonly reason: string;
+}
+
+/** What a revocation would do; nothing is changed by asking. */
+export interface RevocationPlan {
+  readonly devices: readonly string[];
+  readonly certificates: readonly CertificateRecord[];
+  readonly sites: readonly string[];
+  readonly owners: readonly string[];
+  /** Devices of the plan without a live session. */
+  readonly offline: number;
+  /** Whether the devices are blocked until a person re-approves them (I7). */
+  readonly suspends: boolean;
+  /** Whether it is above what one person may do alone within 24 hours. */
+  readonly aboveBound: boolean;
+}
+
+/** Taking certificates away, publishing that, and knowing who has applied it. */
+export interface Revocation {
+  /** Throws `not-found`, `request-invalid`. */
+  plan(actor: string, selection: RevocationSelection): Promise<RevocationPlan>;
+  /** Revokes, publishes an epoch and drops live sessions. Throws `second-person-required`, and what `plan` throws. */
+  revoke(actor: string, selection: RevocationSelection): Promise<RevocationOutcome>;
+  /** Retires the device and revokes all it has. */
+  retire(actor: string, device: string): Promise<RevocationOutcome>;
+  /** Publishes the next epoch; publications follow each other. */
+  publish(options?: PublicationOptions): Promise<EpochRecord>;
+  /** Publishes when something waits, a list or head grows old, or more indices must be covered. */
+  publishIfDue(): Promise<EpochRecord | undefined>;
+  /** Puts the present epoch on the broker again; brokers may forget. */
+  announce(): Promise<void>;
+  /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
+  propagation(epoch?: number): Promise<Propagation>;
+  /** The list of a shard that is served now. */
+  crlOf(issuer: string, shard: number): Promise<CrlRecord | undefined>;
+  /** When the head in force ends; undefined before the first publication. */
+  headNextUpdate(): Promise<Instant | undefined>;
+  readonly handlers: MessageHandlers;
+}
+
+/** Opens revocation for one issuer. */
+export function openRevocation(parts: RevocationParts): Revocation {
+  const turns = new Turns({ maxWaiting: 256 });
+  const issuer = parts.authority.id;
+  const publish = (options: PublicationOptions = { refreshAll: false }) =>
+    turns.take("publish", () => publishEpoch(parts, options));
+  const revocation: Revocation = {
+    plan: (actor, selection) => parts.store.transaction((tx) => planRevocation(parts, tx, { actor, selection })),
+    revoke: (actor, selection) => revoke({ ...parts, publish }, { actor, selection }),
+    retire: (actor, device) => retireRevoking({ ...parts, publish }, { actor, device }),
+    publish,
+    async publishIfDue() {
+      return await turns.take("publish", async () => {
+        const due = await isPublicationDue(parts);
+        return due === undefined ? undefined : await publishEpoch(parts, due);
+      });
+    },
+    announce: () => announceEpoch(parts),
+    propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuer, epoch })),
+    crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),
+    async headNextUpdate() {
+      return (await parts.store.transaction((tx) => tx.epochs.latest(issuer)))?.nextUpdate;
+    },
+    handlers: { ack: (received, reply) => acceptAck(parts, received, reply) },
+  };
+  return revocation;
+}

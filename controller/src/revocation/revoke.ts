@@ -1,0 +1,140 @@
+import { FleetError, type Instant } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { CertificateRecord, EpochRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import { planRevocation } from "./plan-revocation.ts";
+import type { PublicationOptions } from "./publish-epoch.ts";
+import type { RevocationParts, RevocationPlan, RevocationSelection } from "./revocation.ts";
+import { countOneMore } from "./revoke-alone.ts";
+
+/** What a revocation did. */
+export interface RevocationOutcome {
+  readonly plan: RevocationPlan;
+  /** The epoch that published it. */
+  readonly epoch: number;
+  readonly droppedSessions: number;
+  /** Milliseconds from the request until the broker refused and had dropped the sessions. */
+  readonly blockedAtBroker: number;
+}
+
+type Parts = RevocationParts & { readonly publish: (options: PublicationOptions) => Promise<EpochRecord> };
+
+/** Revokes exactly the plan, blocks it at the broker at once, then publishes. */
+export async function revoke(
+  parts: Parts,
+  request: { readonly actor: string; readonly selection: RevocationSelection },
+): Promise<RevocationOutcome> {
+  const { store, surroundings } = parts;
+  const requestedAt = surroundings.clock.now();
+  const { plan, refused } = await store.transaction(async (tx) => {
+    const plan = await planRevocation(parts, tx, request);
+    if (plan.aboveBound) {
+      await auditRefusal(tx, { ...request, now: requestedAt });
+      return { plan, refused: true };
+    }
+    await execute(parts, tx, { ...request, plan, now: requestedAt });
+    return { plan, refused: false };
+  });
+  if (refused) {
+    throw new FleetError("second-person-required", "this is above what one person may revoke within 24 hours", {
+      hint: `the bound is ${parts.settings.revokeAlone}; wait, or have another person do the rest`,
+    });
+  }
+  return await blockAndPublish(parts, { plan, requestedAt });
+}
+
+/** Retires a device and revokes all its certificates; above the bound neither happens. */
+export async function retireRevoking(
+  parts: Parts,
+  { actor, device }: { readonly actor: string; readonly device: string },
+): Promise<RevocationOutcome> {
+  const { store, surroundings, inventory } = parts;
+  const requestedAt = surroundings.clock.now();
+  const selection: RevocationSelection = { device, reason: "cessationOfOperation" };
+  const plan = await store.transaction((tx) => planRevocation(parts, tx, { actor, selection }));
+  if (plan.aboveBound) {
+    await store.transaction((tx) => auditRefusal(tx, { actor, selection, now: requestedAt }));
+    throw new FleetError("second-person-required", "this is above what one person may revoke within 24 hours");
+  }
+  await inventory.retire(actor, device);
+  // The order to erase the keys leaves before the session is dropped.
+  await parts.flush();
+  await store.transaction((tx) =>
+    execute(parts, tx, { actor, selection, plan: { ...plan, suspends: false }, now: requestedAt }),
+  );
+  return await blockAndPublish(parts, { plan, requestedAt });
+}
+
+async function execute(
+  parts: Parts,
+  tx: Transaction,
+  act: {
+    readonly actor: string;
+    readonly selection: RevocationSelection;
+    readonly plan: RevocationPlan;
+    readonly now: Instant;
+  },
+): Promise<void> {
+  const { actor, selection, plan, now } = act;
+  for (const certificate of plan.certificates) {
+    await revokeCertificate(tx, { certificate, reason: selection.reason, actor, now });
+  }
+  for (const id of plan.suspends ? plan.devices : []) {
+    const device = await tx.devices.find(id);
+    if (device === undefined || device.state === "retired") continue;
+    const reason = `revoked: ${selection.reason}`;
+    await parts.inventory.publishDesired(tx, { ...device, state: "suspended", stateReason: reason });
+    await appendAudit(tx, { at: now, actor, action: "device.suspended", target: id, outcome: "success", details: { reason } });
+  }
+  await countOneMore(tx, { actor, now });
+}
+
+/** Marks one certificate revoked and lets it wait for the next epoch. */
+async function revokeCertificate(
+  tx: Transaction,
+  act: { readonly certificate: CertificateRecord; readonly reason: string; readonly actor: string; readonly now: Instant },
+): Promise<void> {
+  const { certificate, reason, actor, now } = act;
+  const { issuer, serial, shard, index, notAfter, device } = certificate;
+  await tx.certificates.put({ ...certificate, state: "revoked", revokedAt: now, revocationReason: reason });
+  if ((await tx.revocations.find(issuer, serial)) === undefined) {
+    await tx.revocations.put({ issuer, serial, shard, index, notAfter, reason, revokedAt: now, epoch: 0 });
+  }
+  await appendAudit(tx, {
+    at: now,
+    actor,
+    action: "certificate.revoked",
+    target: device === "" ? serial : device,
+    outcome: "success",
+    details: { serial, reason, generation: String(certificate.generation) },
+  });
+}
+
+async function blockAndPublish(
+  parts: Parts,
+  { plan, requestedAt }: { readonly plan: RevocationPlan; readonly requestedAt: Instant },
+): Promise<RevocationOutcome> {
+  const { surroundings, broker } = parts;
+  let droppedSessions = 0;
+  for (const device of plan.devices) {
+    if (plan.suspends) droppedSessions += await broker.dropSessions(device);
+    else for (const { sha256 } of plan.certificates) droppedSessions += await broker.dropSessions(device, sha256);
+  }
+  const blockedAtBroker = surroundings.clock.now() - requestedAt;
+  const { epoch } = await parts.publish({ refreshAll: false, request: { requestedAt, blockedAtBroker } });
+  return { plan, epoch, droppedSessions, blockedAtBroker };
+}
+
+async function auditRefusal(
+  tx: Transaction,
+  { actor, selection, now }: { readonly actor: string; readonly selection: RevocationSelection; readonly now: Instant },
+): Promise<void> {
+  await appendAudit(tx, {
+    at: now,
+    actor,
+    action: "revocation.refused",
+    target: selection.device ?? selection.serial ?? "",
+    outcome: "failure",
+    details: { reason: selection.reason, why: "second-person-required" },
+  });
+}
