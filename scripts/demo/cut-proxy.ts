@@ -1,11 +1,16 @@
-import { createServer, connect, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** A network between one device and the controller that can be cut and mended. */
 export interface CutProxy {
   readonly port: number;
   /** Drops every connection and refuses new ones. */
   cut(): void;
+  /**
+   * Cuts when the next connection arrives, before it is through: with one session standing, that is the proving session of a
+   * rotation. Resolves when it has happened.
+   */
+  cutAtNextConnection(): Promise<void>;
   mend(): void;
   close(): Promise<void>;
 }
@@ -14,7 +19,9 @@ export interface CutProxy {
 export async function openCutProxy(target: { readonly host: string; readonly port: number }): Promise<CutProxy> {
   const live = new Set<Socket>();
   let isCut = false;
+  let onNextConnection: (() => void) | undefined;
   const server = createServer((near) => {
+    onNextConnection?.();
     if (isCut) {
       near.destroy();
       return;
@@ -37,12 +44,21 @@ export async function openCutProxy(target: { readonly host: string; readonly por
   const dropAll = () => {
     for (const socket of live) socket.destroy();
   };
+  const cut = () => {
+    isCut = true;
+    dropAll();
+  };
   return {
     port,
-    cut() {
-      isCut = true;
-      dropAll();
-    },
+    cut,
+    cutAtNextConnection: () =>
+      new Promise((resolve) => {
+        onNextConnection = () => {
+          onNextConnection = undefined;
+          cut();
+          resolve();
+        };
+      }),
     mend() {
       isCut = false;
     },

@@ -14,14 +14,15 @@ const roles: Role[] = ["viewer", "auditor", "field", "factory", "operator", "sec
 
 describe("the API on a unix socket", () => {
   let server: ApiServer | undefined;
-  let directory: string | undefined;
+  const directories: string[] = [];
   afterEach(async () => {
     await server?.close();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
   });
 
   async function serve(operations: Partial<Operations>, actor: Actor = { name: "local", role: "admin" }) {
-    directory = await mkdtemp(join(tmpdir(), "fleetcert-api-"));
+    const directory = await mkdtemp(join(tmpdir(), "fleetcert-api-"));
+    directories.push(directory);
     const path = join(directory, "admin.sock");
     const denied: string[] = [];
     const internal: unknown[] = [];
