@@ -32,14 +32,22 @@ it("logs a refused bundle, keeps what is trusted and takes the next", async () =
   expect(log.lines.map(({ event }) => event)).toContain("trust bundle refused");
 });
 
-it("survives a session that ends during the walk", async () => {
+it("goes on with the walk when a session is live again", async () => {
   const [one, two] = await Promise.all([aRoot("One"), aRoot("Two")]);
+  let isOffline = true;
   const { follower, trust, told } = await aFollower(one, {
-    fetchKept: () => Promise.reject(new FleetError("offline", "no session")),
+    fetchKept: async () => {
+      if (isOffline) throw new FleetError("offline", "no session");
+      return [await bundleOf(2, [one, two])];
+    },
   });
   follower.offer(await bundleOf(3, [two]), signal);
   await follower.idle();
   expect([trust.current()?.version, told.count]).toEqual([1, 0]);
+  isOffline = false;
+  follower.connected(signal);
+  await follower.idle();
+  expect([trust.current()?.version, told.count]).toEqual([3, 1]);
 });
 
 const { signal } = new AbortController();

@@ -3,8 +3,8 @@ import type { RetainedSource } from "../retained/retained-topics.ts";
 import type { FetchTrustVersions, OpenTrustKeeper } from "./trust-keeper.ts";
 
 /**
- * Keeps trust up to date with the retained bundle of the fleet. A refused bundle is logged and forgotten: it comes again with
- * the next session, and what is trusted stays.
+ * Keeps trust up to date with the retained bundle of the fleet. A refused bundle is logged and tried again with the next
+ * session; what is trusted stays.
  */
 export class TrustFollower {
   readonly #options: {
@@ -15,6 +15,7 @@ export class TrustFollower {
     readonly accepted: () => void;
   };
   #latest: Uint8Array | undefined;
+  #refused: Uint8Array | undefined;
   #walk: Promise<void> | undefined;
 
   constructor(options: { trust: OpenTrustKeeper; retained: RetainedSource; log: Log; accepted: () => void }) {
@@ -29,6 +30,11 @@ export class TrustFollower {
     });
   }
 
+  /** A session is live: what was refused, perhaps only because its forerunners could not be fetched, is tried again. */
+  connected(signal: AbortSignal): void {
+    if (this.#refused !== undefined) this.offer(this.#refused, signal);
+  }
+
   /** Resolves when no walk is under way. */
   async idle(): Promise<void> {
     await this.#walk;
@@ -39,10 +45,12 @@ export class TrustFollower {
     while (this.#latest !== undefined && !signal.aborted) {
       const envelope = this.#latest;
       this.#latest = undefined;
+      this.#refused = undefined;
       const before = trust.current();
       try {
         await trust.walkTo(envelope, fetchFrom(retained, signal));
       } catch (error) {
+        this.#refused = envelope;
         log.warn({ error }, "trust bundle refused");
       }
       if (trust.current() !== before) accepted();
