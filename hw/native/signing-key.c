@@ -5,7 +5,7 @@
  * must not block while another thread signs (Atomics.wait): that wait ends with an error after a minute.
  */
 #define NAPI_VERSION 8
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "signing-key.h"
 
 #include <dlfcn.h>
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <uv.h>
 
-#define UNUSED(x) ((void)(x))
 #define SIGNER_TIMEOUT_NS 60000000000ull
 
 struct signing_key {

@@ -1,10 +1,13 @@
-/* What the two halves of the addon share: keys that sign through JavaScript (signing-key.c) and OpenSSL's view of them. */
+/* What the parts of the addon share: keys that sign through JavaScript (signing-key.c) and OpenSSL's view of them. */
 #ifndef FLEETCERT_SIGNING_KEY_H
 #define FLEETCERT_SIGNING_KEY_H
 
+#include <openssl/core_dispatch.h>
 #include <openssl/evp.h>
 #include <stddef.h>
 
+#define UNUSED(x) ((void)(x))
+#define FN(function) ((void (*)(void))(function))
 #define PEM_BEGIN "-----BEGIN FLEETCERT KEY HANDLE-----"
 #define PEM_END "-----END FLEETCERT KEY HANDLE-----"
 #define HANDLE_TEXT 25 /* base64 of 16 random bytes, and NUL */
@@ -37,6 +40,9 @@ int signing_key_is_rsa(const signing_key *key);
 
 /* Signs through JavaScript, on any thread. Returns the length written to `out` (MAX_SIGNATURE bytes), or 0 with an error. */
 size_t signing_key_sign(signing_key *key, const sign_input *input, unsigned char *out);
+
+/* OSSL_OP_SIGNATURE for both kinds of key. */
+extern const OSSL_DISPATCH signature_functions[];
 
 /* Loads `default` and then our provider into the process's library context, once; returns whether both are there. */
 int openssl_provider_load(void);

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { OptionalPart } from "./optional-part.ts";
+import type { TlsIdentity } from "./tls-identity.ts";
+
+const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find((path) =>
+  existsSync(path),
+);
+
+/** For `describeWith`. */
+export const mosquittoPart: OptionalPart = {
+  name: "Mosquitto",
+  isPresent: program !== undefined,
+  install: "sudo apt-get install mosquitto",
+};
+
+/** A running broker that takes clients with a certificate only, and their common name as user name. */
+export interface Mosquitto {
+  readonly port: number;
+  /** What it has logged. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+/** Starts Mosquitto on a free port of 127.0.0.1; it is ready when this resolves. `acl` is the text of its ACL file. */
+export async function startMosquitto(config: {
+  readonly server: TlsIdentity;
+  readonly ca: string;
+  readonly acl: string;
+}): Promise<Mosquitto> {
+  if (program === undefined) throw new Error("Mosquitto is not installed: sudo apt-get install mosquitto");
+  const directory = mkdtempSync(join(tmpdir(), "fleetcert-mosquitto-"));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  const port = await freePort();
+  const lines = [
+    `user ${userInfo().username}`,
+    `listener ${port} 127.0.0.1`,
+    `cafile ${file("ca.pem", config.ca)}`,
+    `certfile ${file("cert.pem", config.server.cert)}`,
+    `keyfile ${file("key.pem", config.server.key)}`,
+    `acl_file ${file("acl", config.acl)}`,
+    "require_certificate true",
+    "use_identity_as_username true",
+    "allow_anonymous false",
+    "persistence false",
+  ];
+  const child = spawn(program, ["-c", file("mosquitto.conf", `${lines.join("\n")}\n`), "-v"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  child.stderr?.on("data", (chunk) => {
+    log += String(chunk);
+  });
+  await untilListening(port, child, () => log);
+  return {
+    port,
+    log: () => log,
+    async stop() {
+      if (child.exitCode === null) {
+        child.kill();
+        await once(child, "exit");
+      }
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function untilListening(port: number, child: ChildProcess, log: () => string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (child.exitCode !== null) throw new Error(`Mosquitto ended with ${child.exitCode}:\n${log()}`);
+    if (await accepts(port)) return;
+    await sleep(25);
+  }
+  child.kill();
+  throw new Error(`Mosquitto does not listen after 5 s:\n${log()}`);
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+  });
+  socket.destroy();
+  return isOpen;
+}
