@@ -118,7 +118,7 @@ create table revocations (
   primary key (issuer, serial)
 ) strict, without rowid;
 create index revocations_by_index on revocations (issuer, shard, "index");
-create index revocations_unpublished on revocations (issuer) where epoch = 0;
+create index revocations_unpublished on revocations (issuer, shard, "index") where epoch = 0;
 
 create table epochs (
   issuer text not null,
