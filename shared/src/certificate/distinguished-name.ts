@@ -137,7 +137,7 @@ const rdnText = (rdn: readonly NameAttribute[]): string =>
 /** RFC 4514 §2.4; control characters as hex pairs, so that the text is safe on a terminal. */
 function escapeText(value: string): string {
   return value
-    .replace(/[\\"+,;<>=]/g, "\\$&")
+    .replace(/[\\"+,;<>]/g, "\\$&")
     .replace(/^[ #]| $/g, "\\$&")
     .replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
       [...new TextEncoder().encode(character)].map((octet) => `\\${octet.toString(16).padStart(2, "0")}`).join(""),
