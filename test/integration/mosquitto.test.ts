@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { openKeyProvider } from "@fleetcert/hw";
 import type { OpenKeyProvider } from "@fleetcert/shared";
 import mqtt, { type IClientOptions } from "mqtt";
@@ -8,15 +6,10 @@ import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosqui
 import { describeWith } from "../support/optional-part.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { type TestPki, testPki } from "../support/test-pki.ts";
+import { tlsAddonPart } from "../support/tls-addon.ts";
 import { providerIdentity, rootPem, softwareIdentity, type TlsIdentity } from "../support/tls-identity.ts";
 
-const addonPart = {
-  name: "the TLS addon",
-  isPresent: existsSync(join(import.meta.dirname, "../../hw/native/build/Release/fleetcert_tls.node")),
-  install: "node hw/build-native.mjs --required",
-};
-
-describeWith([mosquittoPart, softHsmPart, addonPart], "Mosquitto with client certificates", () => {
+describeWith([mosquittoPart, softHsmPart, tlsAddonPart], "Mosquitto with client certificates", () => {
   const hsm = startSoftHsm();
   let provider: OpenKeyProvider;
   let pki: TestPki;
