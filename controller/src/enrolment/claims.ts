@@ -70,7 +70,14 @@ export async function revokeClaim(
     const revoked = { ...claim, revokedAt: now };
     await tx.claims.put(revoked);
     const uses = String(claim.uses);
-    await appendAudit(tx, { at: now, actor, action: "claim.revoked", target: id, outcome: "success", details: { uses } });
+    await appendAudit(tx, {
+      at: now,
+      actor,
+      action: "claim.revoked",
+      target: id,
+      outcome: "success",
+      details: { uses },
+    });
     return revoked;
   });
 }

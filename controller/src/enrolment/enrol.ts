@@ -1,5 +1,5 @@
 import { type Body, bootstrapClientId, type EnrolRequest } from "@fleetcert/proto";
-import { FleetError, parseCsr, type Protection, spkiSha256 } from "@fleetcert/shared";
+import { FleetError, type Protection, parseCsr, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { judgeClaim, requireNoViolation } from "../policy/policy.ts";
 import type { DeviceMessage } from "../ports.ts";
@@ -69,7 +69,11 @@ async function requireSameClaim(
 async function register(
   parts: EnrolmentParts,
   tx: Transaction,
-  { device: id, claimId, request }: { readonly device: string; readonly claimId: string; readonly request: EnrolRequest },
+  {
+    device: id,
+    claimId,
+    request,
+  }: { readonly device: string; readonly claimId: string; readonly request: EnrolRequest },
 ): Promise<void> {
   const known = await tx.devices.find(id);
   if (known !== undefined) return;

@@ -43,7 +43,10 @@ export interface ClaimRequest {
 /** How devices get certificates: first by a claim, later by their own key. */
 export interface Enrolment {
   /** The claim string is given this one time. Throws `request-invalid`. */
-  createClaim(actor: string, request: ClaimRequest): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }>;
+  createClaim(
+    actor: string,
+    request: ClaimRequest,
+  ): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }>;
   listClaims(page: { readonly after?: string; readonly limit: number }): Promise<ClaimRecord[]>;
   /** Throws `not-found`. Revoking again changes nothing. */
   revokeClaim(actor: string, id: string): Promise<ClaimRecord>;

@@ -5,8 +5,8 @@ import { provenGeneration } from "../policy/policy.ts";
 import type { DeviceMessage } from "../ports.ts";
 import type { CertificateRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import type { EnrolmentParts } from "./enrolment.ts";
 import { provable } from "./enrol.ts";
+import type { EnrolmentParts } from "./enrolment.ts";
 import { issuedBody } from "./issued-body.ts";
 
 type Reply = (tx: Transaction, body: Body) => Promise<void>;

@@ -1,4 +1,12 @@
-import { type Body, decodeBodyAtRest, encodeBodyAtRest, formatTopic, kindOf, type Message, type Topic } from "@fleetcert/proto";
+import {
+  type Body,
+  decodeBodyAtRest,
+  encodeBodyAtRest,
+  formatTopic,
+  kindOf,
+  type Message,
+  type Topic,
+} from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import type { DeviceMessage, PeerIdentity } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
@@ -36,7 +44,10 @@ export async function findAnswer(
   const known = await tx.answers.find(asked.device, asked.messageId);
   if (known === undefined) return undefined;
   if (known.payloadSha256 === asked.payloadSha256) return decodeBodyAtRest(known.answer);
-  throw new FleetError("message-replayed", `message ${asked.messageId} of ${asked.device} came again with other content`);
+  throw new FleetError(
+    "message-replayed",
+    `message ${asked.messageId} of ${asked.device} came again with other content`,
+  );
 }
 
 /** The same answer in a fresh envelope. */

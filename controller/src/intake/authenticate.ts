@@ -73,7 +73,8 @@ async function byClaim(
   const claim = await context.store.transaction((tx) => tx.claims.find(peer.username));
   // Hashes are compared, so that timing tells nothing about the secret.
   const isSecret = claim !== undefined && sha256Hex(peer.password ?? new Uint8Array()) === claim.secretSha256;
-  if (!isSecret || claim.revokedAt !== undefined) throw unauthenticated("the claim is unknown, revoked, or its secret is wrong");
+  if (!isSecret || claim.revokedAt !== undefined)
+    throw unauthenticated("the claim is unknown, revoked, or its secret is wrong");
   return { type: "bootstrap", clientId: peer.clientId, by: { type: "claim", claimId: claim.id } };
 }
 

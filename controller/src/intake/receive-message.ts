@@ -111,7 +111,8 @@ function handlerOf(context: IntakeContext, kind: UpKind): MessageHandler {
   if (kind === "time") return (received, reply) => giveTime(context, received, reply);
   if (kind === "challenge") return (received, reply) => acceptChallengeResponse(context, received, reply);
   const handler = context.handlers[kind];
-  if (handler === undefined) throw new FleetError("version-unsupported", `this controller does not take ${kind} messages`);
+  if (handler === undefined)
+    throw new FleetError("version-unsupported", `this controller does not take ${kind} messages`);
   return handler;
 }
 

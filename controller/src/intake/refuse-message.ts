@@ -24,7 +24,10 @@ export async function refuseMessage(
   const refusal =
     error instanceof FleetError
       ? error
-      : new FleetError("internal", "the controller failed while it worked on the message", { cause: error, retry: true });
+      : new FleetError("internal", "the controller failed while it worked on the message", {
+          cause: error,
+          retry: true,
+        });
   const { clock, notices } = context.surroundings;
   const from = peer.type === "operational" ? peer.device : peer.clientId;
   const kind = message?.kind ?? "unreadable";

@@ -1,5 +1,5 @@
 import { FleetError } from "@fleetcert/shared";
-import { appendAudit, type AuditEventName } from "../audit/append-audit.ts";
+import { type AuditEventName, appendAudit } from "../audit/append-audit.ts";
 import type { DeviceAttributes, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { publishDesired } from "./desired-state.ts";

@@ -20,7 +20,10 @@ export async function acceptAck(
   await parts.store.transaction(async (tx) => {
     const epoch = await tx.epochs.find(body.issuer, body.epoch);
     if (epoch === undefined || epoch.era !== body.era || epoch.headSha256 !== toHex(body.headSha256)) {
-      throw new FleetError("revocation-invalid", `${device} acknowledges epoch ${body.era}.${body.epoch}, which is not ours`);
+      throw new FleetError(
+        "revocation-invalid",
+        `${device} acknowledges epoch ${body.era}.${body.epoch}, which is not ours`,
+      );
     }
     const before = await tx.acks.find(device, body.issuer);
     const ack: AckRecord = {

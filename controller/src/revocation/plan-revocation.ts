@@ -1,8 +1,8 @@
 import { FleetError, type ReasonCode, reasonCodeNumbers, Serial } from "@fleetcert/shared";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import { countWithinDay } from "./revoke-alone.ts";
 import type { RevocationParts, RevocationPlan, RevocationSelection } from "./revocation.ts";
+import { countWithinDay } from "./revoke-alone.ts";
 
 /** Works out what a selection means now. Throws `not-found`, `request-invalid`, `conflict` when nothing is left to revoke. */
 export async function planRevocation(

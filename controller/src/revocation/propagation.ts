@@ -31,7 +31,12 @@ interface Kept {
 /** Begins to measure, in the transaction that publishes the epoch. */
 export async function beginPropagation(
   tx: Transaction,
-  begun: { readonly issuer: string; readonly epoch: number; readonly requestedAt: Instant; readonly blockedAtBroker: number },
+  begun: {
+    readonly issuer: string;
+    readonly epoch: number;
+    readonly requestedAt: Instant;
+    readonly blockedAtBroker: number;
+  },
 ): Promise<void> {
   const { issuer, epoch, requestedAt, blockedAtBroker } = begun;
   const expected = (await tx.devices.countByState()).active;
@@ -62,8 +67,11 @@ export async function findPropagation(
 ): Promise<Propagation> {
   const epoch = wanted ?? (await openEpochs(tx, issuer)).at(-1);
   const kept = epoch === undefined ? undefined : await read(tx, { issuer, epoch });
-  if (epoch === undefined || kept === undefined) throw new FleetError("not-found", "no revocation was published in that epoch");
-  const acknowledged = new Set((await tx.acks.listOf(issuer)).filter((ack) => ack.epoch >= epoch).map(({ device }) => device));
+  if (epoch === undefined || kept === undefined)
+    throw new FleetError("not-found", "no revocation was published in that epoch");
+  const acknowledged = new Set(
+    (await tx.acks.listOf(issuer)).filter((ack) => ack.epoch >= epoch).map(({ device }) => device),
+  );
   const { active, waiting } = await activeDevices(tx, acknowledged);
   const { requestedAt, blockedAtBroker, expected } = kept;
   return {
@@ -111,7 +119,11 @@ async function read(tx: Transaction, { issuer, epoch }: { readonly issuer: strin
   return text === undefined ? undefined : (JSON.parse(text) as Kept);
 }
 
-async function write(tx: Transaction, key: { readonly issuer: string; readonly epoch: number }, kept: Kept): Promise<void> {
+async function write(
+  tx: Transaction,
+  key: { readonly issuer: string; readonly epoch: number },
+  kept: Kept,
+): Promise<void> {
   await tx.settings.put(`propagation/${key.issuer}/${key.epoch}`, JSON.stringify(kept));
 }
 

@@ -102,7 +102,10 @@ async function nextEpoch({ store, anchor, authority, surroundings }: RevocationP
   const anchored = await anchor.read(`epoch/${issuer}`);
   const stored = (await store.transaction((tx) => tx.epochs.latest(issuer)))?.epoch ?? 0;
   if (anchored > stored) {
-    surroundings.notices.raise({ name: "epoch.skipped", details: { issuer, stored: `${stored}`, anchored: `${anchored}` } });
+    surroundings.notices.raise({
+      name: "epoch.skipped",
+      details: { issuer, stored: `${stored}`, anchored: `${anchored}` },
+    });
     await store.transaction((tx) =>
       appendAudit(tx, {
         at: surroundings.clock.now(),
@@ -181,7 +184,11 @@ async function headOf(tx: Transaction, issuer: string, shard: number, list: CrlR
 
 async function enqueueParts(tx: Transaction, { issuer, shard, epoch, der }: CrlRecord): Promise<void> {
   for (const [part, payload] of splitParts(der).entries()) {
-    await tx.outbox.enqueue({ topic: formatTopic({ type: "crl-part", issuer, shard, epoch, part }), payload, retain: true });
+    await tx.outbox.enqueue({
+      topic: formatTopic({ type: "crl-part", issuer, shard, epoch, part }),
+      payload,
+      retain: true,
+    });
   }
 }
 

@@ -1,7 +1,14 @@
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
-import type { Broker, CertificateAuthority, CounterAnchor, MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
+import type {
+  Broker,
+  CertificateAuthority,
+  CounterAnchor,
+  MessageHandlers,
+  MessageSealer,
+  Surroundings,
+} from "../ports.ts";
 import type { CertificateRecord, CrlRecord, EpochRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import { Turns } from "../turns.ts";
@@ -9,7 +16,7 @@ import { acceptAck } from "./accept-ack.ts";
 import { planRevocation } from "./plan-revocation.ts";
 import { findPropagation, type Propagation } from "./propagation.ts";
 import { announceEpoch, isPublicationDue, type PublicationOptions, publishEpoch } from "./publish-epoch.ts";
-import { retireRevoking, revoke, type RevocationOutcome } from "./revoke.ts";
+import { type RevocationOutcome, retireRevoking, revoke } from "./revoke.ts";
 
 /** What revocation works with. */
 export interface RevocationParts {

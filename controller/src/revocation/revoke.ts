@@ -84,7 +84,14 @@ async function execute(
     if (device === undefined || device.state === "retired") continue;
     const reason = `revoked: ${selection.reason}`;
     await parts.inventory.publishDesired(tx, { ...device, state: "suspended", stateReason: reason });
-    await appendAudit(tx, { at: now, actor, action: "device.suspended", target: id, outcome: "success", details: { reason } });
+    await appendAudit(tx, {
+      at: now,
+      actor,
+      action: "device.suspended",
+      target: id,
+      outcome: "success",
+      details: { reason },
+    });
   }
   await countOneMore(tx, { actor, now });
 }
@@ -92,7 +99,12 @@ async function execute(
 /** Marks one certificate revoked and lets it wait for the next epoch. */
 async function revokeCertificate(
   tx: Transaction,
-  act: { readonly certificate: CertificateRecord; readonly reason: string; readonly actor: string; readonly now: Instant },
+  act: {
+    readonly certificate: CertificateRecord;
+    readonly reason: string;
+    readonly actor: string;
+    readonly now: Instant;
+  },
 ): Promise<void> {
   const { certificate, reason, actor, now } = act;
   const { issuer, serial, shard, index, notAfter, device } = certificate;

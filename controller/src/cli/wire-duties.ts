@@ -1,0 +1,107 @@
+import { type KeyProvider, sha256Hex } from "@fleetcert/shared";
+import { type Config, durationOf } from "../config.ts";
+import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
+import { openIntake } from "../intake/intake.ts";
+import { type Inventory, openInventory } from "../inventory/inventory.ts";
+import { type Issuance, openIssuance } from "../issuance/issuance.ts";
+import { type Outbox, openOutbox } from "../outbox/outbox.ts";
+import type { Profile } from "../policy/policy.ts";
+import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, Surroundings } from "../ports.ts";
+import { openRevocation, type Revocation } from "../revocation/revocation.ts";
+import type { Store } from "../store-port.ts";
+import { type ListenerCertificates, openListenerCertificates } from "../trust/listener-certificates.ts";
+import { openTrust, type Trust } from "../trust/trust.ts";
+
+/** Everything a controller is made of, opened by whoever starts it: a process, or a test. */
+export interface ControllerParts {
+  readonly config: Config;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** The plain store; duties use the one of {@link Duties.outbox}. */
+  readonly store: Store;
+  readonly surroundings: Surroundings;
+  readonly anchor: CounterAnchor;
+  /** Issuing, command and listener keys. */
+  readonly keys: KeyProvider;
+  readonly authority: CertificateAuthority;
+  /** Envelopes of every trust bundle, oldest first. */
+  readonly bundles: readonly Uint8Array[];
+  readonly saveBundle: (version: number, envelope: Uint8Array) => Promise<void>;
+  /** Undefined until it is open; it is opened with {@link Duties.events}. */
+  readonly broker: () => Broker | undefined;
+  /** `http://host:port` of the CRL distribution point. */
+  readonly crlBase: string;
+  /** A shard was opened or its reserved range grew: {@link Revocation.publishIfDue} is worth a call. */
+  readonly coverageGrew: () => void;
+}
+
+/** The duties of a controller, wired to each other. */
+export interface Duties {
+  readonly store: Store;
+  readonly outbox: Outbox;
+  readonly trust: Trust;
+  readonly issuance: Issuance;
+  readonly inventory: Inventory;
+  readonly revocation: Revocation;
+  readonly enrolment: Enrolment;
+  readonly listeners: ListenerCertificates;
+  readonly events: BrokerEvents;
+}
+
+/** Wires the duties: data flows from intake to outbox, no duty calls back up. */
+export async function wireDuties(parts: ControllerParts): Promise<Duties> {
+  const { config, profiles, surroundings, anchor, authority, keys } = parts;
+  const outbox = openOutbox({ store: parts.store, surroundings, broker: parts.broker });
+  const { store } = outbox;
+  const graceAfterProof = durationOf(config.graceAfterProof);
+  const renewAfterExpiry = durationOf(config.renewAfterExpiry);
+  const trust = await openTrust({ store, surroundings, keys, bundles: parts.bundles, saveBundle: parts.saveBundle });
+  const issuance = await openIssuance({
+    ...{ store, surroundings, anchor, authority, profiles },
+    fleet: config.fleet,
+    crlBase: parts.crlBase,
+    shardSpan: durationOf(config.shardSpan),
+    maxClockLeap: durationOf(config.maxClockLeap),
+    coverageGrew: parts.coverageGrew,
+  });
+  const inventory = openInventory({
+    ...{ store, surroundings, profiles },
+    sealer: trust,
+    reportInterval: durationOf(config.reportInterval),
+    renewalWindow: durationOf(config.renewalWindow),
+  });
+  const revocation = openRevocation({
+    ...{ store, surroundings, anchor, authority, issuance, inventory },
+    sealer: trust,
+    broker: {
+      dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
+    },
+    flush: () => outbox.drain(),
+    settings: {
+      crlNextUpdate: durationOf(config.revocation.crlNextUpdate),
+      headNextUpdate: durationOf(config.revocation.headNextUpdate),
+      crlRefresh: durationOf(config.revocation.crlRefresh),
+      keepAfterExpiry: renewAfterExpiry + clockAllowance,
+      revokeAlone: config.bounds.revokeAlone,
+    },
+  });
+  const root = authority.chain.at(-1) ?? authority.certificate;
+  const enrolment = openEnrolment({
+    ...{ store, surroundings, issuance, inventory, authority, graceAfterProof, renewAfterExpiry },
+    trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
+  });
+  const listeners = openListenerCertificates({
+    ...{ store, surroundings, issuance, authority, keys },
+    validity: durationOf(config.listenerValidity),
+    backdate: 3_600_000,
+  });
+  const events = openIntake({
+    ...{ store, surroundings, authority, graceAfterProof, renewAfterExpiry },
+    sealer: trust,
+    handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
+    sessionChanged: (change) => inventory.sessionChanged(change),
+  });
+  return { store, outbox, trust, issuance, inventory, revocation, enrolment, listeners, events };
+}
+
+/** How far a device's clock may be behind when it judges an expired certificate. */
+const clockAllowance = 86_400_000;

@@ -1,0 +1,177 @@
+import { FleetError, formatDuration, isFleetName, parseDuration } from "@fleetcert/shared";
+import Type from "typebox";
+import Value from "typebox/value";
+import { parseDocument, stringify } from "yaml";
+
+/** The order of {@link parseDuration}. */
+const durationPattern = "^([0-9]{1,5}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,12}ms)?$";
+
+const Span = (value: string, description: string) =>
+  Type.String({ default: value, description, minLength: 2, pattern: durationPattern, examples: [value] });
+const Listener = (port: number, description: string) =>
+  Type.Object(
+    {
+      host: Type.String({ default: "0.0.0.0", description: "address to listen on", minLength: 1, maxLength: 253 }),
+      port: Type.Integer({
+        default: port,
+        description: "0 takes a free port, see run/endpoints.json",
+        minimum: 0,
+        maximum: 65535,
+      }),
+    },
+    { additionalProperties: false, default: {}, description },
+  );
+
+/** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
+export const configSchema = Type.Object(
+  {
+    fleet: Type.String({
+      description: "name of the fleet; stands in every certificate and message",
+      minLength: 1,
+      maxLength: 63,
+    }),
+    hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+      default: ["localhost", "127.0.0.1"],
+      minItems: 1,
+      maxItems: 32,
+      description:
+        "names and addresses under which devices and people reach this controller; the first stands in certificates",
+    }),
+    listeners: Type.Object(
+      {
+        operational: Listener(8883, "MQTT for enrolled devices, mutual TLS"),
+        bootstrap: Listener(8884, "MQTT for enrolment and for renewal after expiry"),
+        http: Listener(8080, "CRL distribution point, /metrics, /healthz, /readyz"),
+        api: Listener(8443, "HTTPS for people and their programs, operator certificates"),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    revocation: Type.Object(
+      {
+        crlNextUpdate: Span("30d", "life of a CRL; local software keeps working offline for so long"),
+        crlRefresh: Span("24h", "age at which CRLs are made again without a change"),
+        headNextUpdate: Span("1h", "life of the signed head; agents report stale beyond it"),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    bounds: Type.Object(
+      {
+        revokeAlone: Type.Integer({
+          default: 10,
+          minimum: 1,
+          maximum: 1_000_000,
+          description: "revocations one person may make within 24 hours without a second person",
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    graceAfterProof: Span("1h", "how long the previous certificate stays usable after the new one is proven"),
+    renewAfterExpiry: Span("90d", "how long after its end a certificate may still be renewed by its key"),
+    renewalWindow: Span("15m", "window of a wanted renewal when none is given"),
+    reportInterval: Span("15m", "how often devices report"),
+    listenerValidity: Span("30d", "life of the controller's own listener certificates"),
+    shardSpan: Span("30d", "width of a revocation shard in notAfter; fixed once certificates are issued"),
+    maxClockLeap: Span("1h", "largest leap of the controller's own clock that is signed over"),
+  },
+  { additionalProperties: false, title: "fleetcert controller" },
+);
+
+/** The configuration, complete and checked; durations as text, see {@link durationOf}. */
+export type Config = Type.Static<typeof configSchema>;
+
+/**
+ * Reads a configuration from YAML. What is absent gets its default; unknown keys are errors. Throws `config-invalid`
+ * naming the setting.
+ */
+export function parseConfig(text: string, file = "config.yaml"): Config {
+  const config = parseYaml(configSchema, text, file);
+  if (!isFleetName(config.fleet)) {
+    throw configInvalid(
+      `${file}: fleet: "${config.fleet.slice(0, 63)}" is no name of a fleet (a-z, 0-9, dash, underscore)`,
+    );
+  }
+  return config;
+}
+
+/** The smallest configuration text: what differs from the defaults. */
+export function formatConfig(
+  config: { readonly fleet: string; readonly hosts: readonly string[] } & Record<string, unknown>,
+): string {
+  return `# Everything else has a default: see docs/reference/config.md\n${stringify(config)}`;
+}
+
+const profileSchema = Type.Object(
+  {
+    keyAlgorithms: Type.Array(Type.Enum(["P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-4096", "Ed25519"]), {
+      default: ["P-256"],
+      minItems: 1,
+    }),
+    protections: Type.Array(Type.Enum(["software", "token", "attested"]), {
+      default: ["software", "token", "attested"],
+      minItems: 1,
+    }),
+    validity: Span("90d", "life of a certificate"),
+    backdate: Span("1h", "how far notBefore lies in the past, for clocks that are behind"),
+    renewAt: Type.Number({
+      default: 2 / 3,
+      minimum: 0.1,
+      maximum: 0.95,
+      description: "share of the life after which it is renewed",
+    }),
+    extendedKeyUsage: Type.Array(Type.Enum(["clientAuth", "serverAuth"]), { default: ["clientAuth"], minItems: 1 }),
+  },
+  { additionalProperties: false, default: {} },
+);
+
+const profilesSchema = Type.Object(
+  {
+    profiles: Type.Record(Type.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), profileSchema, {
+      default: { device: {} },
+    }),
+  },
+  { additionalProperties: false },
+);
+
+/** A profile as the file says it, durations in milliseconds. */
+export interface ConfiguredProfile extends Omit<Type.Static<typeof profileSchema>, "validity" | "backdate"> {
+  readonly name: string;
+  readonly validity: number;
+  readonly backdate: number;
+}
+
+/** Reads the profiles file; `device` always exists. Throws `config-invalid`. */
+export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap<string, ConfiguredProfile> {
+  const { profiles } = parseYaml(profilesSchema, text, file);
+  const all = { device: Value.Default(profileSchema, {}) as Type.Static<typeof profileSchema>, ...profiles };
+  return new Map(
+    Object.entries(all).map(([name, profile]) => {
+      const [validity, backdate] = [parseDuration(profile.validity), parseDuration(profile.backdate)];
+      if (validity < 10_000)
+        throw configInvalid(`${file}: ${name}: validity ${formatDuration(validity)} is below 10 seconds`);
+      return [name, { ...profile, name, validity, backdate }];
+    }),
+  );
+}
+
+/** Milliseconds of a duration setting. */
+export const durationOf = (text: string): number => parseDuration(text);
+
+function parseYaml<T extends Type.TSchema>(schema: T, text: string, file: string): Type.Static<T> {
+  const document = parseDocument(text, { strict: true, uniqueKeys: true });
+  const [problem] = document.errors;
+  if (problem !== undefined) throw configInvalid(`${file}: ${problem.message.split("\n")[0]}`);
+  const value = Value.Default(schema, document.toJS() ?? {});
+  const [error] = Value.Errors(schema, value);
+  if (error !== undefined) throw configInvalid(`${file}: ${describe(error)}`);
+  return value as Type.Static<T>;
+}
+
+function describe(error: { readonly instancePath: string; readonly message: string; readonly params: object }): string {
+  const where = error.instancePath.replaceAll("/", ".").replace(/^\./, "") || "the file";
+  const { additionalProperties } = error.params as { readonly additionalProperties?: readonly string[] };
+  if (additionalProperties !== undefined) return `${where}: unknown setting ${additionalProperties.join(", ")}`;
+  return `${where}: ${error.message === "schema is false" ? "there is no such setting" : error.message}`;
+}
+
+const configInvalid = (message: string): FleetError =>
+  new FleetError("config-invalid", message, { hint: "correct the file, or compare it with docs/reference/config.md" });

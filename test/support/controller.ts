@@ -1,0 +1,291 @@
+import { randomBytes } from "node:crypto";
+import {
+  type Body,
+  type BodyOf,
+  bootstrapClientId,
+  decodeEnvelope,
+  decodeMessage,
+  encodeMessage,
+  formatTopic,
+  kindOf,
+  type Message,
+  payloadTypes,
+  signEnvelope,
+  type Topic,
+  type UpKind,
+} from "@fleetcert/proto";
+import { encodeCsr, type Instant, type KeyProvider, parseClaimString, type Signer, sha256Hex } from "@fleetcert/shared";
+import { openProviderAuthority } from "../../controller/src/adapters/ca/provider-authority.ts";
+import { memoryStore } from "../../controller/src/adapters/store/memory/memory-store.ts";
+import { type Duties, wireDuties } from "../../controller/src/cli/wire-duties.ts";
+import { type Config, parseConfig, parseProfiles } from "../../controller/src/config.ts";
+import type { FailpointName } from "../../controller/src/failpoints.ts";
+import type { Broker, CounterAnchor, PeerIdentity, Surroundings } from "../../controller/src/ports.ts";
+import type { Store } from "../../controller/src/store-port.ts";
+import { type CreatedPki, createPki } from "../../controller/src/trust/create-pki.ts";
+import { ManualClock } from "./manual-clock.ts";
+import { memoryKeyProvider } from "./memory-key-provider.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { testSigner } from "./test-signer.ts";
+
+/** What of a controller outlives its process; hand it to the next {@link startTestController} to restart. */
+export interface ControllerWorld {
+  readonly store: Store;
+  readonly clock: ManualClock;
+  readonly keys: KeyProvider;
+  readonly rootKeys: KeyProvider;
+  readonly pki: CreatedPki;
+  readonly bundles: Uint8Array[];
+  readonly anchor: CounterAnchor & { readonly values: Map<string, number> };
+}
+
+/** A controller in this process without sockets or files: what the broker would deliver is given to its events. */
+export interface TestController extends Duties {
+  readonly world: ControllerWorld;
+  readonly config: Config;
+  /** Everything handed to the broker, in order; retained topics as they stand now. */
+  readonly published: { readonly topic: string; readonly payload: Uint8Array; readonly retain: boolean }[];
+  readonly retained: Map<string, Uint8Array>;
+  readonly notices: { readonly name: string; readonly details: Readonly<Record<string, string>> }[];
+  readonly dropped: string[];
+  /** Answers decoded from what was published to a device since the last call, drained first. */
+  answersTo(recipient: string): Promise<Message[]>;
+}
+
+/** A fresh world: PKI, empty store, clock at `now`. */
+export async function aWorld(now: Instant = Date.UTC(2026, 10, 20, 12)): Promise<ControllerWorld> {
+  const clock = new ManualClock(now);
+  const [keys, rootKeys] = [memoryKeyProvider(), memoryKeyProvider()];
+  const pki = await createPki({
+    fleet: "demo",
+    now,
+    random: { bytes: (length) => new Uint8Array(randomBytes(length)), fraction: () => 0.5 },
+    keys,
+    rootKeys,
+    recordIntent: async () => undefined,
+    recordOutcome: async () => undefined,
+  });
+  const values = new Map<string, number>();
+  const anchor = {
+    values,
+    read: async (counter: string) => values.get(counter) ?? 0,
+    raise: async (counter: string, value: number) => {
+      values.set(counter, Math.max(value, values.get(counter) ?? 0));
+    },
+  };
+  return { store: memoryStore(), clock, keys, rootKeys, pki, bundles: [pki.envelope], anchor };
+}
+
+/** Starts a controller on a world as `serve` does: recovers, then publishes what is due. */
+export async function startTestController(
+  options: {
+    readonly world?: ControllerWorld;
+    readonly config?: string;
+    readonly profiles?: string;
+    /** Returns a promise that never settles to play a kill. */
+    readonly failpoint?: (name: FailpointName) => Promise<void>;
+    readonly seed?: number;
+  } = {},
+): Promise<TestController> {
+  const world = options.world ?? (await aWorld());
+  const config = parseConfig(`fleet: demo\n${options.config ?? ""}`);
+  const notices: TestController["notices"] = [];
+  const published: TestController["published"] = [];
+  const retained = new Map<string, Uint8Array>();
+  const dropped: string[] = [];
+  const surroundings: Surroundings = {
+    clock: world.clock,
+    random: new SeededRandom(options.seed ?? randomBytes(4).readInt32BE()),
+    notices: { raise: (notice) => void notices.push(notice) },
+    failpoint: options.failpoint ?? (async () => undefined),
+  };
+  const broker: Broker = {
+    async publish(message) {
+      published.push(message);
+      if (message.retain && message.payload.length === 0) retained.delete(message.topic);
+      else if (message.retain) retained.set(message.topic, message.payload);
+    },
+    async dropSessions(device) {
+      dropped.push(device);
+      return 1;
+    },
+    replaceCertificate: async () => undefined,
+    close: async () => undefined,
+  };
+  const { pki, keys } = world;
+  const duties = await wireDuties({
+    config,
+    profiles: parseProfiles(options.profiles ?? "{}"),
+    store: world.store,
+    surroundings,
+    anchor: world.anchor,
+    keys,
+    authority: await openProviderAuthority({
+      keys,
+      keyRef: pki.issuingKeyRef,
+      certificate: pki.issuing.der,
+      chain: [pki.root.der],
+    }),
+    bundles: world.bundles,
+    saveBundle: async (_, envelope) => void world.bundles.push(envelope),
+    broker: () => broker,
+    crlBase: "http://localhost:8080",
+    coverageGrew: () => undefined,
+  });
+  await duties.issuance.recover();
+  await duties.revocation.publishIfDue();
+  let seen = 0;
+  return {
+    ...duties,
+    ...{ world, config, published, retained, notices, dropped },
+    async answersTo(recipient) {
+      await duties.outbox.drain();
+      const fresh = published.slice(seen);
+      seen = published.length;
+      return fresh
+        .filter(({ topic }) => topic.includes("/down/"))
+        .map(({ payload }) => decodeMessage(decodeEnvelope(payload).payload))
+        .filter((message) => message.recipient === recipient);
+    },
+  };
+}
+
+/** A device of a test: its keys and what it was given. It follows the protocol, but keeps nothing and retries nothing. */
+export class TestDevice {
+  readonly id: string;
+  readonly controller: TestController;
+  key: Signer = testSigner("P-256");
+  certificate: Uint8Array = new Uint8Array();
+  generation = 1;
+  #counter = 0;
+
+  constructor(controller: TestController, id: string) {
+    this.controller = controller;
+    this.id = id;
+  }
+
+  /** Enrols with a claim string; resolves with the answer, which may be a refusal. */
+  async enrol(claimString: string): Promise<Body> {
+    const claim = parseClaimString(claimString);
+    const clientId = bootstrapClientId(sha256Hex(this.key.spki));
+    const peer = await this.controller.events.authenticateBootstrap({
+      chain: [],
+      clientId,
+      username: claim.claimId,
+      password: Buffer.from(claim.secret.reveal(), "base64url"),
+    });
+    const body: BodyOf<"enrol"> = {
+      type: "enrol",
+      slot: "identity",
+      generation: 1,
+      csr: await encodeCsr({ signer: this.key, commonName: this.id }),
+      protection: "software",
+      tokenSerial: "",
+      agentVersion: "test",
+    };
+    const answer = await this.ask(body, { peer, key: this.key });
+    if (answer.type === "issued") this.certificate = answer.certificate;
+    return answer;
+  }
+
+  /** Connects with the certificate in hand. */
+  async connect(certificate: Uint8Array = this.certificate): Promise<PeerIdentity> {
+    return await this.controller.events.authenticateOperational({ chain: [certificate], clientId: this.id });
+  }
+
+  /** Reports the certificate in hand as proven in use. */
+  async activate(): Promise<Body> {
+    const certificateSha256 = Buffer.from(sha256Hex(this.certificate), "hex");
+    const { generation } = this;
+    return await this.ask({ type: "activated", slot: "identity", generation, certificateSha256 });
+  }
+
+  /** Asks for the next generation with a new key, without taking it into use. */
+  async askRenewal(next: Signer, generation = this.generation + 1): Promise<Body> {
+    return await this.ask({
+      type: "renew",
+      slot: "identity",
+      generation,
+      csr: await encodeCsr({ signer: next, commonName: this.id }),
+      previousCertificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
+      protection: "software",
+      tokenSerial: "",
+    });
+  }
+
+  /** A whole rotation: new key, certificate, proof. */
+  async rotate(): Promise<Body> {
+    const next = testSigner("P-256");
+    const answer = await this.askRenewal(next);
+    if (answer.type !== "issued") return answer;
+    this.take(next, answer);
+    return await this.activate();
+  }
+
+  /** Goes over to a new key and its certificate. */
+  take(key: Signer, issued: BodyOf<"issued">): void {
+    this.key = key;
+    this.certificate = issued.certificate;
+    this.generation = issued.generation;
+    this.#counter = 0;
+  }
+
+  /** Sends a body and resolves with the body of the answer to it. */
+  async ask(body: Body, via: { readonly peer?: PeerIdentity; readonly key?: Signer } = {}): Promise<Body> {
+    return await this.send(await this.message(body, via), via);
+  }
+
+  /** A signed message ready to travel. */
+  async message(
+    body: Body,
+    via: { readonly peer?: PeerIdentity; readonly key?: Signer; readonly changes?: Partial<Message> } = {},
+  ): Promise<{ readonly kind: UpKind; readonly envelope: Uint8Array; readonly messageId: string }> {
+    const now = this.controller.world.clock.now();
+    const messageId = via.changes?.messageId ?? randomBytes(16).toString("hex");
+    this.#counter += 1;
+    const isBootstrap = via.peer?.type === "bootstrap";
+    const payload = encodeMessage({
+      fleet: "demo",
+      direction: "device-to-controller",
+      sender: this.id,
+      recipient: "controller",
+      messageId,
+      inReplyTo: undefined,
+      sentAt: now,
+      expiresAt: now + 300_000,
+      sequence: isBootstrap ? undefined : { generation: this.generation, stream: "mqtt", counter: this.#counter },
+      traceparent: undefined,
+      body,
+      ...via.changes,
+    });
+    const envelope = await signEnvelope(payloadTypes.message, payload, via.key ?? this.key);
+    return { kind: kindOf(body.type) as UpKind, envelope, messageId };
+  }
+
+  /** Delivers a message as the broker would; resolves with the answer's body. */
+  async send(
+    message: { readonly kind: UpKind; readonly envelope: Uint8Array; readonly messageId: string },
+    via: { readonly peer?: PeerIdentity } = {},
+  ): Promise<Body> {
+    const peer = via.peer ?? (await this.connect());
+    const { kind, envelope: payload } = message;
+    const topic: Topic =
+      peer.type === "operational"
+        ? { type: "up", device: this.id, kind }
+        : { type: "bootstrap-up", clientId: peer.clientId, kind };
+    await this.controller.events.receive({ topic: formatTopic(topic), payload, peer });
+    const answers = await this.controller.answersTo(this.id);
+    const answer = answers.findLast(({ inReplyTo }) => inReplyTo === message.messageId) ?? answers.at(-1);
+    if (answer === undefined) throw new Error(`no answer to ${kind}`);
+    return answer.body;
+  }
+}
+
+/** Creates a claim and enrols and proves a device with it. */
+export async function anEnrolledDevice(controller: TestController, id: string): Promise<TestDevice> {
+  const { claimString } = await controller.enrolment.createClaim("local", { maxUses: 1, validFor: 3_600_000 });
+  const device = new TestDevice(controller, id);
+  const answers = [await device.enrol(claimString), await device.activate()].map(({ type }) => type);
+  if (answers.join() !== "issued,confirmed") throw new Error(`enrolment of ${id} ended with ${answers.join()}`);
+  return device;
+}
