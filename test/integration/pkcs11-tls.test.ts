@@ -1,5 +1,6 @@
 import * as crypto from "node:crypto";
 import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -81,6 +82,18 @@ describeWith([tlsAddonPart, softHsmPart], "TLS with keys on SoftHSM2", () => {
       expect(loadTlsAddon().registered()).toBe(before);
       await provider.close();
     });
+  });
+
+  it("fails once and then goes on when sessions are lost and the PIN takes time to get", async () => {
+    const pin = async () => token.pin;
+    const provider = await openKeyProvider({ kind: "pkcs11", modulePath, tokenLabel: token.tokenLabel, pin });
+    const key = crypto.createPrivateKey((await provider.generate({ algorithm: "P-256", label: "slow" })).tlsKey());
+    const cryptoki = loadCryptoki(modulePath);
+    cryptoki.C_CloseAllSessions(requireToken(cryptoki, { token: token.tokenLabel }).slot);
+    expect(() => crypto.sign("sha256", Buffer.from("x"), key)).toThrow(/signer failed/);
+    await setImmediate();
+    expect(crypto.sign("sha256", Buffer.from("x"), key).length).toBeGreaterThan(60);
+    await provider.close();
   });
 
   it("signs with RSA-PSS of any salt length, and with PKCS#1 v1.5, so that OpenSSL verifies it", async () => {

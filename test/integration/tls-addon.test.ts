@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { openTlsKeyHandle, type TlsKeyHandle } from "@fleetcert/hw";
 import type { Signer } from "@fleetcert/shared";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { loadTlsAddon } from "../../hw/src/tls/addon.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type TestPki, testPki } from "../support/test-pki.ts";
