@@ -32,6 +32,8 @@ export interface Failed {
   readonly keyId: string;
   /** A code of the error catalogue, or one this side does not know. */
   readonly code: string;
+  /** For people only. */
+  readonly reason: string;
   readonly retryAfter: Duration;
 }
 

@@ -82,8 +82,8 @@ export async function performEffect(
 }
 
 /** The event that tells the reducer of an effect's failure. */
-export function failureOf(effect: Effect, code: string, retryAfter: Duration = 0): Failed {
-  return { type: "failed", doing: effect.do, keyId: keyIdOf(effect), code, retryAfter };
+export function failureOf(effect: Effect, failure: Pick<Failed, "code" | "reason" | "retryAfter">): Failed {
+  return { type: "failed", doing: effect.do, keyId: keyIdOf(effect), ...failure };
 }
 
 /** Whether two effects are one and the same work. */
@@ -100,7 +100,7 @@ async function request(
   if (answer.type === "refused") {
     const { code, message, retryAfter } = answer;
     log.warn({ slot, code, message, retryAfter }, "certificate refused");
-    return failureOf(effect, code, retryAfter);
+    return failureOf(effect, { code, reason: message, retryAfter });
   }
   const { type: _, ...issued } = answer;
   return { type: "issued", keyId: effect.key.id, issued };

@@ -174,7 +174,7 @@ function retireOld(state: SlotState, old: CredentialRecord, context: Context): R
 }
 
 function moveOn(state: SlotState, journal: Journal, context: Context): Reduction {
-  const next: SlotState = { ...state, journal, attempts: 0, lastError: "" };
+  const next: SlotState = { ...state, journal, attempts: 0, lastError: "", lastReason: "" };
   const reduction = proceedOnce(next, context);
   return { ...reduction, effects: [...reduction.effects, { do: "report" }] };
 }
@@ -187,7 +187,12 @@ function proceedOnce(state: SlotState, context: Context): Reduction {
 
 function fail(state: SlotState, failure: Failed, context: Context): Reduction {
   if (!isAbout(state.journal, failure)) return unchanged(state);
-  const failed: SlotState = { ...state, attempts: Math.min(state.attempts + 1, maxAttempts), lastError: failure.code };
+  const failed: SlotState = {
+    ...state,
+    attempts: Math.min(state.attempts + 1, maxAttempts),
+    lastError: failure.code,
+    lastReason: failure.reason.slice(0, maxReasonLength),
+  };
   const { journal } = state;
   if (journal.at === "requested" && pointlessKeyCodes.has(failure.code)) return abandon(failed, context);
   // Another token in the slot looks the same for a while; only a key that stays away is given up.
@@ -284,5 +289,6 @@ const pointlessKeyCodes: ReadonlySet<string> = new Set([
 /** 7 days: a grace longer than that only keeps a key that nobody needs. */
 const maxGrace: Duration = 604_800_000;
 const maxAttempts = 30;
+const maxReasonLength = 300;
 const destroyTries = 5;
 const keyLostAfter = 3;

@@ -139,7 +139,9 @@ export class RenewalRunner {
     } catch (error) {
       if (signal.aborted) return;
       surroundings.log.warn({ error, slot: tools.slot, doing: work.do }, "renewal step failed");
-      this.#events.put(failureOf(work, isFleetError(error) ? error.code : "internal"));
+      const code = isFleetError(error) ? error.code : "internal";
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#events.put(failureOf(work, { code, reason, retryAfter: 0 }));
     }
   }
 

@@ -39,6 +39,7 @@ function slotStateOf(fields: Fields): SlotState {
     attempts: fields.number("attempts"),
     abandoned: fields.number("abandoned"),
     lastError: fields.text("lastError"),
+    lastReason: fields.text("lastReason"),
   };
 }
 

@@ -15,6 +15,8 @@ export interface SlotState {
   readonly abandoned: number;
   /** Code of the last failure; empty when the last step succeeded. */
   readonly lastError: string;
+  /** What the last failure said, for people. */
+  readonly lastReason: string;
 }
 
 /** A key of the provider, as the journal names it. */
@@ -91,6 +93,7 @@ export const emptySlot: SlotState = {
   attempts: 0,
   abandoned: 0,
   lastError: "",
+  lastReason: "",
 };
 
 /** The generation the journal works on, or the one in use; 0 before the first. */

@@ -1,0 +1,141 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { openKeyProvider, secretFile } from "@fleetcert/hw";
+import { type Claim, FleetError, type OpenKeyProvider, parseClaimString } from "@fleetcert/shared";
+import { openJsonLog } from "../adapters/json-log.ts";
+import { MqttLink } from "../adapters/link/mqtt-link.ts";
+import { outputDirectory } from "../adapters/output-directory.ts";
+import { ensureSecretFile } from "../adapters/secret-file.ts";
+import { openLevelStore } from "../adapters/store/level-store.ts";
+import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
+import { type AgentConfig, durationOf } from "../config.ts";
+import type { Surroundings } from "../ports.ts";
+import type { AgentParts } from "./agent-parts.ts";
+import { type AgentStatus, assembleAgent, type RunningAgent } from "./assemble-agent.ts";
+import { settleIdentity } from "./identity-record.ts";
+
+/** What a program that runs agents may put in place of the machine's own. */
+export interface AgentSurroundings extends Partial<Surroundings> {
+  /** Shared by agents of one process; stays open when an agent stops. */
+  readonly keys?: OpenKeyProvider;
+  /** Told after every durable change of the slot; must not throw. */
+  readonly changed?: (status: AgentStatus) => void;
+}
+
+/**
+ * Starts an agent on its data directory; it enrols by the claim when it has no credential yet. Several may run in one process.
+ *
+ * Throws `config-invalid`, `claim-malformed`, `data-directory`, `conflict` while another agent holds the directory,
+ * `store-corrupt`, or what opening the key store throws.
+ */
+export async function startAgent(config: AgentConfig, surroundings: AgentSurroundings = {}): Promise<RunningAgent> {
+  if (config.controller.host === "") throw new FleetError("config-invalid", "controller.host is not set");
+  const store = await openLevelStore(join(config.data, "state"));
+  let keys: OpenKeyProvider | undefined;
+  const close = async () => {
+    if (keys !== surroundings.keys) await keys?.close();
+    await store.close();
+  };
+  try {
+    const identity = await settleIdentity(store, {
+      device: config.device,
+      hostName: hostname(),
+      rootFingerprint: config.rootFingerprint,
+      claim: () => readClaim(config),
+    });
+    keys = surroundings.keys ?? (await openKeys(config));
+    const parts: AgentParts = {
+      identity,
+      controller: config.controller,
+      claim: () => readClaim(config),
+      keys,
+      store,
+      link: new MqttLink({ patience: durationOf(config.pace.handshakePatience) }),
+      files: outputDirectory(join(config.data, "certificates")),
+      surroundings: {
+        clock: surroundings.clock ?? systemClock,
+        random: surroundings.random ?? systemRandom,
+        timer: surroundings.timer ?? systemTimer,
+        log: surroundings.log ?? openJsonLog({ level: config.log.level, device: identity.device }),
+        failpoint: surroundings.failpoint ?? (async () => undefined),
+      },
+      buildTime,
+      agentVersion,
+      settings: settingsOf(config),
+    };
+    const agent = await assembleAgent(parts, surroundings.changed ?? (() => undefined));
+    return closingAfter(agent, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Opens the key store a configuration names. Throws `config-invalid`, or as the key store does. */
+export async function openKeys({ data, keys }: Pick<AgentConfig, "data" | "keys">): Promise<OpenKeyProvider> {
+  if (keys.provider === "software") {
+    const passphraseFile = keys.passphraseFile || join(data, "secrets", "keystore-passphrase");
+    if (keys.passphraseFile === "") await ensureSecretFile(passphraseFile);
+    const passphrase = await secretFile(passphraseFile)();
+    return openKeyProvider({ kind: "software", directory: join(data, "keys"), passphrase });
+  }
+  for (const name of ["module", "token", "pinFile"] as const) {
+    if (keys[name] === "") throw new FleetError("config-invalid", `keys.${name} is not set, and pkcs11 needs it`);
+  }
+  return openKeyProvider({
+    kind: "pkcs11",
+    modulePath: keys.module,
+    tokenLabel: keys.token,
+    pin: secretFile(keys.pinFile),
+  });
+}
+
+/** Reads the claim of a configuration anew. Throws `claim-invalid` when there is none, `claim-malformed`. */
+export async function readClaim({ claimFile }: Pick<AgentConfig, "claimFile">): Promise<Claim> {
+  if (claimFile === "") {
+    throw new FleetError("claim-invalid", "this device has not enrolled and has no claim", {
+      hint: "fleetcert-agent enrol --controller HOST --claim-file FILE",
+    });
+  }
+  try {
+    return parseClaimString(await readFile(claimFile, "utf8"));
+  } catch (cause) {
+    if (cause instanceof FleetError) throw cause;
+    throw new FleetError("config-invalid", `the claim file ${claimFile} cannot be read`, { cause });
+  }
+}
+
+function settingsOf({ pace }: AgentConfig): AgentParts["settings"] {
+  return {
+    renewal: {
+      backoff: { base: durationOf(pace.retryBase), cap: durationOf(pace.retryCap) },
+      lookAgainAfter: durationOf(pace.lookAgainAfter),
+    },
+    connection: {
+      backoff: { base: durationOf(pace.reconnectBase), cap: durationOf(pace.reconnectCap) },
+      provePatience: durationOf(pace.provePatience),
+    },
+  };
+}
+
+function closingAfter(agent: RunningAgent, close: () => Promise<void>): RunningAgent {
+  const ended = agent.ended.then(close, async (error: unknown) => {
+    await close();
+    throw error;
+  });
+  ended.catch(() => undefined);
+  return {
+    ...agent,
+    ended,
+    async stop() {
+      await agent.stop();
+      await ended.catch(() => undefined);
+    },
+  };
+}
+
+/** The version reports and requests name. */
+export const agentVersion = "0.1.0";
+/** No present is earlier than the year this was written in. */
+const buildTime = Date.UTC(2026, 0, 1);

@@ -1,0 +1,189 @@
+import { type Duration, FleetError, isDeviceId, parseDuration } from "@fleetcert/shared";
+import Type from "typebox";
+import Value from "typebox/value";
+import { parseDocument, stringify } from "yaml";
+
+const Span = (value: string, description: string) =>
+  Type.String({ default: value, description, pattern: "^([0-9]+(d|h|ms|m|s))+$" });
+const Port = (port: number, description: string) =>
+  Type.Integer({ default: port, description, minimum: 1, maximum: 65535 });
+const Path = (description: string) => Type.String({ default: "", description, maxLength: 4096 });
+const Section = <T extends Type.TProperties>(properties: T, description: string) =>
+  Type.Object(properties, { additionalProperties: false, default: {}, description });
+
+/** The one schema of the agent's configuration: type, default, check and documentation of every setting. */
+export const configSchema = Type.Object(
+  {
+    device: Type.String({
+      default: "",
+      maxLength: 64,
+      description: "id of this device; empty takes the host's name. It is settled by the first enrolment",
+    }),
+    controller: Section(
+      {
+        host: Type.String({ default: "", maxLength: 253, description: "name or address of the controller" }),
+        port: Port(8883, "its listener for enrolled devices"),
+        bootstrapPort: Port(8884, "its listener for enrolment and for renewal after expiry"),
+      },
+      "where the controller is",
+    ),
+    rootFingerprint: Type.String({
+      default: "",
+      pattern: "^([0-9a-f]{64})?$",
+      description: "SHA-256 of the root certificate, hex; empty takes the one in the claim",
+    }),
+    claimFile: Path("file with the claim string; needed until the first credential is proven"),
+    keys: Section(
+      {
+        provider: Type.Enum(["software", "pkcs11"], { default: "software", description: "where private keys live" }),
+        passphraseFile: Path("software: file with the passphrase of the keys; empty makes secrets/keystore-passphrase"),
+        module: Path("pkcs11: the vendor's library"),
+        token: Type.String({
+          default: "",
+          maxLength: 1024,
+          description: "pkcs11: label of the token, or an RFC 7512 URI",
+        }),
+        pinFile: Path("pkcs11: file with the user PIN"),
+      },
+      "the key store",
+    ),
+    log: Section(
+      { level: Type.Enum(["error", "warn", "info"], { default: "info", description: "least level that is written" }) },
+      "what is written to stderr",
+    ),
+    pace: Section(
+      {
+        reconnectBase: Span("1s", "first ceiling of the pause between connection attempts"),
+        reconnectCap: Span("5m", "last ceiling of it"),
+        retryBase: Span("5s", "first ceiling of the pause between attempts of a rotation step"),
+        retryCap: Span("15m", "last ceiling of it"),
+        handshakePatience: Span("20s", "how long TLS may take, and CONNACK after it"),
+        provePatience: Span("2m", "how long the controller may take to confirm a new credential"),
+        lookAgainAfter: Span("1h", "longest sleep before the renewal plan is looked at again"),
+      },
+      "how patient the agent is",
+    ),
+  },
+  { additionalProperties: false, title: "fleetcert-agent" },
+);
+
+/** What the file and the environment say, complete and checked; durations as text, see {@link durationOf}. */
+export type ConfigFile = Type.Static<typeof configSchema>;
+
+/** The configuration of one agent: its settings and the directory it lives in. */
+export interface AgentConfig extends ConfigFile {
+  readonly data: string;
+}
+
+/** Settings as a person gives them on top of the defaults, nested as in the file. */
+export type ConfigChanges = { readonly [name: string]: string | number | ConfigChanges | undefined };
+
+/**
+ * Puts a configuration together: defaults, then the file's YAML, then `FLEETCERT_AGENT_…` variables of the environment, then
+ * flags. Unknown settings and variables are errors. Throws `config-invalid` naming the setting.
+ */
+export function readConfig(sources: {
+  readonly file?: { readonly name: string; readonly text: string };
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: ConfigChanges;
+}): ConfigFile {
+  const { file, env = {}, flags = {} } = sources;
+  const fromFile = file === undefined ? {} : parseYaml(file);
+  const merged = [fromFile, fromEnvironment(env), flags].reduce<ConfigChanges>(merge, {});
+  const value = Value.Default(configSchema, structuredClone(merged));
+  const [error] = Value.Errors(configSchema, value);
+  if (error !== undefined) throw invalid(`${file?.name ?? "the configuration"}: ${describe(error)}`);
+  const config = value as ConfigFile;
+  if (config.device !== "" && !isDeviceId(config.device)) {
+    throw invalid(`device: "${config.device}" is no device id (a-z, 0-9, dot, dash, underscore, at most 64)`);
+  }
+  return config;
+}
+
+/** YAML of what differs from the defaults. */
+export function formatConfig(config: ConfigFile): string {
+  const defaults = Value.Default(configSchema, {}) as ConfigFile;
+  return `# Every other setting has its default.\n${stringify(difference(config, defaults))}`;
+}
+
+/** Milliseconds of a duration setting. */
+export const durationOf = (text: string): Duration => parseDuration(text);
+
+/** Name of a setting's environment variable: `controller.host` → `FLEETCERT_AGENT_CONTROLLER_HOST`. */
+export function variableOf(path: readonly string[]): string {
+  const words = path.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase());
+  return `${variablePrefix}${words.join("_")}`;
+}
+
+function parseYaml({ name, text }: { readonly name: string; readonly text: string }): ConfigChanges {
+  const document = parseDocument(text, { strict: true, uniqueKeys: true });
+  const [problem] = document.errors;
+  if (problem !== undefined) throw invalid(`${name}: ${problem.message.split("\n")[0]}`);
+  const value: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
+  if (typeof value !== "object" || Array.isArray(value)) throw invalid(`${name}: this is no list of settings`);
+  return value as ConfigChanges;
+}
+
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): ConfigChanges {
+  const known = new Map(settingPaths().map((path) => [variableOf(path), path]));
+  return Object.entries(env)
+    .filter(([name, value]) => name.startsWith(variablePrefix) && name !== dataVariable && value !== undefined)
+    .map(([name, value = ""]): ConfigChanges => {
+      const path = known.get(name);
+      if (path === undefined) throw invalid(`${name} names no setting`);
+      const isNumber = path.at(-1)?.toLowerCase().endsWith("port") === true && /^[0-9]{1,5}$/.test(value);
+      return path.reduceRight<ConfigChanges | string | number>(
+        (inner, key) => ({ [key]: inner }),
+        isNumber ? Number(value) : value,
+      ) as ConfigChanges;
+    })
+    .reduce<ConfigChanges>(merge, {});
+}
+
+/** Paths of all settings, in the order of the schema. */
+function settingPaths(schema: Type.TSchema = configSchema, path: readonly string[] = []): string[][] {
+  const { properties } = schema as { readonly properties?: Readonly<Record<string, Type.TSchema>> };
+  if (properties === undefined) return [[...path]];
+  return Object.entries(properties).flatMap(([name, inner]) => settingPaths(inner, [...path, name]));
+}
+
+function merge(below: ConfigChanges, above: ConfigChanges): ConfigChanges {
+  const merged: Record<string, ConfigChanges[string]> = { ...below };
+  for (const [name, value] of Object.entries(above)) {
+    const before = merged[name];
+    if (value === undefined) continue;
+    merged[name] = isSection(value) && isSection(before) ? merge(before, value) : value;
+  }
+  return merged;
+}
+
+function difference(config: object, defaults: object): object {
+  const entries = Object.entries(config).flatMap(([name, value]) => {
+    const standard: unknown = (defaults as Record<string, unknown>)[name];
+    if (typeof value !== "object") return value === standard ? [] : [[name, value] as const];
+    const inner = difference(value, standard as object);
+    return Object.keys(inner).length === 0 ? [] : [[name, inner] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function isSection(value: ConfigChanges[string]): value is ConfigChanges {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function describe(error: { readonly instancePath: string; readonly message: string; readonly params: object }): string {
+  const where = error.instancePath.replaceAll("/", ".").replace(/^\./, "") || "the file";
+  const { additionalProperties } = error.params as { readonly additionalProperties?: readonly string[] };
+  if (additionalProperties === undefined) return `${where}: ${error.message}`;
+  return `${where}: unknown setting ${additionalProperties.map((name) => `"${name}"`).join(", ")}`;
+}
+
+function invalid(message: string): FleetError {
+  return new FleetError("config-invalid", message, {
+    hint: "correct it, or compare it with docs/reference/agent-config.md",
+  });
+}
+
+const variablePrefix = "FLEETCERT_AGENT_";
+/** Where the agent lives is no setting of the file it finds there. */
+const dataVariable = "FLEETCERT_AGENT_DATA";
