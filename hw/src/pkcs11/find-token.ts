@@ -1,7 +1,7 @@
 import { FleetError } from "@fleetcert/shared";
 import { ck } from "./constants.ts";
 import type { Cryptoki, Handle } from "./cryptoki.ts";
-import { asking } from "./token-error.ts";
+import { asking, resultName } from "./token-error.ts";
 
 /** Which token is meant; every attribute that is given must match, as in an RFC 7512 URI. */
 export interface TokenSelector {
@@ -42,10 +42,12 @@ export function requireToken(cryptoki: Cryptoki, selector: TokenSelector): Token
   );
 }
 
-/** Every token in a slot, initialised or not. */
+/** Every token in a slot, initialised or not. One the module cannot describe, such as a foreign card, is left out. */
 export function listTokens(cryptoki: Cryptoki): TokenFacts[] {
-  return asking("C_GetSlotList", () => cryptoki.C_GetSlotList(true)).map((slot) => {
-    const info = asking("C_GetTokenInfo", () => cryptoki.C_GetTokenInfo(slot));
+  const slots = asking("C_GetSlotList", () => cryptoki.C_GetSlotList(true));
+  return slots.flatMap((slot) => {
+    const info = findTokenInfo(cryptoki, slot);
+    if (info === undefined) return [];
     return {
       slot,
       slotId: slot.readUIntLE(0, 6),
@@ -56,6 +58,15 @@ export function listTokens(cryptoki: Cryptoki): TokenFacts[] {
       isInitialised: (info.flags & ck.CKF_TOKEN_INITIALIZED) !== 0,
     };
   });
+}
+
+function findTokenInfo(cryptoki: Cryptoki, slot: Handle): ReturnType<Cryptoki["C_GetTokenInfo"]> | undefined {
+  try {
+    return cryptoki.C_GetTokenInfo(slot);
+  } catch (error) {
+    if (resultName(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function matches(token: TokenFacts, selector: TokenSelector): boolean {

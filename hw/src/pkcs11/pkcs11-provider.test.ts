@@ -294,6 +294,19 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
       same.mockRestore();
     });
 
+    it("passes over a slot whose card the module does not know", async () => {
+      const stranger = hsm.createToken();
+      const { slot } = requireToken(cryptoki, { token: stranger.tokenLabel });
+      const info = cryptoki.C_GetTokenInfo;
+      const unknown = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((at) => {
+        if (at.equals(slot)) throw new Error("CKR_TOKEN_NOT_RECOGNIZED");
+        return info.call(cryptoki, at);
+      });
+      await (await open()).close();
+      await expect(open(stranger)).rejects.toMatchObject({ code: "key-store-unavailable" });
+      unknown.mockRestore();
+    });
+
     it("says which tokens are there when the one asked for is not", async () => {
       const absent = { ...token, tokenLabel: "absent" };
       await expect(open(absent)).rejects.toMatchObject({
