@@ -1,0 +1,93 @@
+import type { Transaction } from "../../controller/src/store-port.ts";
+import {
+  aCertificate,
+  aClaim,
+  aCrl,
+  aDevice,
+  anAck,
+  anAnswer,
+  anAuditEntry,
+  anEpoch,
+  anIntent,
+  anOperator,
+  aRevocation,
+  aShard,
+  hex64,
+} from "./store-records.ts";
+
+/** Puts one row into every table. */
+export async function fillEveryTable(tx: Transaction): Promise<void> {
+  await tx.devices.put(aDevice());
+  await tx.identifiers.add({ kind: "spki", value: "ab", device: "edge-1" });
+  await tx.claims.put(aClaim());
+  await tx.certificates.put(aCertificate(1));
+  await tx.intents.put(anIntent());
+  await tx.shards.put(aShard());
+  await tx.revocations.put(aRevocation());
+  await tx.epochs.put(anEpoch());
+  await tx.crls.put(aCrl());
+  await tx.acks.put(anAck());
+  await tx.answers.put(anAnswer());
+  await tx.sequences.put({ device: "edge-1", generation: 1, stream: "mqtt", counter: 17 });
+  await tx.reports.put({ device: "edge-1", receivedAt: 8, report: '{"a":1}' });
+  await tx.outbox.enqueue({ topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true });
+  await tx.operators.put(anOperator());
+  await tx.audit.append(anAuditEntry());
+  await tx.settings.put("colour", "red");
+}
+
+/** What {@link fillEveryTable} put, by every way to find it. */
+export async function readEveryTable(tx: Transaction) {
+  return {
+    device: await tx.devices.find("edge-1"),
+    holders: await tx.identifiers.devicesOf("spki", "ab"),
+    identifiers: await tx.identifiers.listOf("edge-1"),
+    claim: await tx.claims.find("claim001"),
+    certificate: await tx.certificates.findBySerial("issuer-1", aCertificate(1).serial),
+    certificates: await tx.certificates.listOf("edge-1"),
+    intent: await tx.intents.find(hex64(1)),
+    intents: await tx.intents.listOpen(),
+    shard: await tx.shards.find("issuer-1", 1),
+    shards: await tx.shards.listOf("issuer-1"),
+    revocation: await tx.revocations.find("issuer-1", "01ab"),
+    epoch: await tx.epochs.find("issuer-1", 1),
+    crl: await tx.crls.latest("issuer-1", 1),
+    ack: await tx.acks.find("edge-1", "issuer-1"),
+    answer: await tx.answers.find("edge-1", "0".repeat(32)),
+    sequence: await tx.sequences.find("edge-1", 1, "mqtt"),
+    report: await tx.reports.find("edge-1"),
+    outbox: await tx.outbox.list(9),
+    operator: await tx.operators.find("alice"),
+    operatorOf: await tx.operators.findByCertificate(hex64(6)),
+    audit: await tx.audit.last(),
+    ages: await tx.ages.list(),
+    setting: await tx.settings.find("colour"),
+  };
+}
+
+/** What {@link readEveryTable} gives after {@link fillEveryTable}. */
+export const everyTableFilled: Awaited<ReturnType<typeof readEveryTable>> = {
+  device: aDevice(),
+  holders: ["edge-1"],
+  identifiers: [{ kind: "spki", value: "ab", device: "edge-1" }],
+  claim: aClaim(),
+  certificate: aCertificate(1),
+  certificates: [aCertificate(1)],
+  intent: anIntent(),
+  intents: [anIntent()],
+  shard: aShard(),
+  shards: [aShard()],
+  revocation: aRevocation(),
+  epoch: anEpoch(),
+  crl: aCrl(),
+  ack: anAck(),
+  answer: anAnswer(),
+  sequence: { device: "edge-1", generation: 1, stream: "mqtt", counter: 17 },
+  report: { device: "edge-1", receivedAt: 8, report: '{"a":1}' },
+  outbox: [{ id: 1, topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true }],
+  operator: anOperator(),
+  operatorOf: anOperator(),
+  audit: anAuditEntry(),
+  ages: [{ hour: 1, site: "plant-1", profile: "device", issuer: "issuer-1", count: 1 }],
+  setting: "red",
+};
