@@ -14,6 +14,8 @@ export async function filteredPage<Row, View>(
     readonly keyOf: (row: Row) => string;
     readonly view: (tx: Transaction, row: Row) => Promise<View>;
     readonly facts: (view: View) => FilterFacts;
+    /** A condition that is no filter of the caller's; everything is kept without it. */
+    readonly keep?: (view: View) => boolean;
   },
 ): Promise<PageOf<View>> {
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter);
@@ -28,6 +30,7 @@ export async function filteredPage<Row, View>(
     for (const { key, view } of rows) {
       if (items.length === limit) return { items, next: after };
       after = key;
+      if (listing.keep?.(view) === false) continue;
       if (filter === undefined || matchesFilter(filter, listing.facts(view))) items.push(view);
     }
     looked += rows.length;

@@ -26,22 +26,11 @@ export function operatorView({ name, role, certificateSha256, notAfter, disabled
   return { name, role, certificateSha256, notAfter, disabledAt };
 }
 
-/** A CRL as people see it; its dates are those of its epoch. */
-export function crlView(
-  record: CrlRecord,
-  epoch: Pick<EpochRecord, "thisUpdate"> & { readonly nextUpdate: number },
-): CrlView {
-  const { issuer, shard, entryCount, sha256, der } = record;
-  return {
-    issuer,
-    shard,
-    epoch: record.epoch,
-    thisUpdate: epoch.thisUpdate,
-    nextUpdate: epoch.nextUpdate,
-    entryCount,
-    bytes: der.length,
-    sha256,
-  };
+/** A CRL as people see it, with the dates of its bytes; ours always have a nextUpdate. */
+export function crlView(record: CrlRecord): CrlView {
+  const { issuer, shard, epoch, entryCount, sha256, der } = record;
+  const { thisUpdate, nextUpdate = thisUpdate } = parseCrl(der);
+  return { issuer, shard, epoch, thisUpdate, nextUpdate, entryCount, bytes: der.length, sha256 };
 }
 
 /** A device with the certificate that counts and its acknowledged epochs. */

@@ -1,0 +1,281 @@
+import { type Clock, FleetError, parseCertificate, parseCrl, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import { verifyAudit } from "../audit/verify-audit.ts";
+import type { Enrolment } from "../enrolment/enrolment.ts";
+import type { Inventory } from "../inventory/inventory.ts";
+import type { Issuance } from "../issuance/issuance.ts";
+import type { CertificateAuthority } from "../ports.ts";
+import type { CertificateRecord, DeviceRecord } from "../records.ts";
+import type { Revocation } from "../revocation/revocation.ts";
+import type { Store, Transaction } from "../store-port.ts";
+import type { Expiry, Trust } from "../trust/trust.ts";
+import { certificateFacts, deviceFacts } from "./filter-facts.ts";
+import { filteredPage } from "./filtered-page.ts";
+import { fleetQuestions } from "./fleet-questions.ts";
+import type {
+  CertificateOperations,
+  ClaimOperations,
+  CrlOperations,
+  DeviceOperations,
+  Operations,
+  OperatorOperations,
+  TrustOperations,
+} from "./operations.ts";
+import { certificateView, claimView, crlView, deviceView, operatorView } from "./views.ts";
+
+/** The duties that people command and question. */
+export interface CommandedDuties {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly authority: CertificateAuthority;
+  readonly enrolment: Enrolment;
+  readonly inventory: Inventory;
+  readonly issuance: Issuance;
+  readonly revocation: Revocation;
+  readonly trust: Trust;
+  /** What of the controller expires, beside what the trust bundle holds. */
+  readonly ownExpiries: () => Promise<readonly Expiry[]>;
+}
+
+/** Everything a person can ask of a controller, carried out by its duties. Rights are judged before, in run-route.ts. */
+export function operationsOf(duties: CommandedDuties): Operations {
+  const { store, clock, authority, inventory, trust } = duties;
+  return {
+    claims: claimOperations(duties),
+    devices: deviceOperations(duties),
+    certificates: certificateOperations(duties),
+    fleet: fleetQuestions({
+      store,
+      clock,
+      issuers: [authority.id],
+      connected: {
+        isConnected: (device) => inventory.connected().has(device),
+        count: () => inventory.connected().size,
+      },
+      expiries: async () => [...trust.expiries(), ...(await duties.ownExpiries())],
+    }),
+    revocations: {
+      plan: async ({ name }, selection) => planView(await duties.revocation.plan(name, selection)),
+      async revoke({ name }, selection) {
+        const { plan, ...outcome } = await duties.revocation.revoke(name, selection);
+        return { ...outcome, plan: planView(plan) };
+      },
+      status: (_actor, epoch) => duties.revocation.propagation(epoch),
+    },
+    crls: crlOperations(duties),
+    audit: {
+      list: (_actor, { from = 1, limit = 1000 }) => store.transaction((tx) => tx.audit.list(from, limit)),
+      async verify() {
+        const { ok, entries, firstBad } = await verifyAudit(store);
+        return { ok, entries, firstBad };
+      },
+    },
+    trust: trustOperations(trust),
+    operators: operatorOperations(duties),
+  };
+}
+
+function claimOperations({ enrolment, store }: CommandedDuties): ClaimOperations {
+  return {
+    async create({ name }, request) {
+      const { claim, claimString } = await enrolment.createClaim(name, request);
+      return { claim: claimView(claim), claimString };
+    },
+    list: (_actor, request) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.claims.list(page),
+        keyOf: ({ id }) => id,
+        view: async (_tx, claim) => claimView(claim),
+        facts: ({ id, profile, uses, attributes }) => ({ id, profile, uses, site: attributes.site }),
+      }),
+    revoke: async ({ name }, id) => claimView(await enrolment.revokeClaim(name, id)),
+  };
+}
+
+function deviceOperations(duties: CommandedDuties): DeviceOperations {
+  const { store, clock, inventory, revocation, authority } = duties;
+  const context = { issuers: [authority.id], isConnected: (device: string) => inventory.connected().has(device) };
+  const view = (record: DeviceRecord) => store.transaction((tx) => deviceView(tx, record, context));
+  return {
+    list: (_actor, request) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.devices.list(page),
+        keyOf: ({ id }) => id,
+        view: (tx, record) => deviceView(tx, record, context),
+        facts: (device) => deviceFacts(device, clock.now()),
+      }),
+    show: (_actor, id) =>
+      store.transaction(async (tx) => {
+        const record = await requireDevice(tx, id);
+        const certificates = (await tx.certificates.listOf(id)).map(certificateView);
+        const report = await tx.reports.find(id);
+        return { ...(await deviceView(tx, record, context)), certificates, report: report?.report };
+      }),
+    set: async ({ name }, id, attributes) => view(await inventory.setAttributes(name, id, attributes)),
+    suspend: async ({ name }, id, reason) => view(await inventory.suspend(name, id, reason)),
+    reinstate: async ({ name }, id) => view(await inventory.reinstate(name, id)),
+    async retire({ name }, id) {
+      await revocation.retire(name, id);
+      return view(await store.transaction((tx) => requireDevice(tx, id)));
+    },
+    renew: async ({ name }, ids, window) => ({ requested: await inventory.requestRenewal(name, ids, window) }),
+  };
+}
+
+function certificateOperations({ store, clock, authority }: CommandedDuties): CertificateOperations {
+  return {
+    list: (_actor, { notProven, ...request }) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.certificates.list(page),
+        keyOf: ({ sha256 }) => sha256,
+        view: async (_tx, record) => certificateView(record),
+        facts: (certificate) => certificateFacts(certificate, clock.now()),
+        keep: ({ state }) => notProven !== true || state === "issued",
+      }),
+    show: (_actor, id) =>
+      store.transaction(async (tx) => {
+        const wanted = id.toLowerCase();
+        const found: CertificateRecord | undefined =
+          (await tx.certificates.find(wanted)) ?? (await tx.certificates.findBySerial(authority.id, wanted));
+        if (found === undefined) {
+          throw new FleetError("not-found", `there is no certificate ${id}`, { hint: "fleetcert cert list" });
+        }
+        return { ...certificateView(found), pem: pemEncode("CERTIFICATE", found.der) };
+      }),
+  };
+}
+
+function crlOperations({ store, authority }: CommandedDuties): CrlOperations {
+  return {
+    list: () =>
+      store.transaction(async (tx) => {
+        const shards = await tx.shards.listOf(authority.id);
+        const lists = await Promise.all(shards.map(({ shard }) => tx.crls.latest(authority.id, shard)));
+        return lists.filter((one) => one !== undefined).map(crlView);
+      }),
+    show: (_actor, issuer, shard) =>
+      store.transaction(async (tx) => {
+        const found = await tx.crls.latest(issuer, shard);
+        if (found === undefined)
+          throw new FleetError("not-found", `there is no CRL of shard ${shard}`, { hint: "fleetcert crl show" });
+        return { ...crlView(found), der: found.der };
+      }),
+    diff: (_actor, from, to) =>
+      store.transaction(async (tx) => {
+        const [before, after] = [await serialsAt(tx, authority.id, from), await serialsAt(tx, authority.id, to)];
+        return { added: [...after.difference(before)], removed: [...before.difference(after)] };
+      }),
+  };
+}
+
+/** The serials on an epoch's lists: of each shard the newest list not newer than the epoch. */
+async function serialsAt(tx: Transaction, issuer: string, epoch: number): Promise<Set<string>> {
+  const serials = new Set<string>();
+  for (const { shard } of await tx.shards.listOf(issuer)) {
+    const lists = await tx.crls.listOf(issuer, shard, keptLists);
+    const found = lists.find((list) => list.epoch <= epoch);
+    if (found === undefined) continue;
+    for (const { serial } of parseCrl(found.der).entries()) serials.add(serial.hex);
+  }
+  return serials;
+}
+
+function trustOperations(trust: Trust): TrustOperations {
+  return {
+    async show() {
+      const { fleet, era, version, expires, roots, issuers, commandKeys } = trust.current();
+      return {
+        ...{ fleet, era, version, expires },
+        roots: roots
+          .map(parseCertificate)
+          .map(({ sha256, subject, notAfter }) => ({ sha256, subject: subject.text, notAfter })),
+        issuers: issuers
+          .map(parseCertificate)
+          .map(({ spki, subject, notAfter }) => ({ id: spkiSha256(spki), subject: subject.text, notAfter })),
+        commandKeys: commandKeys.map(({ keyId, use, notBefore, notAfter }) => ({ keyId, use, notBefore, notAfter })),
+      };
+    },
+    async publish({ name }, bundle) {
+      const { era, version } = await trust.publish(bundle, name);
+      return { era, version };
+    },
+  };
+}
+
+function operatorOperations({ store, clock, issuance, authority }: CommandedDuties): OperatorOperations {
+  return {
+    async create(actor, { name, role, csr: der }) {
+      const csr = parseCsr(der);
+      await store.transaction(async (tx) => {
+        if ((await tx.operators.find(name)) !== undefined) {
+          throw new FleetError("already-exists", `there is an operator ${name}`, {
+            hint: "take another name; names are never used again",
+          });
+        }
+      });
+      const certificate = await issuance.toController({
+        actor: actor.name,
+        commonName: name,
+        usage: "clientAuth",
+        hosts: [],
+        spki: csr.spki,
+        keyAlgorithm: csr.keyAlgorithm,
+        validity: operatorValidity,
+        backdate: hour,
+        profile: "operator",
+        async commit(tx, { sha256, notAfter }) {
+          const at = clock.now();
+          await tx.operators.put({
+            name,
+            role,
+            certificateSha256: sha256,
+            notAfter,
+            createdAt: at,
+            disabledAt: undefined,
+          });
+          await appendAudit(tx, {
+            ...{ at, actor: actor.name, action: "operator.created", target: name, outcome: "success" },
+            details: { role, certificate: sha256 },
+          });
+        },
+      });
+      const operator = await store.transaction((tx) => tx.operators.find(name));
+      if (operator === undefined) throw new FleetError("internal", `operator ${name} was not kept`);
+      return { operator: operatorView(operator), certificate: certificate.der, chain: [authority.certificate] };
+    },
+    list: (_actor, request) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.operators.list(page),
+        keyOf: ({ name }) => name,
+        view: async (_tx, record) => operatorView(record),
+        facts: ({ name, role }) => ({ name, role }),
+      }),
+    disable: (actor, name) =>
+      store.transaction(async (tx) => {
+        const found = await tx.operators.find(name);
+        if (found === undefined)
+          throw new FleetError("not-found", `there is no operator ${name}`, { hint: "fleetcert operator list" });
+        if (found.disabledAt !== undefined) return operatorView(found);
+        const disabled = { ...found, disabledAt: clock.now() };
+        await tx.operators.put(disabled);
+        const event = { actor: actor.name, action: "operator.disabled", target: name, outcome: "success" } as const;
+        await appendAudit(tx, { at: clock.now(), ...event });
+        return operatorView(disabled);
+      }),
+  };
+}
+
+function planView(plan: Awaited<ReturnType<Revocation["plan"]>>) {
+  return { ...plan, certificates: plan.certificates.map(certificateView) };
+}
+
+async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord> {
+  const found = await tx.devices.find(id);
+  if (found === undefined)
+    throw new FleetError("not-found", `there is no device ${id}`, { hint: "fleetcert device list" });
+  return found;
+}
+
+const hour = 3_600_000;
+const operatorValidity = 365 * 24 * hour;
+const keptLists = 1000;
