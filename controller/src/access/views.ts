@@ -1,11 +1,5 @@
-import type {
-  CertificateRecord,
-  ClaimRecord,
-  CrlRecord,
-  DeviceRecord,
-  EpochRecord,
-  OperatorRecord,
-} from "../records.ts";
+import { parseCrl } from "@fleetcert/shared";
+import type { CertificateRecord, ClaimRecord, CrlRecord, DeviceRecord, OperatorRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
 
