@@ -1,6 +1,5 @@
 import { type Clock, FleetError, parseCertificate, parseCrl, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import { verifyAudit } from "../audit/verify-audit.ts";
 import type { Enrolment } from "../enrolment/enrolment.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
@@ -13,6 +12,7 @@ import { certificateFacts, deviceFacts } from "./filter-facts.ts";
 import { filteredPage } from "./filtered-page.ts";
 import { fleetQuestions } from "./fleet-questions.ts";
 import type {
+  AuditOperations,
   CertificateOperations,
   ClaimOperations,
   CrlOperations,
@@ -35,6 +35,8 @@ export interface CommandedDuties {
   readonly trust: Trust;
   /** What of the controller expires, beside what the trust bundle holds. */
   readonly ownExpiries: () => Promise<readonly Expiry[]>;
+  /** {@link AuditOperations.verify}, by audit/verify-audit.ts. */
+  readonly verifyAudit: () => ReturnType<AuditOperations["verify"]>;
 }
 
 /** Everything a person can ask of a controller, carried out by its duties. Rights are judged before, in run-route.ts. */
@@ -65,10 +67,7 @@ export function operationsOf(duties: CommandedDuties): Operations {
     crls: crlOperations(duties),
     audit: {
       list: (_actor, { from = 1, limit = 1000 }) => store.transaction((tx) => tx.audit.list(from, limit)),
-      async verify() {
-        const { ok, entries, firstBad } = await verifyAudit(store);
-        return { ok, entries, firstBad };
-      },
+      verify: duties.verifyAudit,
     },
     trust: trustOperations(trust),
     operators: operatorOperations(duties),

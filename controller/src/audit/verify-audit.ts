@@ -18,7 +18,7 @@ export interface AuditVerdict {
   readonly ok: boolean;
   /** How many entries were found good, from the first. */
   readonly entries: number;
-  readonly firstBad?: { readonly sequence: number; readonly why: AuditFault };
+  readonly firstBad: { readonly sequence: number; readonly why: AuditFault } | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function verifyAudit(
   }
   const farthest = Math.max(0, ...seen.keys());
   if (farthest > previous.sequence) return bad(previous.sequence, previous.sequence + 1, "truncated");
-  return { ok: true, entries: previous.sequence };
+  return { ok: true, entries: previous.sequence, firstBad: undefined };
 }
 
 function faultOf(entry: AuditRecord, previous: { readonly sequence: number; readonly hash: string }) {
