@@ -12,14 +12,13 @@ export interface TestCounts {
 export function countTests(modules: Iterable<TestModule>, unhandledErrors: number): TestCounts {
   const counts = { passed: 0, failed: unhandledErrors, skipped: 0 };
   for (const module of modules) {
-    let failedTests = 0;
+    const before = counts.failed;
     for (const test of module.children.allTests()) {
       const { state } = test.result();
       // A test that never came to its end proved nothing.
       counts[state === "pending" ? "failed" : state] += 1;
-      if (state === "failed") failedTests += 1;
     }
-    if (module.state() === "failed" && failedTests === 0) counts.failed += 1;
+    if (module.state() === "failed" && counts.failed === before) counts.failed += 1;
   }
   return counts;
 }
