@@ -1,26 +1,20 @@
 import type { DesiredState } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
-import { Connection, type ConnectionStatus } from "../connection/connection.ts";
+import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
 import type { Incoming } from "../ports.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
-import type { RenewalWindow, SlotState } from "../renewal/slot-state.ts";
+import type { RenewalWindow } from "../renewal/slot-state.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import type { AgentParts } from "./agent-parts.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
-
-/** What an agent tells whoever runs it. */
-export interface AgentStatus {
-  readonly device: string;
-  readonly connection: ConnectionStatus;
-  readonly slot: SlotState;
-}
+import { type StatusView, statusView } from "./status-view.ts";
 
 /** An agent at work. */
 export interface RunningAgent {
-  status(): AgentStatus;
+  status(): StatusView;
   /** Asks for a new generation now. Throws `conflict` while one is under way. */
   renew(): void;
   /** Ends sessions and loops, in order; idempotent. */
@@ -30,7 +24,7 @@ export interface RunningAgent {
 }
 
 /** Opens what is durable and sets an agent to work. Rejects when its state cannot be read. */
-export async function assembleAgent(parts: AgentParts, changed: (status: AgentStatus) => void): Promise<RunningAgent> {
+export async function assembleAgent(parts: AgentParts, changed: (status: StatusView) => void): Promise<RunningAgent> {
   const { identity, store, surroundings, keys } = parts;
   const { log, clock } = surroundings;
   const stop = new AbortController();
@@ -59,7 +53,16 @@ export async function assembleAgent(parts: AgentParts, changed: (status: AgentSt
     },
     parts.settings.connection,
   );
-  const status = (): AgentStatus => ({ device: identity.device, connection: connection.status, slot: runner.state });
+  const status = (): StatusView =>
+    statusView({
+      identity,
+      controller: parts.controller,
+      connection: connection.status,
+      slots: { [identitySlot]: runner.state },
+      protection: keys.info.protection,
+      time: { ...time.estimate(), floor: time.floor() },
+      trust: trust.current(),
+    });
   const runner = await RenewalRunner.open({
     tools: {
       device: identity.device,

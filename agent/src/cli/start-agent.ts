@@ -12,15 +12,16 @@ import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
 import { type AgentConfig, durationOf } from "../config.ts";
 import type { Surroundings } from "../ports.ts";
 import type { AgentParts } from "./agent-parts.ts";
-import { type AgentStatus, assembleAgent, type RunningAgent } from "./assemble-agent.ts";
+import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 import { settleIdentity } from "./identity-record.ts";
+import type { StatusView } from "./status-view.ts";
 
 /** What a program that runs agents may put in place of the machine's own. */
 export interface AgentSurroundings extends Partial<Surroundings> {
   /** Shared by agents of one process; stays open when an agent stops. */
   readonly keys?: OpenKeyProvider;
   /** Told after every durable change of the slot; must not throw. */
-  readonly changed?: (status: AgentStatus) => void;
+  readonly changed?: (status: StatusView) => void;
 }
 
 /**

@@ -1,0 +1,39 @@
+import { exitCodes, FleetError } from "@fleetcert/shared";
+import { Command, CommanderError } from "commander";
+import { addGlobalOptions, type CliContext } from "./context.ts";
+import { registerEnrol } from "./enrol.ts";
+import { errorText, exitCodeOf } from "./output/error-text.ts";
+import { registerRun } from "./run.ts";
+import { registerRenew, registerStatus } from "./status.ts";
+
+/** Runs `fleetcert-agent` with arguments; resolves with the exit code. stdout carries data, stderr the rest. */
+export async function runProgram(args: readonly string[], context: CliContext): Promise<number> {
+  const program = buildProgram(context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const { json, output, verbose } = program.opts<{ json?: boolean; output?: string; verbose?: boolean }>();
+    const isJson = json === true || output === "json";
+    context.stderr(errorText(error, { json: isJson, verbose: verbose === true }));
+    if (error instanceof FleetError && error.code === "usage" && !isJson) context.stderr("see: fleetcert-agent help\n");
+    return exitCodeOf(error);
+  }
+}
+
+function buildProgram(context: CliContext): Command {
+  const program = addGlobalOptions(new Command("fleetcert-agent"))
+    .description("the certificate of this device: enrolled, rotated on time, aware of what is revoked")
+    .exitOverride()
+    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .showSuggestionAfterError();
+  registerEnrol(program, context);
+  registerRun(program, context);
+  registerStatus(program, context);
+  registerRenew(program, context);
+  for (const command of program.commands) {
+    command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
+  }
+  return program;
+}

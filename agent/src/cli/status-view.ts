@@ -1,0 +1,87 @@
+import type { TrustBundle } from "@fleetcert/proto";
+import { type Duration, type Instant, type Protection, parseCertificate } from "@fleetcert/shared";
+import type { ConnectionStatus } from "../connection/connection.ts";
+import type { TimeEstimate } from "../ports.ts";
+import { generationUnderWay, type SlotState } from "../renewal/slot-state.ts";
+import type { AgentIdentity, ControllerAddress } from "./agent-parts.ts";
+
+/** What `status` shows, running or not; instants in milliseconds. */
+export interface StatusView {
+  readonly isRunning: boolean;
+  readonly device: string;
+  readonly fleet: string;
+  readonly controller: string;
+  readonly connection: ConnectionStatus | undefined;
+  readonly slots: readonly SlotView[];
+  readonly protection: Protection | undefined;
+  readonly time: TimeEstimate & { readonly floor: Instant };
+  readonly trust: { readonly era: number; readonly version: number; readonly expires: Instant } | undefined;
+}
+
+export interface SlotView {
+  readonly slot: string;
+  readonly journal: string;
+  /** The generation the journal works on. */
+  readonly generation: number;
+  readonly certificate: CertificateView | undefined;
+  /** When the next generation is due; undefined while none is planned. */
+  readonly renewAt: Instant | undefined;
+  readonly attempts: number;
+  readonly lastError: string;
+  readonly lastReason: string;
+}
+
+export interface CertificateView {
+  readonly generation: number;
+  readonly serial: string;
+  readonly sha256: string;
+  readonly notBefore: Instant;
+  readonly notAfter: Instant;
+  readonly age: Duration;
+  /** RFC 7512 URI or `software:…`. */
+  readonly key: string;
+}
+
+/** Puts a status together from what a running agent or its files know. */
+export function statusView(parts: {
+  readonly identity: AgentIdentity;
+  readonly controller: ControllerAddress;
+  readonly connection: ConnectionStatus | undefined;
+  readonly slots: Readonly<Record<string, SlotState>>;
+  readonly protection: Protection | undefined;
+  readonly time: TimeEstimate & { readonly floor: Instant };
+  readonly trust: TrustBundle | undefined;
+}): StatusView {
+  const { identity, controller, connection, protection, time, trust } = parts;
+  return {
+    isRunning: connection !== undefined,
+    device: identity.device,
+    fleet: identity.fleet,
+    controller: `${controller.host}:${controller.port}`,
+    connection,
+    slots: Object.entries(parts.slots).map(([slot, state]) => slotView(slot, state, time.at)),
+    protection,
+    time,
+    trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
+  };
+}
+
+function slotView(slot: string, state: SlotState, now: Instant): SlotView {
+  const { journal, current, plan, attempts, lastError, lastReason } = state;
+  return {
+    slot,
+    journal: journal.at,
+    generation: generationUnderWay(state),
+    certificate: current && certificateView(current, now),
+    renewAt: plan?.at,
+    attempts,
+    lastError,
+    lastReason,
+  };
+}
+
+function certificateView(current: NonNullable<SlotState["current"]>, now: Instant): CertificateView {
+  const { serial, sha256, notBefore, notAfter } = parseCertificate(current.certificate);
+  const { generation, key } = current;
+  return { generation, serial: serial.hex, sha256, notBefore, notAfter, age: now - notBefore, key: key.ref };
+}

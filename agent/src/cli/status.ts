@@ -1,0 +1,82 @@
+import { resolve } from "node:path";
+import { FleetError } from "@fleetcert/shared";
+import type { Command } from "commander";
+import { askLocalSocket } from "../adapters/local-socket.ts";
+import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { fromNow, renderOne, span, when } from "./output/render.ts";
+import { socketPath } from "./run.ts";
+import type { CertificateView, SlotView, StatusView } from "./status-view.ts";
+import { storedStatus } from "./stored-state.ts";
+
+/** `status`: of the running agent, or of what its files hold. */
+export function registerStatus(program: Command, context: CliContext): void {
+  program
+    .command("status")
+    .description("who this device is, its credential, connection and what is under way")
+    .action(async (_options: object, command: Command) => {
+      const status = await readStatus(resolve(dataOf(command, context)), context);
+      context.stdout(renderOne(status, rowsOf(status), formatOf(command)));
+    });
+}
+
+/** `renew`: asks the running agent for a new generation. */
+export function registerRenew(program: Command, context: CliContext): void {
+  program
+    .command("renew")
+    .description("have the running agent rotate its credential now")
+    .action(async (_options: object, command: Command) => {
+      const data = resolve(dataOf(command, context));
+      const answer = await askLocalSocket(socketPath(data), "POST", "/v1/renew");
+      if (answer === undefined) {
+        throw new FleetError("offline", `no agent is running on ${data}`, {
+          hint: `fleetcert-agent run --data ${data}`,
+        });
+      }
+      context.stdout(renderOne(answer, [["renewal", "begun; see fleetcert-agent status"]], formatOf(command)));
+    });
+}
+
+async function readStatus(data: string, { env, clock }: CliContext): Promise<StatusView> {
+  const answer = await askLocalSocket(socketPath(data), "GET", "/v1/status");
+  return answer === undefined ? storedStatus(data, env, clock) : (answer as StatusView);
+}
+
+function rowsOf(status: StatusView): [string, string][] {
+  const { device, fleet, controller, connection, time, trust, slots } = status;
+  const running =
+    connection === undefined ? "not running" : `running, ${connection.state}${because(connection.lastError)}`;
+  return [
+    ["device", `${device} in fleet ${fleet}`],
+    ["agent", running],
+    ["controller", controller],
+    ...slots.flatMap((slot) => slotRows(slot, time.at)),
+    ["protection", status.protection ?? "-"],
+    ["time", `${when(time.at)}, ${time.status}`],
+    [
+      "trust",
+      trust === undefined ? "none yet" : `era ${trust.era} version ${trust.version}, until ${when(trust.expires)}`,
+    ],
+  ];
+}
+
+function slotRows(slot: SlotView, now: number): [string, string][] {
+  const { journal, generation, lastError, lastReason, attempts, certificate, renewAt } = slot;
+  const trouble = lastError === "" ? "" : `, failed ${attempts}×: ${lastReason} (${lastError})`;
+  return [
+    [slot.slot, `${journal === "idle" ? "settled" : `${journal} generation ${generation}`}${trouble}`],
+    ...(certificate === undefined ? [] : certificateRows(certificate, now)),
+    ["renewal", renewAt === undefined ? "not planned" : `planned for ${when(renewAt)} (${fromNow(renewAt, now)})`],
+  ];
+}
+
+function certificateRows({ generation, serial, notAfter, age, key }: CertificateView, now: number): [string, string][] {
+  return [
+    ["certificate", `generation ${generation}, serial ${serial}, ${span(age)} old`],
+    ["valid", `until ${when(notAfter)} (${fromNow(notAfter, now)})`],
+    ["key", key],
+  ];
+}
+
+function because(code: string): string {
+  return code === "" ? "" : ` after ${code}`;
+}

@@ -1,0 +1,73 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, FleetError } from "@fleetcert/shared";
+import { openLevelStore } from "../adapters/store/level-store.ts";
+import type { StateStore } from "../ports.ts";
+import { slotKey } from "../renewal/runner.ts";
+import { emptySlot, type SlotState } from "../renewal/slot-state.ts";
+import { decodeSlotState } from "../renewal/slot-state-codec.ts";
+import { openTimeKeeper } from "../time/time-keeper.ts";
+import { openTrustKeeper } from "../trust/trust-keeper.ts";
+import { readTwin } from "../twin/twin-record.ts";
+import type { AgentIdentity } from "./agent-parts.ts";
+import { identitySlot } from "./credential-actions.ts";
+import { readIdentity } from "./identity-record.ts";
+import { loadConfig } from "./load-config.ts";
+import { type StatusView, statusView } from "./status-view.ts";
+
+/** What an agent that is not running would say of itself. Throws `not-found` before the first enrolment. */
+export function storedStatus(
+  data: string,
+  env: Readonly<Record<string, string | undefined>>,
+  clock: Clock,
+): Promise<StatusView> {
+  return withStoredState(data, async (store, identity) => {
+    const { controller } = await loadConfig(data, env);
+    const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log: silent });
+    const trust = await openTrustKeeper({ state: store, pin: identity, time, log: silent });
+    return statusView({
+      identity,
+      controller,
+      connection: undefined,
+      slots: { [identitySlot]: await readSlot(store) },
+      protection: undefined,
+      time: { ...time.estimate(), floor: time.floor() },
+      trust: trust.current(),
+    });
+  });
+}
+
+/** Opens the state of an agent that is not running for as long as `use` takes. Throws `not-found`, `conflict`. */
+export async function withStoredState<T>(
+  data: string,
+  use: (store: StateStore, identity: AgentIdentity) => Promise<T>,
+): Promise<T> {
+  const directory = join(data, "state");
+  try {
+    await access(directory);
+  } catch (cause) {
+    throw notEnrolled(data, cause);
+  }
+  const store = await openLevelStore(directory);
+  try {
+    const identity = await readIdentity(store);
+    if (identity === undefined) throw notEnrolled(data);
+    return await use(store, identity);
+  } finally {
+    await store.close();
+  }
+}
+
+async function readSlot(store: StateStore): Promise<SlotState> {
+  const bytes = await readTwin(store, slotKey(identitySlot));
+  return bytes === undefined ? emptySlot : decodeSlotState(bytes);
+}
+
+function notEnrolled(data: string, cause?: unknown): FleetError {
+  return new FleetError("not-found", `no device has enrolled in ${data}`, {
+    cause,
+    hint: "fleetcert-agent enrol --controller HOST --claim-file FILE, or name the right directory with --data",
+  });
+}
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
