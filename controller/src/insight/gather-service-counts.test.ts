@@ -51,16 +51,25 @@ describe("service counts", () => {
       await tx.certificates.put(aCertificate(3, { generation: 2, state: "abandoned" }));
       await tx.certificates.put(aCertificate(4, { generation: 2, issuedAt: now - 90_000_000 }));
       await tx.certificates.put(aCertificate(5, { generation: 3, issuedAt: now - 1_000 }));
-      await tx.audit.append(entry(1, "renewal.requested", "operator:alice"));
     });
     expect(counts.renewals).toEqual({ good: 1, all: 3 });
-    expect(counts.automatedRotations).toEqual({ good: 0, all: 1 });
+  });
+
+  it("take a rotation for automated unless the device had to be enrolled anew", async () => {
+    const counts = await countsOf(async (tx) => {
+      for (const number of [1, 2, 3]) {
+        await tx.certificates.put(aCertificate(number, { generation: 2, provenAt: 5, state: "proven" }));
+        await tx.audit.append(entry(number, "device.enrolled", "edge-1"));
+      }
+      await tx.audit.append(entry(4, "device.enrolled", "edge-2"));
+    });
+    expect(counts.automatedRotations).toEqual({ good: 1, all: 3 });
   });
 
   it("find intents that nobody closed, once they are older than a minute", async () => {
     const counts = await countsOf(async (tx) => {
       for (const sequence of [1, 2, 3, 4])
-        await tx.audit.append(entry(sequence, "certificate.intent", "controller", "intent"));
+        await tx.audit.append(entry(sequence, "certificate.intent", "edge-1", "intent"));
       await tx.intents.put(anIntent({ tbsSha256: "a", openedAt: now - 60_001 }));
       await tx.intents.put(anIntent({ tbsSha256: "b", openedAt: now - 5 }));
       await tx.intents.put(anIntent({ tbsSha256: "c", state: "aborted" }));
@@ -104,7 +113,7 @@ describe("service counts", () => {
   });
 });
 
-function entry(sequence: number, action: string, actor: string, outcome: "intent" | "success" = "success") {
+function entry(sequence: number, action: string, target: string, outcome: "intent" | "success" = "success") {
   const hash = "0".repeat(64);
-  return { sequence, at: 0, actor, action, target: "edge-1", outcome, details: "{}", previousHash: hash, hash };
+  return { sequence, at: 0, actor: "controller", action, target, outcome, details: "{}", previousHash: hash, hash };
 }

@@ -9,7 +9,7 @@ import type { ServiceCounts, Share } from "./service-levels.ts";
  *
  * - valid devices: active ones that have an identity certificate valid now, of all active ones
  * - renewals: certificates of generation 2 and later that were proven, of those proven, given up, or unproven for a day
- * - automated rotations: proven renewals that no person had asked for
+ * - automated rotations: proven renewals without a person's hand at the device, that is without enrolling it anew
  * - closed intents: of all audited ones; those opened within the last minute are still at work and left out
  * - propagation: from an epoch's publication until the controller had the word of a device that is always online; devices
  *   that have not applied an epoch older than five minutes count as unacknowledged
@@ -28,8 +28,8 @@ export async function gatherServiceCounts(
     validDevices: devices.valid,
     renewals: certificates.renewals,
     automatedRotations: {
-      good: Math.max(0, certificates.renewals.good - audit.askedFor),
-      all: certificates.renewals.good,
+      good: Math.max(0, certificates.renewals.good - audit.enrolledAgain),
+      all: Math.max(certificates.renewals.good, audit.enrolledAgain),
     },
     closedIntents: audit.closedIntents,
     ...propagation,
@@ -62,16 +62,22 @@ async function tallyDevices(store: Store, holders: ReadonlySet<string>) {
   return { valid, online };
 }
 
-async function tallyAudit(store: Store, now: Instant): Promise<{ closedIntents: Share; askedFor: number }> {
+async function tallyAudit(store: Store, now: Instant): Promise<{ closedIntents: Share; enrolledAgain: number }> {
   const open = await store.transaction((tx) => tx.intents.listOpen());
   const atWork = open.filter(({ openedAt }) => now - openedAt < minute).length;
   let intents = 0;
-  let askedFor = 0;
-  for await (const { outcome, action, actor } of everyAuditEntry(store)) {
+  let enrolments = 0;
+  const enrolled = new Set<string>();
+  for await (const { outcome, action, target } of everyAuditEntry(store)) {
     if (outcome === "intent") intents += 1;
-    if (action === "renewal.requested" && actor !== "controller" && outcome === "success") askedFor += 1;
+    if (action !== "device.enrolled" || outcome !== "success") continue;
+    enrolments += 1;
+    enrolled.add(target);
   }
-  return { closedIntents: { good: Math.max(0, intents - open.length), all: Math.max(0, intents - atWork) }, askedFor };
+  return {
+    closedIntents: { good: Math.max(0, intents - open.length), all: Math.max(0, intents - atWork) },
+    enrolledAgain: enrolments - enrolled.size,
+  };
 }
 
 async function tallyPropagation(
