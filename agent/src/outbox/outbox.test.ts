@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { KeptLog } from "../../../test/support/agent-surroundings.ts";
 import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
 import { anAck, anEvent, aReport } from "../../../test/support/outbox-bodies.ts";
-import type { OutboxBody } from "./make-room.ts";
+import type { OutboxBody, OutboxEntry } from "./make-room.ts";
 import { Outbox, outboxTypes } from "./outbox.ts";
 
 const nothing: ReadonlySet<string> = new Set();
@@ -23,7 +23,7 @@ describe("the outbox", () => {
     const outbox = await open(state);
     await outbox.enqueue(anEvent("a"));
     const entry = outbox.take("event", nothing);
-    outbox.putBack(entry as NonNullable<typeof entry>);
+    outbox.putBack(entry as OutboxEntry);
     expect((await open(state.restart())).take("event", nothing)?.body).toEqual(anEvent("a"));
   });
 
@@ -32,8 +32,18 @@ describe("the outbox", () => {
     await outbox.enqueue(anEvent("a"));
     const sent = outbox.take("event", nothing);
     await outbox.enqueue(anEvent("a"));
-    await outbox.received(sent as NonNullable<typeof sent>);
+    await outbox.received(sent as OutboxEntry);
     expect(outbox.take("event", nothing)?.body).toEqual(anEvent("a"));
+  });
+
+  it("does not lose a count that was added after the message was given up and before its answer came", async () => {
+    const outbox = await open(new CrashingStateStore());
+    await outbox.enqueue(anEvent("a"));
+    const sent = outbox.take("event", nothing) as OutboxEntry;
+    outbox.putBack(sent);
+    await outbox.enqueue(anEvent("a"));
+    await outbox.received(sent);
+    expect(outbox.take("event", nothing)?.body).toEqual(anEvent("a", { count: "2" }));
   });
 
   it("keeps the newer report when the one being sent was replaced and then received", async () => {
@@ -41,7 +51,7 @@ describe("the outbox", () => {
     await outbox.enqueue(aReport(1));
     const sent = outbox.take("report", nothing);
     await outbox.enqueue(aReport(2));
-    await outbox.received(sent as NonNullable<typeof sent>);
+    await outbox.received(sent as OutboxEntry);
     expect(outbox.take("report", nothing)?.body).toEqual(aReport(2));
   });
 
