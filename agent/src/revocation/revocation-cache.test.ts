@@ -1,7 +1,7 @@
 import type { Topic } from "@fleetcert/proto";
 import { Serial } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { type CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
 import { aCommandKey, testNow } from "../../../test/support/fleet-trust.ts";
 import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
