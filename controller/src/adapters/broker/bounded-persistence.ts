@@ -1,0 +1,85 @@
+import { Readable } from "node:stream";
+import type { BrokerLimits } from "./broker-limits.ts";
+import type { QueuedMessage } from "./client-queue.ts";
+import { KeptSessions } from "./kept-sessions.ts";
+import { RetainedMessages } from "./retained-messages.ts";
+
+/**
+ * Aedes' persistence in memory with a bound on everything. The one aedes brings scans every retained topic at each
+ * SUBSCRIBE, keeps subscriptions that were refused, and queues without limit. QoS 2 and wills never get this far.
+ */
+export class BoundedPersistence {
+  readonly #retained: RetainedMessages;
+  readonly #kept: KeptSessions;
+  readonly #maySubscribe: (clientId: string, filter: string) => boolean;
+
+  constructor(limits: BrokerLimits, maySubscribe: (clientId: string, filter: string) => boolean) {
+    this.#retained = new RetainedMessages(limits.retainedBytes);
+    this.#kept = new KeptSessions(limits);
+    this.#maySubscribe = maySubscribe;
+  }
+
+  async setup(): Promise<void> {}
+
+  async storeRetained(message: QueuedMessage): Promise<void> {
+    this.#retained.store({ ...message });
+  }
+
+  createRetainedStreamCombi(filters: readonly string[]): Readable {
+    const found = new Set(filters.flatMap((filter) => this.#retained.under(filter)));
+    return Readable.from(found);
+  }
+
+  async addSubscriptions({ id }: Named, subscriptions: readonly { topic: string; qos: number }[]): Promise<void> {
+    for (const { topic, qos } of subscriptions) {
+      if (this.#maySubscribe(id, topic)) this.#kept.subscribe(id, topic, qos);
+    }
+  }
+
+  async removeSubscriptions({ id }: Named, filters: readonly string[]): Promise<void> {
+    for (const filter of filters) this.#kept.unsubscribe(id, filter);
+  }
+
+  async subscriptionsByClient({ id }: Named): Promise<unknown[]> {
+    return this.#kept.subscriptionsOf(id);
+  }
+
+  async subscriptionsByTopic(topic: string): Promise<unknown[]> {
+    return this.#kept.subscribersOf(topic);
+  }
+
+  async cleanSubscriptions({ id }: Named): Promise<void> {
+    this.#kept.forget(id);
+  }
+
+  async outgoingEnqueueCombi(subscribers: readonly { clientId: string }[], message: QueuedMessage): Promise<void> {
+    for (const { clientId } of subscribers) this.#kept.enqueue(clientId, message);
+  }
+
+  async outgoingUpdate({ id }: Named, message: QueuedMessage): Promise<void> {
+    this.#kept.markSent(id, message.brokerCounter, message.messageId);
+  }
+
+  async outgoingClearMessageId({ id }: Named, message: Acknowledged): Promise<unknown> {
+    return this.#kept.settle(id, message);
+  }
+
+  outgoingStream({ id }: Named): Readable {
+    return Readable.from(this.#kept.waitingFor(id));
+  }
+
+  async delWill(): Promise<void> {}
+
+  streamWill(): Readable {
+    return Readable.from([]);
+  }
+}
+
+interface Named {
+  readonly id: string;
+}
+
+interface Acknowledged {
+  readonly messageId?: number;
+  readonly brokerCounter?: number;
+}

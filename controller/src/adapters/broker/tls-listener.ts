@@ -1,0 +1,162 @@
+import { constants } from "node:crypto";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { FleetError, isFleetError, pemEncode } from "@fleetcert/shared";
+import type { BrokerLimits } from "./broker-limits.ts";
+import type { BrokerLog } from "./broker-log.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionGate, Place } from "./connection-gate.ts";
+import { peerChain } from "./peer-chain.ts";
+
+/** The server's certificate chain in DER, its own first, and its key as PEM (also a key provider's handle). */
+export interface ServerCertificate {
+  readonly chain: readonly Uint8Array[];
+  readonly tlsKey: string;
+}
+
+/** A listening TLS port. */
+export interface TlsListener {
+  readonly endpoint: { readonly host: string; readonly port: number };
+  /** For handshakes from now on; connections stay. Throws FleetError `certificate-invalid` and changes nothing. */
+  replaceCertificate(certificate: ServerCertificate): void;
+  /** Stops listening and destroys every connection. */
+  close(): Promise<void>;
+}
+
+/** What a listener is opened with; port 0 takes a free one. */
+export interface TlsListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly certificate: ServerCertificate;
+  /** Whether a client without certificate is refused before a word of MQTT. */
+  readonly requiresCertificate: boolean;
+  readonly limits: BrokerLimits;
+  readonly gate: ConnectionGate;
+  /** Told of every connection the gate turned away. */
+  readonly crowded: (address: string) => void;
+  readonly log: BrokerLog;
+  /** Takes a connection over after its handshake, together with the duty to destroy it. */
+  readonly serve: (connection: Connection) => void;
+}
+
+/**
+ * Opens a TLS port: client certificates are asked for and their keys proved, but judged elsewhere from their raw DER;
+ * nothing is ever resumed; a handshake has a deadline whatever trickles in; connections are counted before TLS starts.
+ */
+export async function openTlsListener(options: TlsListenerOptions): Promise<TlsListener> {
+  const tls = createTlsServer({ ...contextOf(options.certificate), requestCert: true, rejectUnauthorized: false });
+  const tcp = createServer();
+  const sockets = new Set<Socket>();
+  const places = new Map<string, SecuringPlace>();
+  tcp.on("connection", (socket) => {
+    const peer = peerOf(socket);
+    const place = options.gate.enter(socket.remoteAddress ?? "");
+    if (place === undefined) {
+      options.crowded(socket.remoteAddress ?? "");
+      socket.destroy();
+      return;
+    }
+    const late = setTimeout(() => socket.destroy(), options.limits.handshakeTimeout);
+    places.set(peer, { ...place, secured: () => clearTimeout(late) });
+    sockets.add(socket);
+    socket.once("close", () => {
+      clearTimeout(late);
+      place.left();
+      places.delete(peer);
+      sockets.delete(socket);
+    });
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, probeAfterMs);
+    tls.emit("connection", socket);
+  });
+  tls.on("tlsClientError", (_error, socket) => socket.destroy());
+  tls.on("secureConnection", (socket) => {
+    // The handshake is done on a socket of its own that names the same peer.
+    const place = places.get(peerOf(socket));
+    if (place === undefined) socket.destroy();
+    else welcome(socket, place, options);
+  });
+  const endpoint = await listen(tcp, options);
+  return {
+    endpoint,
+    replaceCertificate: (certificate) => tls.setSecureContext(contextOf(certificate)),
+    async close() {
+      const stopped = new Promise<void>((resolve) => tcp.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await stopped;
+    },
+  };
+}
+
+interface SecuringPlace extends Place {
+  /** The handshake is over: its deadline no longer counts. */
+  secured(): void;
+}
+
+function welcome(socket: TLSSocket, place: SecuringPlace, options: TlsListenerOptions): void {
+  const { limits, log, requiresCertificate, serve } = options;
+  const address = socket.remoteAddress ?? "";
+  place.secured();
+  socket.on("error", () => undefined);
+  try {
+    // STACK.md trap 9: a resumed session keeps the identity of the certificate it was made with.
+    if (socket.isSessionReused()) throw new FleetError("unauthenticated", "TLS session was resumed");
+    const chain = peerChain(socket, limits);
+    if (requiresCertificate && chain.length === 0) throw new FleetError("unauthenticated", "no certificate presented");
+    serve({ stream: socket, chain, address, accepted: place.accepted });
+  } catch (error) {
+    socket.destroy();
+    const why = isFleetError(error) ? `${error.code}: ${error.message}` : String(error);
+    log.warn({ address, why }, "connection refused after the handshake");
+  }
+}
+
+function contextOf({ chain, tlsKey }: ServerCertificate): TlsOptions {
+  return {
+    cert: chain.map((der) => pemEncode("CERTIFICATE", der)).join(""),
+    key: tlsKey,
+    // None: OpenSSL's verdict on clients is never asked for, and the list of names sent to them stays empty.
+    ca: [],
+    minVersion: "TLSv1.2",
+    ciphers,
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
+}
+
+async function listen(server: Server, { host, port }: TlsListenerOptions): Promise<TlsListener["endpoint"]> {
+  const ready = Promise.withResolvers<void>();
+  server.once("error", ready.reject);
+  server.listen({ host, port, backlog: 511 }, ready.resolve);
+  try {
+    await ready.promise;
+  } catch (cause) {
+    throw new FleetError("config-invalid", `cannot listen on ${host} port ${port}`, {
+      hint: "choose a free port (0 takes any) and an address of this machine",
+      cause,
+    });
+  }
+  server.off("error", ready.reject);
+  // What a single accept can fail with (no file descriptor left) must not end the process.
+  server.on("error", () => undefined);
+  const address = server.address();
+  return { host, port: typeof address === "object" && address !== null ? address.port : port };
+}
+
+const peerOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
+
+/** Dead peers of long silences are found by the network too. */
+const probeAfterMs = 60_000;
+
+/** TLS 1.3's, and of TLS 1.2 those with forward secrecy and authenticated encryption (RFC 9325). */
+const ciphers = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "TLS_AES_128_GCM_SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+].join(":");
