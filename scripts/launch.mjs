@@ -1,8 +1,9 @@
+import * as nodeModule from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { handOver } from "./bootstrap/process.mjs";
 import { failure, SetupError } from "./bootstrap/step.mjs";
-import { findNode, isRunningNodeNewEnough, minimumMajor, root } from "./bootstrap/toolchain.mjs";
+import { compileCache, findNode, isRunningNodeNewEnough, minimumMajor, root } from "./bootstrap/toolchain.mjs";
 
 /**
  * Starts a program of this checkout, whatever Node the shell found: in this process when its Node is new enough,
@@ -13,6 +14,8 @@ export async function launch(main) {
   const file = join(root, main);
   if (isRunningNodeNewEnough) {
     hideExperimentalWarnings();
+    // By namespace, because an old Node lacks the name and would refuse the import of it.
+    nodeModule.enableCompileCache(compileCache);
     await import(pathToFileURL(file).href);
     return;
   }
@@ -27,11 +30,8 @@ export async function launch(main) {
     process.exitCode = 1;
     return;
   }
-  process.exitCode = await handOver(node.path, [
-    "--disable-warning=ExperimentalWarning",
-    file,
-    ...process.argv.slice(2),
-  ]);
+  const args = ["--disable-warning=ExperimentalWarning", file, ...process.argv.slice(2)];
+  process.exitCode = await handOver(node.path, args, { env: { NODE_COMPILE_CACHE: compileCache, ...process.env } });
 }
 
 /** What the flag --disable-warning=ExperimentalWarning does, for a process that has started without it. */

@@ -8,13 +8,14 @@ import { ensureNodePackages } from "./bootstrap/node-packages.mjs";
 import { handOver } from "./bootstrap/process.mjs";
 import { done, failure } from "./bootstrap/step.mjs";
 import { ensureSystemPackages, packagesFor, pathWithSystemFolders } from "./bootstrap/system-packages.mjs";
-import { ensureNode, root } from "./bootstrap/toolchain.mjs";
+import { compileCache, ensureNode, root } from "./bootstrap/toolchain.mjs";
 
 const commands = {
   demo: {
     help: "run the main job: a fleet enrols, rotates, is revoked, and its certificate age is seen",
     packages: packagesFor.demo,
     script: ["scripts/demo/main.ts"],
+    env: { NODE_COMPILE_CACHE: compileCache },
   },
   test: {
     help: "run every check and every test",

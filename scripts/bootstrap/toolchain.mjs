@@ -21,6 +21,9 @@ const platform = `node-${process.platform}-${process.arch}`;
 const toolchain = join(root, ".toolchain", platform);
 const ownNpm = join(root, ".toolchain", "npm", "bin", "npm-cli.js");
 
+/** Where compiled code is kept between starts; it halves the time to the first output of a program. */
+export const compileCache = join(root, ".toolchain", "compile-cache");
+
 /** Whether the Node that runs this very process is new enough. */
 export const isRunningNodeNewEnough = Number(process.versions.node.split(".")[0]) >= minimumMajor;
 
