@@ -63,18 +63,18 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     maxClockLeap: durationOf(config.maxClockLeap),
     coverageGrew: parts.coverageGrew,
   });
+  const broker: Pick<Broker, "dropSessions"> = {
+    dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
+  };
   const inventory = openInventory({
-    ...{ store, surroundings, profiles },
+    ...{ store, surroundings, profiles, broker },
     sealer: trust,
     reportInterval: durationOf(config.reportInterval),
     renewalWindow: durationOf(config.renewalWindow),
   });
   const revocation = openRevocation({
-    ...{ store, surroundings, anchor, authority, issuance, inventory },
+    ...{ store, surroundings, anchor, authority, issuance, inventory, broker },
     sealer: trust,
-    broker: {
-      dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
-    },
     flush: () => outbox.drain(),
     settings: {
       crlNextUpdate: durationOf(config.revocation.crlNextUpdate),

@@ -23,7 +23,7 @@ export async function suspendDevice(
   parts: InventoryParts,
   request: { readonly actor: string; readonly device: string; readonly reason: string },
 ): Promise<DeviceRecord> {
-  return await changeDevice(parts, {
+  const suspended = await changeDevice(parts, {
     ...request,
     action: "device.suspended",
     details: { reason: request.reason },
@@ -32,6 +32,8 @@ export async function suspendDevice(
       return { ...device, state: "suspended", stateReason: request.reason };
     },
   });
+  await parts.broker.dropSessions(request.device);
+  return suspended;
 }
 
 /** Lets a suspended device come back; its revoked certificates stay revoked. */

@@ -1,6 +1,6 @@
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
-import type { MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
+import type { Broker, MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
 import type { DeviceAttributes, DeviceRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
@@ -14,6 +14,7 @@ export interface InventoryParts {
   readonly surroundings: Surroundings;
   readonly sealer: MessageSealer;
   readonly profiles: ReadonlyMap<string, Profile>;
+  readonly broker: Pick<Broker, "dropSessions">;
   /** How often devices report. */
   readonly reportInterval: Duration;
   /** How long a window of a wanted renewal is when none is given. */
@@ -24,7 +25,7 @@ export interface InventoryParts {
 export interface Inventory {
   /** Throws `not-found`. */
   setAttributes(actor: string, device: string, attributes: Partial<DeviceAttributes>): Promise<DeviceRecord>;
-  /** No certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
+  /** No session and no certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
   suspend(actor: string, device: string, reason: string): Promise<DeviceRecord>;
   /** Only a person who may approve calls this; the caller checks the role. Throws `conflict` unless suspended. */
   reinstate(actor: string, device: string): Promise<DeviceRecord>;

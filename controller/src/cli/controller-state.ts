@@ -1,0 +1,87 @@
+import { type Clock, type Instant, parseCrl } from "@fleetcert/shared";
+import type { Readiness, ServedCrl } from "../adapters/http/public-server.ts";
+import type { Sample } from "../adapters/metrics/metrics.ts";
+import { ageDistribution } from "../insight/age-distribution.ts";
+import type { Expiry } from "../trust/trust.ts";
+import type { Duties } from "./wire-duties.ts";
+
+/** What the state of a running controller is read from. */
+export interface ControllerState {
+  readonly duties: Duties;
+  readonly clock: Clock;
+  readonly issuer: string;
+  readonly ownExpiries: () => Promise<readonly Expiry[]>;
+}
+
+/** Whether the controller can do its work: nothing it signs with or is trusted by has ended. */
+export async function readiness(parts: ControllerState): Promise<Readiness> {
+  const now = parts.clock.now();
+  const expiries = [...parts.duties.trust.expiries(), ...(await parts.ownExpiries())];
+  const ended = expiries.filter(({ notAfter }) => notAfter < now).map(({ what }) => `${what} has expired`);
+  const reasons = [...ended, ...(await storeReasons(parts))];
+  return { ready: reasons.length === 0, reasons, expiries };
+}
+
+async function storeReasons({ duties }: ControllerState): Promise<string[]> {
+  try {
+    const waiting = await duties.store.transaction((tx) => tx.outbox.list(maxWaiting));
+    return waiting.length >= maxWaiting ? [`at least ${maxWaiting} messages wait for the broker`] : [];
+  } catch (error) {
+    return [`the store fails: ${String(error)}`];
+  }
+}
+
+/** The list of a shard as the distribution point serves it. */
+export async function servedCrl(
+  { duties }: ControllerState,
+  issuer: string,
+  shard: number,
+): Promise<ServedCrl | undefined> {
+  const list = await duties.revocation.crlOf(issuer, shard);
+  if (list === undefined) return undefined;
+  const { thisUpdate, nextUpdate } = parseCrl(list.der);
+  return { der: list.der, sha256: list.sha256, thisUpdate, nextUpdate: nextUpdate ?? thisUpdate };
+}
+
+/** The state's metrics, asked for at every scrape. */
+export async function collectSamples(parts: ControllerState): Promise<Sample[]> {
+  const { duties, clock, issuer } = parts;
+  const expiries = [...duties.trust.expiries(), ...(await parts.ownExpiries())];
+  return await duties.store.transaction(async (tx) => {
+    const byState = await tx.devices.countByState();
+    const lists: Sample[] = [];
+    for (const { shard } of await tx.shards.listOf(issuer)) {
+      const list = await tx.crls.latest(issuer, shard);
+      if (list === undefined) continue;
+      const labels = { issuer, shard: String(shard) };
+      lists.push({ name: "x509_crl_number", labels, value: list.epoch });
+      lists.push({ name: "fleetcert_crl_entries", labels, value: list.entryCount });
+    }
+    const ages = ageDistribution(await tx.ages.list(), clock.now());
+    return [
+      ...expiries.map(
+        ({ what, notAfter }): Sample => ({ name: "x509_cert_not_after", labels: { what }, value: seconds(notAfter) }),
+      ),
+      ...Object.entries(byState).map(
+        ([state, value]): Sample => ({ name: "fleetcert_devices", labels: { state }, value }),
+      ),
+      { name: "fleetcert_sessions", labels: {}, value: duties.inventory.connected().size },
+      { name: "fleetcert_audit_entries", labels: {}, value: (await tx.audit.last())?.sequence ?? 0 },
+      ...cumulative(ages.buckets),
+      ...lists,
+    ];
+  });
+}
+
+/** A distribution of state is a gauge with `le`, not an observed histogram. */
+function cumulative(buckets: readonly { readonly to: number | undefined; readonly count: number }[]): Sample[] {
+  let total = 0;
+  return buckets.map(({ to, count }) => {
+    total += count;
+    const le = to === undefined ? "+Inf" : String(seconds(to));
+    return { name: "fleetcert_certificate_age", labels: { le }, value: total };
+  });
+}
+
+const seconds = (instant: Instant): number => Math.floor(instant / 1000);
+const maxWaiting = 10_000;

@@ -1,0 +1,72 @@
+import { isAbsolute, resolve } from "node:path";
+import { FleetError, type Secret } from "@fleetcert/shared";
+import type { Command } from "commander";
+import { readPassphrase } from "../adapters/files/data-directory.ts";
+import { type CliContext, formatOf } from "./context.ts";
+import { type InitResult, initController } from "./init-controller.ts";
+import { when } from "./output/human.ts";
+
+interface InitFlags {
+  readonly data?: string;
+  readonly fleet: string;
+  readonly host?: string[];
+  readonly passphraseFile?: string;
+}
+
+/** `init`: makes a controller in a data directory. */
+export function registerInit(program: Command, context: CliContext): void {
+  program
+    .command("init")
+    .description("make a controller: root and issuing CA, keys, first trust bundle, configuration")
+    .option("--fleet <name>", "name of the fleet, in every certificate", "fleet")
+    .option("--host <name...>", "names and addresses of this controller, the one devices use first")
+    .option("--passphrase-file <file>", "passphrase of the root key, on the first line; else a random one is made")
+    .action(async (_flags: object, command: Command) => {
+      const { data, fleet, host, passphraseFile } = command.optsWithGlobals<InitFlags>();
+      const directory = data ?? process.env["FLEETCERT_DATA"];
+      if (directory === undefined)
+        throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
+      const rootPassphrase: Secret | undefined =
+        passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
+      const result = await initController({
+        data: isAbsolute(directory) ? directory : resolve(directory),
+        fleet,
+        hosts: host ?? ["localhost", "127.0.0.1"],
+        rootPassphrase,
+      });
+      const isJson = formatOf(command) !== "table";
+      context.stdout(
+        isJson ? `${JSON.stringify({ ...result, next: nextCommands(result) }, undefined, 2)}\n` : report(result),
+      );
+    });
+}
+
+function report(result: InitResult): string {
+  const lines = [
+    `A controller for fleet ${result.fleet} was made in ${result.data}.`,
+    "",
+    `root fingerprint   ${result.rootSha256}`,
+    `root CA until      ${when(result.rootNotAfter)}`,
+    `issuing CA until   ${when(result.issuingNotAfter)}`,
+    `trust bundle until ${when(result.bundleExpires)}, renew it before: fleetcert trust renew --data ${result.data}`,
+    "",
+    ...(result.rootPassphraseFile === undefined
+      ? [`Move the root key offline: ${result.rootKeyDirectory}`]
+      : [
+          `The passphrase of the root key was made at random: ${result.rootPassphraseFile}`,
+          `Move it and ${result.rootKeyDirectory} offline, to two places; serve never needs them.`,
+        ]),
+    "",
+    "Next:",
+    ...nextCommands(result).map((command) => `  ${command}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function nextCommands({ data, rootSha256 }: InitResult): string[] {
+  return [
+    `fleetcert serve --data ${data}`,
+    `fleetcert claim create --data ${data} --uses 10 --valid-for 8h`,
+    `fleetcert-agent enrol --controller HOST --root-fingerprint ${rootSha256} --claim-file FILE`,
+  ];
+}

@@ -1,0 +1,44 @@
+import type { Clock } from "@fleetcert/shared";
+import type { ListenerCredential } from "../trust/listener-certificates.ts";
+import type { ControllerLog } from "./controller-log.ts";
+import type { Duties } from "./wire-duties.ts";
+
+/** A listener of this controller and what takes its new certificate. */
+export interface OwnListener {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  replace(credential: ListenerCredential): Promise<void>;
+}
+
+/**
+ * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions,
+ * take expired certificates out of the counters, forget old answers, hand over what the outbox still holds. A part that
+ * fails is logged and tried again in the next round; the others go on.
+ */
+export async function maintain(parts: {
+  readonly duties: Duties;
+  readonly clock: Clock;
+  readonly listeners: readonly OwnListener[];
+  readonly log: ControllerLog;
+}): Promise<void> {
+  const { duties, clock, listeners, log } = parts;
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      log.error({ what, error: String(error) }, "maintenance failed");
+    }
+  };
+  await attempt("publish revocation", () => duties.revocation.publishIfDue());
+  for (const listener of listeners) {
+    await attempt(`renew ${listener.name}`, async () => {
+      const { credential, isNew } = await duties.listeners.ensure(listener);
+      if (!isNew) return;
+      await listener.replace(credential);
+      log.info({ listener: listener.name, notAfter: credential.notAfter }, "listener certificate renewed");
+    });
+  }
+  await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
+  await attempt("forget answers", () => duties.store.transaction((tx) => tx.answers.deleteExpired(clock.now())));
+  await attempt("drain outbox", () => duties.outbox.drain());
+}

@@ -1,0 +1,68 @@
+import { pemEncode } from "@fleetcert/shared";
+import { authenticateOperator } from "../access/authenticate-operator.ts";
+import type { Operations } from "../access/operations.ts";
+import type { RecordDenied } from "../access/run-route.ts";
+import { type ApiServer, openApiServer } from "../adapters/http/api-server.ts";
+import { systemClock } from "../adapters/system/system-surroundings.ts";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { CertificateAuthority } from "../ports.ts";
+import type { Store } from "../store-port.ts";
+import type { ListenerCredential } from "../trust/listener-certificates.ts";
+import type { ControllerLog } from "./controller-log.ts";
+
+/** Opens the API for people: HTTPS with operator certificates, and the socket of the host's administrator. */
+export async function openApi(parts: {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly adminSocket: string;
+  readonly store: Store;
+  readonly authority: CertificateAuthority;
+  readonly operations: Operations;
+  readonly credential: ListenerCredential;
+  readonly log: ControllerLog;
+}): Promise<{ readonly https: ApiServer; readonly socket: ApiServer }> {
+  const { store, authority, operations, log } = parts;
+  const common = {
+    operations,
+    recordDenied: recordDenied(store),
+    onInternalError: (error: unknown) => log.error({ error: String(error) }, "request failed"),
+  };
+  const trusted = { store, clock: systemClock, roots: authority.chain.slice(-1), issuers: [authority.certificate] };
+  const https = await openApiServer({
+    ...common,
+    listener: {
+      type: "tls",
+      ...parts.listen,
+      certificate: pemCredential(parts.credential),
+      authenticate: (chain) => authenticateOperator(trusted, chain),
+    },
+  });
+  const socket = await openApiServer({
+    ...common,
+    listener: { type: "socket", path: parts.adminSocket, actor: { name: "local", role: "admin" } },
+  }).catch(async (error: unknown) => {
+    await https.close();
+    throw error;
+  });
+  return { https, socket };
+}
+
+/** A listener's credential as node:tls takes it. */
+export function pemCredential({ chain, tlsKey }: ListenerCredential): { readonly chain: string; readonly key: string } {
+  return { chain: chain.map((der) => pemEncode("CERTIFICATE", der)).join(""), key: tlsKey };
+}
+
+/** I8: the attempt is audited, nothing else happens. */
+function recordDenied(store: Store): RecordDenied {
+  return async ({ actor, route, permission }) => {
+    await store.transaction((tx) =>
+      appendAudit(tx, {
+        at: systemClock.now(),
+        actor: actor.name,
+        action: "access.denied",
+        target: route,
+        outcome: "failure",
+        details: { permission, role: actor.role },
+      }),
+    );
+  };
+}

@@ -1,0 +1,244 @@
+import { openKeyProvider } from "@fleetcert/hw";
+import { sha256Hex } from "@fleetcert/shared";
+import type { Operations } from "../access/operations.ts";
+import { operationsOf } from "../access/operations-of-duties.ts";
+import { openEmbeddedBroker } from "../adapters/broker/open-embedded-broker.ts";
+import { openProviderAuthority } from "../adapters/ca/provider-authority.ts";
+import { openAnchorFile } from "../adapters/files/anchor-file.ts";
+import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
+import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
+import { writeDurably } from "../adapters/files/write-durably.ts";
+import type { ApiServer } from "../adapters/http/api-server.ts";
+import { openPublicServer, type Readiness } from "../adapters/http/public-server.ts";
+import { openMetrics } from "../adapters/metrics/metrics.ts";
+import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
+import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
+import { type AuditEventName, appendAudit } from "../audit/append-audit.ts";
+import { verifyAudit } from "../audit/verify-audit.ts";
+import { parseConfig, parseProfiles } from "../config.ts";
+import type { Broker, Failpoint } from "../ports.ts";
+import type { Store } from "../store-port.ts";
+import type { ListenerCredential } from "../trust/listener-certificates.ts";
+import type { Expiry } from "../trust/trust.ts";
+import { noticesOf, openLog } from "./controller-log.ts";
+import { type ControllerState, collectSamples, readiness, servedCrl } from "./controller-state.ts";
+import { maintain, type OwnListener } from "./maintenance.ts";
+import { openApi, pemCredential } from "./open-api.ts";
+import { type Rounds, startRounds } from "./rounds.ts";
+import { type Duties, wireDuties } from "./wire-duties.ts";
+
+/** How a controller is started. */
+export interface StartOptions {
+  readonly data: string;
+  /** A pino level for the log on standard error; `info` by default. */
+  readonly logLevel?: string;
+  /** Kills nothing by default; see failpoints.ts. */
+  readonly failpoint?: Failpoint;
+}
+
+/** Where a running controller is reached; also in run/endpoints.json. */
+export interface Endpoints {
+  readonly operational: { readonly host: string; readonly port: number };
+  readonly bootstrap: { readonly host: string; readonly port: number };
+  readonly http: { readonly host: string; readonly port: number };
+  readonly api: { readonly host: string; readonly port: number };
+  readonly adminSocket: string;
+}
+
+/** A controller that serves. */
+export interface RunningController {
+  readonly endpoints: Endpoints;
+  readonly fleet: string;
+  /** SHA-256 of the root certificate, lower-case hex. */
+  readonly rootSha256: string;
+  /** DER. */
+  readonly root: Uint8Array;
+  readonly issuerId: string;
+  readonly operations: Operations;
+  readonly duties: Duties;
+  /** Ends sessions and requests, hands over what is ready, closes the store. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a controller from its data directory: recovers what a crash left, renews its own certificates, publishes what is
+ * due, then opens the listeners. Throws `data-directory`, `config-invalid`, `conflict` (already running), and what the
+ * store or key store throw; then nothing stays open.
+ */
+export async function startController(options: StartOptions): Promise<RunningController> {
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await start(options, closers, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function start(
+  options: StartOptions,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningController> {
+  const clock = systemClock;
+  const paths = await openDataDirectory(options.data);
+  const config = parseConfig(await readText(paths.config), paths.config);
+  const profiles = parseProfiles(await readText(paths.profiles), paths.profiles);
+  const log = openLog(options.logLevel ?? "info");
+  const store = await openSqliteStore({ path: paths.store, create: "never" });
+  closers.push(() => store.close());
+  const { keys, authority, root } = await openKeys(paths);
+  closers.push(() => keys.close());
+
+  const late: { state?: ControllerState; broker?: Broker; rounds?: Rounds } = {};
+  const metrics = openMetrics(async () => (late.state === undefined ? [] : await collectSamples(late.state)));
+  const { http } = config.listeners;
+  const publicServer = await openPublicServer({
+    ...http,
+    now: () => clock.now(),
+    onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
+    sources: {
+      crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
+      readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
+      metrics: () => metrics.expose(),
+    },
+  });
+  closers.push(() => publicServer.close());
+
+  const duties = await wireDuties({
+    ...{ config, profiles, store, keys, authority },
+    surroundings: {
+      clock,
+      random: systemRandom,
+      notices: noticesOf(log, metrics),
+      failpoint: options.failpoint ?? (async () => undefined),
+    },
+    anchor: await openAnchorFile(paths.anchor),
+    bundles: await readBundles(paths),
+    saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
+    broker: () => late.broker,
+    crlBase: `http://${urlHost(config.hosts[0] ?? "localhost")}:${publicServer.port}`,
+    coverageGrew: () => late.rounds?.want(),
+  });
+  const note = noteOf(duties.store, config.fleet);
+  const { aborted } = await duties.issuance.recover();
+  if (aborted > 0) await note("controller.recovered", { aborted: String(aborted) });
+
+  const own = new Map<string, ListenerCredential>();
+  for (const name of ["broker", "api"]) {
+    const { credential, isNew } = await duties.listeners.ensure({ name, hosts: config.hosts });
+    own.set(name, credential);
+    if (isNew) await note("listener.renewed", { listener: name });
+  }
+  await duties.revocation.publishIfDue();
+  const broker = await openEmbeddedBroker({
+    operational: config.listeners.operational,
+    bootstrap: config.listeners.bootstrap,
+    certificate: own.get("broker") as ListenerCredential,
+    ...{ events: duties.events, clock, log },
+  });
+  closers.push(() => broker.close());
+  late.broker = broker;
+  late.state = { duties, clock, issuer: authority.id, ownExpiries: async () => expiriesOf(own) };
+  await duties.trust.announce();
+  await duties.revocation.announce();
+  await duties.outbox.drain();
+
+  const operations = operationsOf({
+    ...{ ...duties, clock, authority, ownExpiries: late.state.ownExpiries },
+    verifyAudit: () => verifyAudit(duties.store),
+  });
+  const { https, socket } = await openApi({
+    listen: config.listeners.api,
+    adminSocket: paths.adminSocket,
+    credential: own.get("api") as ListenerCredential,
+    ...{ store: duties.store, authority, operations, log },
+  });
+  closers.push(async () => {
+    await https.close();
+    await socket.close();
+  });
+
+  const listeners = ownListeners({ own, hosts: config.hosts, broker, https });
+  late.rounds = startRounds(() => maintain({ duties, clock, listeners, log }), { everyMs: roundMs });
+  closers.push(late.rounds.stop);
+
+  const endpoints: Endpoints = {
+    ...broker.endpoints,
+    http: { host: http.host, port: publicServer.port },
+    api: { host: config.listeners.api.host, port: https.port },
+    adminSocket: paths.adminSocket,
+  };
+  await writeDurably(paths.endpoints, `${JSON.stringify({ ...endpoints, pid: process.pid }, undefined, 2)}\n`);
+  await note("controller.started", {});
+  log.info({ endpoints }, "controller started");
+  let stopping: Promise<void> | undefined;
+  return {
+    ...{ endpoints, operations, duties, root },
+    fleet: config.fleet,
+    rootSha256: sha256Hex(root),
+    issuerId: authority.id,
+    stop() {
+      stopping ??= note("controller.stopped", {})
+        .then(closeAll)
+        .then(() => log.info({}, "controller stopped"));
+      return stopping;
+    },
+  };
+}
+
+async function openKeys(paths: DataPaths) {
+  const passphrase = await readPassphrase(paths.keystorePassphrase);
+  const keys = await openKeyProvider({ kind: "software", directory: paths.keys, passphrase });
+  const { root, issuing, issuingKeyRef } = await readPkiFiles(paths);
+  const authority = await openProviderAuthority({ keys, keyRef: issuingKeyRef, certificate: issuing, chain: [root] });
+  return { keys, authority, root };
+}
+
+/** What takes the renewed certificates of the controller's own listeners; sessions stay. */
+function ownListeners(parts: {
+  readonly own: Map<string, ListenerCredential>;
+  readonly hosts: readonly string[];
+  readonly broker: Broker;
+  readonly https: ApiServer;
+}): OwnListener[] {
+  const { own, hosts, broker, https } = parts;
+  const replacers = {
+    broker: (credential: ListenerCredential) => broker.replaceCertificate(credential),
+    api: async (credential: ListenerCredential) => https.replaceCertificate(pemCredential(credential)),
+  };
+  return Object.entries(replacers).map(([name, replace]) => ({
+    name,
+    hosts,
+    async replace(credential) {
+      await replace(credential);
+      own.set(name, credential);
+    },
+  }));
+}
+
+function expiriesOf(own: ReadonlyMap<string, ListenerCredential>): Expiry[] {
+  return [...own.values()].map(({ name, notAfter }) => ({ what: `listener ${name}`, notAfter, renewedByItself: true }));
+}
+
+function noteOf(store: Store, fleet: string) {
+  return async (action: AuditEventName, details: Readonly<Record<string, string>>): Promise<void> => {
+    const entry = {
+      at: systemClock.now(),
+      actor: "controller",
+      action,
+      target: fleet,
+      outcome: "success" as const,
+      details,
+    };
+    await store.transaction((tx) => appendAudit(tx, entry));
+  };
+}
+
+const urlHost = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+const starting: Readiness = { ready: false, reasons: ["starting"], expiries: [] };
+/** How often maintenance looks whether something is due. */
+const roundMs = 5_000;

@@ -1,0 +1,53 @@
+import { resolve } from "node:path";
+import { FleetError, isFleetError } from "@fleetcert/shared";
+import type { Command } from "commander";
+import { readPassphrase } from "../adapters/files/data-directory.ts";
+import { remoteActor } from "../adapters/http/api-client.ts";
+import { type CliContext, connect, printOne } from "./context.ts";
+import { when } from "./output/human.ts";
+import { renewTrust } from "./renew-trust.ts";
+
+interface RenewFlags {
+  readonly data?: string;
+  readonly passphraseFile?: string;
+  readonly rootKeyDir?: string;
+}
+
+/** `trust renew`: needs the root key; everything else of the controller goes on without it. */
+export function registerTrustRenew(trust: Command, context: CliContext): void {
+  trust
+    .command("renew")
+    .description("make the next trust bundle with the root key: new command keys, 400 days more")
+    .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
+    .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
+    .action(async (_flags: object, command: Command) => {
+      const { data, passphraseFile, rootKeyDir } = command.optsWithGlobals<RenewFlags>();
+      const directory = data ?? process.env["FLEETCERT_DATA"];
+      if (directory === undefined)
+        throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
+      const bundle = await renewTrust({
+        data: resolve(directory),
+        ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
+        rootPassphrase: passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile),
+        publish: await publisher(context, command),
+      });
+      const { era, version, expires, commandKeys } = bundle;
+      printOne(context, command, { era, version, expires, commandKeys: commandKeys.length }, [
+        ["bundle", `${era}.${version}`],
+        ["expires", when(expires)],
+        ["command keys", String(commandKeys.length)],
+      ]);
+    });
+}
+
+/** A running controller takes the bundle at once; without one it is found at the next start. */
+async function publisher(context: CliContext, command: Command) {
+  try {
+    const operations = await connect(context, command);
+    await operations.trust.show(remoteActor);
+    return (envelope: Uint8Array) => operations.trust.publish(remoteActor, envelope);
+  } catch (error) {
+    if (isFleetError(error, "offline")) return undefined;
+    throw error;
+  }
+}
