@@ -1,28 +1,5 @@
-import type { Duration, Instant } from "@fleetcert/shared";
+import type { Duration } from "@fleetcert/shared";
 import type { Log, RandomSource, Timer } from "../../agent/src/ports.ts";
-
-/** A clock that stands still until it is moved; both of its hands can be moved apart. */
-export class StandingClock {
-  wall: Instant;
-  elapsed: Duration = 0;
-
-  constructor(wall: Instant) {
-    this.wall = wall;
-  }
-
-  now(): Instant {
-    return this.wall;
-  }
-
-  monotonic(): Duration {
-    return this.elapsed;
-  }
-
-  advance(duration: Duration): void {
-    this.wall += duration;
-    this.elapsed += duration;
-  }
-}
 
 /** A timer whose sleepers wake when a test says so. */
 export class SteppedTimer implements Timer {
@@ -58,15 +35,6 @@ export class SteppedTimer implements Timer {
 /** Lets everything run that waits for nothing but promises. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Waits in turns until something is the case; fails after many. */
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2000; turn++) {
-    if (isSo()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error("did not come to be");
 }
 
 /** Always the middle; bytes count up. */

@@ -23,9 +23,10 @@ import type { RetainedSource } from "../../agent/src/retained/retained-topics.ts
 import { RevocationCache } from "../../agent/src/revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../../agent/src/time/time-keeper.ts";
 import { type OpenTrustKeeper, openTrustKeeper } from "../../agent/src/trust/trust-keeper.ts";
-import { KeptLog, StandingClock } from "./agent-surroundings.ts";
+import { KeptLog } from "./agent-surroundings.ts";
 import { CrashingStateStore } from "./crashing-state-store.ts";
 import { aBundle, aCommandKey, anIssuer, aRoot, signedBundle, type TestCa, testFleet, testNow } from "./fleet-trust.ts";
+import { ManualClock } from "./manual-clock.ts";
 
 /** One shard to publish: what is revoked in it by index, and the list's epoch when it is not made anew. */
 export interface ShardContent {
@@ -175,7 +176,7 @@ export class RevocationWorld {
     options: { readonly disk?: CrashingStateStore; readonly now?: Instant; readonly trust?: Uint8Array } = {},
   ) {
     const disk = options.disk ?? new CrashingStateStore();
-    const clock = new StandingClock(options.now ?? testNow);
+    const clock = new ManualClock(options.now ?? testNow);
     const log = new KeptLog();
     const time = await openTimeKeeper({ clock, state: disk, buildTime: testNow - 1000 * hour, log });
     const pin = { rootSha256: this.root.certificate.sha256, fleet: testFleet };

@@ -37,13 +37,15 @@ describe("the outbox", () => {
   });
 
   it("does not lose a count that was added after the message was given up and before its answer came", async () => {
-    const outbox = await open(new CrashingStateStore());
+    const state = new CrashingStateStore();
+    const outbox = await open(state);
     await outbox.enqueue(anEvent("a"));
     const sent = outbox.take("event", nothing) as OutboxEntry;
     outbox.putBack(sent);
     await outbox.enqueue(anEvent("a"));
     await outbox.received(sent);
-    expect(outbox.take("event", nothing)?.body).toEqual(anEvent("a", { count: "2" }));
+    const restarted = await open(state.restart());
+    expect(restarted.take("event", nothing)?.body).toEqual(anEvent("a", { count: "2" }));
   });
 
   it("keeps the newer report when the one being sent was replaced and then received", async () => {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { KeptLog, StandingClock } from "../../../test/support/agent-surroundings.ts";
+import { KeptLog } from "../../../test/support/agent-surroundings.ts";
 import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
 import { testNow } from "../../../test/support/fleet-trust.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { openTimeKeeper } from "./time-keeper.ts";
 
 const day = 86_400_000;
 const buildTime = testNow - 100 * day;
 
-const open = (state: CrashingStateStore, clock = new StandingClock(testNow), log = new KeptLog()) =>
+const open = (state: CrashingStateStore, clock = new ManualClock(testNow), log = new KeptLog()) =>
   openTimeKeeper({ clock, state, buildTime, log });
 
 describe("the time keeper", () => {
@@ -20,14 +21,14 @@ describe("the time keeper", () => {
   it("keeps the floor across a restart with the wall clock at 1970", async () => {
     const state = new CrashingStateStore();
     await (await open(state)).accept(testNow, "token");
-    const restarted = await open(state.restart(), new StandingClock(0));
+    const restarted = await open(state.restart(), new ManualClock(0));
     expect(restarted.floor()).toBe(testNow);
     expect(restarted.estimate()).toEqual({ at: testNow, status: "unknown" });
     expect(restarted.clockOffset()).toBe(-testNow);
   });
 
   it("reports how far the wall clock is off once it is anchored", async () => {
-    const time = await open(new CrashingStateStore(), new StandingClock(testNow + 2 * day));
+    const time = await open(new CrashingStateStore(), new ManualClock(testNow + 2 * day));
     expect(time.clockOffset()).toBe(0);
     await time.accept(testNow, "token");
     expect(time.clockOffset()).toBe(2 * day);
@@ -47,9 +48,9 @@ describe("the time keeper", () => {
     const state = new CrashingStateStore();
     await (await open(state)).accept(testNow, "token");
     state.disk.set("time/floor/a", new Uint8Array(3));
-    expect((await open(state.restart(), new StandingClock(0))).floor()).toBe(testNow);
+    expect((await open(state.restart(), new ManualClock(0))).floor()).toBe(testNow);
     state.disk.set("time/floor/b", new Uint8Array(40));
-    expect((await open(state.restart(), new StandingClock(0))).floor()).toBe(testNow);
+    expect((await open(state.restart(), new ManualClock(0))).floor()).toBe(testNow);
   });
 
   it("starts from the build time, and says so, when both copies are damaged", async () => {
@@ -57,13 +58,13 @@ describe("the time keeper", () => {
     await (await open(state)).accept(testNow, "token");
     for (const copy of ["a", "b"]) state.disk.set(`time/floor/${copy}`, new Uint8Array(40));
     const log = new KeptLog();
-    expect((await open(state.restart(), new StandingClock(0), log)).floor()).toBe(buildTime);
+    expect((await open(state.restart(), new ManualClock(0), log)).floor()).toBe(buildTime);
     expect(log.lines).toMatchObject([{ level: "error", event: "time floor lost" }]);
   });
 
   it("is lowered by a higher era only, durably and once", async () => {
     const state = new CrashingStateStore();
-    const time = await open(state, new StandingClock(testNow + 400 * day));
+    const time = await open(state, new ManualClock(testNow + 400 * day));
     await time.enterEra(1, testNow);
     await time.accept(testNow + 400 * day, "token");
     await time.enterEra(1, testNow);
