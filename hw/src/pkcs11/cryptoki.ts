@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { FleetError } from "@fleetcert/shared";
 import type { Mechanism, PKCS11, Template } from "pkcs11js";
-import { resultName, tokenError } from "./token-error.ts";
+import { asking, resultName, tokenError } from "./token-error.ts";
 
 /** A PKCS#11 module that is loaded and initialised; every method is the C function of the same name. */
 export type Cryptoki = PKCS11;
@@ -34,6 +34,12 @@ export function loadCryptoki(modulePath: string): Cryptoki {
   initialise(cryptoki);
   loaded.set(path, cryptoki);
   return cryptoki;
+}
+
+/** Finalises a module and initialises it anew: the last resort for one that no longer sees its tokens. Ends all sessions. */
+export function reinitialise(cryptoki: Cryptoki): void {
+  asking("C_Finalize", () => cryptoki.C_Finalize());
+  initialise(cryptoki);
 }
 
 /** The constants of pkcs11js; throws `key-store-missing` when it is not installed. */

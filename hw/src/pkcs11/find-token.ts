@@ -21,52 +21,68 @@ export interface TokenFacts {
   readonly model: string;
   readonly manufacturer: string;
   readonly isInitialised: boolean;
+  /** A wrong PIN was presented since the last login. */
+  readonly hasWrongPins: boolean;
 }
 
-/** The one initialised token that matches; throws `key-store-unavailable` when there is none or more than one. */
+/**
+ * The one initialised token that matches; throws `key-store-unavailable` when there is none or more than one. Its cause
+ * is the failure of a slot that could not be looked at.
+ */
 export function requireToken(cryptoki: Cryptoki, selector: TokenSelector): TokenFacts {
-  const present = listTokens(cryptoki).filter(({ isInitialised }) => isInitialised);
+  const { tokens, failure } = survey(cryptoki);
+  const present = tokens.filter(({ isInitialised }) => isInitialised);
   const matching = present.filter((token) => matches(token, selector));
   const [found] = matching;
   if (found !== undefined && matching.length === 1) return found;
   const names = present.map(({ label, serial }) => `"${label}" (serial ${serial})`).join(", ");
+  const isAbsent = found === undefined;
   throw new FleetError(
     "key-store-unavailable",
-    found === undefined
-      ? `there is no token ${describe(selector)}`
-      : `${matching.length} tokens are called ${describe(selector)}`,
+    isAbsent ? `there is no token ${describe(selector)}` : `${matching.length} tokens are called ${describe(selector)}`,
     {
       hint: present.length === 0 ? "no initialised token is present" : `present are ${names}`,
-      retry: found === undefined,
+      retry: isAbsent,
+      cause: failure,
     },
   );
 }
 
 /** Every token in a slot, initialised or not. One the module cannot describe, such as a foreign card, is left out. */
 export function listTokens(cryptoki: Cryptoki): TokenFacts[] {
-  const slots = asking("C_GetSlotList", () => cryptoki.C_GetSlotList(true));
-  return slots.flatMap((slot) => {
-    const info = findTokenInfo(cryptoki, slot);
-    if (info === undefined) return [];
-    return {
-      slot,
-      slotId: slot.readUIntLE(0, 6),
-      label: unpad(info.label),
-      serial: unpad(info.serialNumber),
-      model: unpad(info.model),
-      manufacturer: unpad(info.manufacturerID),
-      isInitialised: (info.flags & ck.CKF_TOKEN_INITIALIZED) !== 0,
-    };
-  });
+  return survey(cryptoki).tokens;
 }
 
-function findTokenInfo(cryptoki: Cryptoki, slot: Handle): ReturnType<Cryptoki["C_GetTokenInfo"]> | undefined {
-  try {
-    return cryptoki.C_GetTokenInfo(slot);
-  } catch (error) {
-    if (resultName(error) === undefined) throw error;
-    return undefined;
-  }
+/** Whether a wrong PIN was presented to the token since its last login. */
+export function hasWrongPins(cryptoki: Cryptoki, selector: TokenSelector): boolean {
+  return listTokens(cryptoki).some((token) => matches(token, selector) && token.hasWrongPins);
+}
+
+function survey(cryptoki: Cryptoki): { tokens: TokenFacts[]; failure: unknown } {
+  let failure: unknown;
+  const tokens = asking("C_GetSlotList", () => cryptoki.C_GetSlotList(true)).flatMap((slot) => {
+    try {
+      return [factsOf(slot, cryptoki.C_GetTokenInfo(slot))];
+    } catch (error) {
+      if (resultName(error) === undefined) throw error;
+      failure = error;
+      return [];
+    }
+  });
+  return { tokens, failure };
+}
+
+function factsOf(slot: Handle, info: ReturnType<Cryptoki["C_GetTokenInfo"]>): TokenFacts {
+  return {
+    slot,
+    slotId: slot.readUIntLE(0, 6),
+    label: unpad(info.label),
+    serial: unpad(info.serialNumber),
+    model: unpad(info.model),
+    manufacturer: unpad(info.manufacturerID),
+    isInitialised: (info.flags & ck.CKF_TOKEN_INITIALIZED) !== 0,
+    hasWrongPins: (info.flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0,
+  };
 }
 
 function matches(token: TokenFacts, selector: TokenSelector): boolean {

@@ -121,12 +121,8 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
 
     it("that a power cut left without their final id are listed, cannot be opened, and can be destroyed", async () => {
       const provider = await open();
-      const cut = vi.spyOn(cryptoki, "C_SetAttributeValue").mockImplementation(() => {
-        throw new Error("power cut");
-      });
-      const noClean = vi.spyOn(cryptoki, "C_DestroyObject").mockImplementation(() => {
-        throw new Error("power cut");
-      });
+      const cut = vi.spyOn(cryptoki, "C_SetAttributeValue").mockImplementation(fail("power cut"));
+      const noClean = vi.spyOn(cryptoki, "C_DestroyObject").mockImplementation(fail("power cut"));
       await expect(provider.generate({ algorithm: "P-256", label: "cut/1" })).rejects.toThrow("power cut");
       cut.mockRestore();
       noClean.mockRestore();
@@ -186,6 +182,29 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
       const provider = await open(guarded);
       expect(provider.info.serial).toBe(guarded.serial);
       await provider.close();
+    });
+
+    it("is tried again when the module fails without a reason, as SoftHSM2 does beside another process", async () => {
+      const shared = hsm.createToken();
+      const original = cryptoki.C_Login;
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      for (let failure = 0; failure < 2; failure++) logins.mockImplementationOnce(fail("CKR_GENERAL_ERROR"));
+      logins.mockImplementation((...args) => original.apply(cryptoki, args));
+      const provider = await open(shared);
+      expect(logins).toHaveBeenCalledTimes(3);
+      logins.mockRestore();
+      await expect(provider.list("")).resolves.toEqual([]);
+      await provider.close();
+    });
+
+    it("is not tried again when the module fails without a reason but the token counted a wrong PIN", async () => {
+      const shared = hsm.createToken();
+      await expect(open(shared, () => Secret.of("wrong"))).rejects.toMatchObject({ code: "pin-refused" });
+      const logins = vi.spyOn(cryptoki, "C_Login").mockImplementation(fail("CKR_GENERAL_ERROR"));
+      await expect(open(shared)).rejects.toMatchObject({ code: "token-error", retry: true });
+      expect(logins).toHaveBeenCalledTimes(1);
+      logins.mockRestore();
+      await (await open(shared)).close();
     });
 
     it("keeps the PIN out of every error", async () => {
@@ -252,9 +271,7 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
       const reset = hsm.createToken();
       const provider = await open(reset);
       const key = await provider.generate({ algorithm: "P-256", label: "unlucky" });
-      const broken = vi.spyOn(cryptoki, "C_SignInit").mockImplementation(() => {
-        throw Object.assign(new Error("CKR_SESSION_HANDLE_INVALID"), { code: 179 });
-      });
+      const broken = vi.spyOn(cryptoki, "C_SignInit").mockImplementation(fail("CKR_SESSION_HANDLE_INVALID"));
       await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "token-error", retry: true });
       expect(broken).toHaveBeenCalledTimes(2);
       broken.mockRestore();
@@ -296,11 +313,11 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
 
     it("passes over a slot whose card the module does not know", async () => {
       const stranger = hsm.createToken();
-      const { slot } = requireToken(cryptoki, { token: stranger.tokenLabel });
       const info = cryptoki.C_GetTokenInfo;
-      const unknown = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((at) => {
-        if (at.equals(slot)) throw new Error("CKR_TOKEN_NOT_RECOGNIZED");
-        return info.call(cryptoki, at);
+      const unknown = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((slot) => {
+        const facts = info.call(cryptoki, slot);
+        if (facts.label.startsWith(stranger.tokenLabel)) throw new Error("CKR_TOKEN_NOT_RECOGNIZED");
+        return facts;
       });
       await (await open()).close();
       await expect(open(stranger)).rejects.toMatchObject({ code: "key-store-unavailable" });
@@ -369,6 +386,12 @@ describe("a PKCS#11 module", () => {
     await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
   });
 });
+
+function fail(result: string): () => never {
+  return () => {
+    throw new Error(result);
+  };
+}
 
 function lyingAbout(cryptoki: Cryptoki, attribute: number, value: Buffer) {
   const original = cryptoki.C_GetAttributeValue;

@@ -23,9 +23,13 @@ export function asking<T>(doing: string, call: () => T): T {
 
 /** Whether the module said that the session, the login or the object handles are gone and a new session may help. */
 export function isSessionLost(error: unknown): boolean {
-  const cause = error instanceof FleetError ? error.cause : error;
-  const name = resultName(cause);
+  const name = resultName(causeOf(error));
   return name !== undefined && lostResults.has(name);
+}
+
+/** Whether the module failed without a reason, as SoftHSM2 does while another process writes to the same token. */
+export function isDisturbance(error: unknown): boolean {
+  return resultName(causeOf(error)) === "CKR_GENERAL_ERROR";
 }
 
 /** The `CKR_…` name in an error of pkcs11js. Its text is the only place that has it when C_FindObjects fails. */
@@ -33,6 +37,8 @@ export function resultName(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   return /\bCKR_[A-Z0-9_]+/.exec(error.message)?.[0];
 }
+
+const causeOf = (error: unknown): unknown => (error instanceof FleetError ? error.cause : error);
 
 interface Meaning {
   readonly code?: ErrorCode;
@@ -66,7 +72,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CKR_DEVICE_MEMORY: { hint: "the token is full; collect old keys" },
   CKR_DEVICE_ERROR: { hint: "the token reports a fault of its own", retry: true },
   CKR_HOST_MEMORY: { retry: true },
-  CKR_GENERAL_ERROR: { hint: "look into the log of the token's module" },
+  CKR_GENERAL_ERROR: { hint: "look into the log of the token's module", retry: true },
   CKR_FUNCTION_FAILED: { hint: "look into the log of the token's module", retry: true },
   CKR_MECHANISM_INVALID: { hint: "the token does not do this kind of key or signature; choose another algorithm" },
   CKR_KEY_SIZE_RANGE: { hint: "the token does not do keys of this size; choose another algorithm" },

@@ -1,9 +1,10 @@
-import { FleetError, type Secret, type SecretSource } from "@fleetcert/shared";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FleetError, isFleetError, type Secret, type SecretSource } from "@fleetcert/shared";
 import { ck } from "./constants.ts";
-import type { Cryptoki, Handle } from "./cryptoki.ts";
-import { requireToken, type TokenFacts, type TokenSelector } from "./find-token.ts";
+import { type Cryptoki, type Handle, reinitialise } from "./cryptoki.ts";
+import { hasWrongPins, requireToken, type TokenFacts, type TokenSelector } from "./find-token.ts";
 import { SessionPool } from "./session-pool.ts";
-import { asking, isSessionLost } from "./token-error.ts";
+import { asking, isDisturbance, isSessionLost } from "./token-error.ts";
 import { alreadyRefused, isLoggedIn, logIn, type PinMark, pinMark } from "./token-login.ts";
 
 /**
@@ -32,8 +33,28 @@ export class Token {
     });
   }
 
-  /** Finds the token, logs in unless that was done, and counts the caller as a user until {@link Token.release}. */
+  /**
+   * Finds the token, logs in unless that was done, and counts the caller as a user until {@link Token.release}.
+   *
+   * SoftHSM2 2.6.1 loses sight of a token while another process logs in to it, and regains it only when the module is
+   * initialised anew; so do modules that do not notice new hardware. That says nothing about the PIN, so it is tried
+   * again, unless the token has seen a wrong one.
+   */
   static async acquire(cryptoki: Cryptoki, selector: TokenSelector, pin: SecretSource): Promise<Token> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Token.#acquireOnce(cryptoki, selector, pin);
+      } catch (error) {
+        const limit = isDisturbance(error) ? 8 : isFleetError(error, "key-store-unavailable") && error.retry ? 3 : 1;
+        if (attempt >= limit) throw error;
+        await sleep(attempt * 25 * (0.5 + Math.random()));
+        if ((open.get(cryptoki)?.size ?? 0) === 0) reinitialise(cryptoki);
+        if (hasWrongPins(cryptoki, selector)) throw error;
+      }
+    }
+  }
+
+  static async #acquireOnce(cryptoki: Cryptoki, selector: TokenSelector, pin: SecretSource): Promise<Token> {
     const facts = requireToken(cryptoki, selector);
     const exact = { token: facts.label, serial: facts.serial, slotId: facts.slotId };
     const tokens = open.get(cryptoki) ?? open.set(cryptoki, new Map()).get(cryptoki);
