@@ -21,11 +21,6 @@ const tool = (path: string): string => join(root, "node_modules", path);
 const staticChecks: readonly Check[] = [
   { title: "types", args: [tool("typescript/bin/tsc"), "-p", "tsconfig.json"] },
   { title: "format and lint", args: [tool("@biomejs/biome/bin/biome"), "check", "--error-on-warnings"] },
-  { title: "generated code", args: ["scripts/generate-proto.mjs", "--check"] },
-  {
-    title: "reference pages",
-    args: ["--disable-warning=ExperimentalWarning", "scripts/generate-reference.ts", "--check"],
-  },
   { title: "dead code", args: [tool("knip/bin/knip.js"), "--no-progress"] },
 ];
 

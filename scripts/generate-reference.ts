@@ -1,11 +1,8 @@
 // Writes docs/reference/*.md from the catalogues in the code; `--check` says whether what is committed is what would be made.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { auditEvents, metricCatalogue, rolePermissions, routes } from "@fleetcert/controller";
 import { errorCatalogue } from "@fleetcert/shared";
-import { rolePermissions } from "../controller/src/access/permissions.ts";
-import { routes } from "../controller/src/access/routes.ts";
-import { metricCatalogue } from "../controller/src/adapters/metrics/metric-names.ts";
-import { auditEvents } from "../controller/src/audit/events.ts";
 
 const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
 const isCheck = process.argv.includes("--check");
