@@ -1,0 +1,236 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { type OpenKeyProvider, Secret, type SecretSource } from "@fleetcert/shared";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { describeWith } from "../../../test/support/optional-part.ts";
+import { softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
+import { openKeyProvider } from "../open-key-provider.ts";
+import { loadCryptoki } from "./cryptoki.ts";
+import { requireToken } from "./find-token.ts";
+import { initialiseToken } from "./initialise-token.ts";
+
+describeWith([softHsmPart], "a token", () => {
+  const hsm = startSoftHsm();
+  const { modulePath } = hsm;
+  const token = hsm.createToken("Fleet token; №1");
+  const cryptoki = loadCryptoki(modulePath);
+  afterAll(() => hsm.remove());
+  const open = (at: TestToken = token, pin: SecretSource = () => at.pin): Promise<OpenKeyProvider> =>
+    openKeyProvider({ kind: "pkcs11", modulePath, tokenLabel: at.tokenLabel, pin });
+
+  describe("logging in", () => {
+    it("presents a wrong PIN exactly once, however often and concurrently the token is opened", async () => {
+      const guarded = hsm.createToken();
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      const wrong = (): Secret => Secret.of("not the PIN");
+      const attempts = await Promise.allSettled([open(guarded, wrong), open(guarded, wrong), open(guarded, wrong)]);
+      attempts.push(...(await Promise.allSettled([open(guarded, wrong)])));
+      for (const attempt of attempts) expect(attempt).toMatchObject({ reason: { code: "pin-refused" } });
+      expect(logins).toHaveBeenCalledTimes(1);
+      logins.mockRestore();
+    });
+
+    it("tries a corrected PIN after a refused one", async () => {
+      const guarded = hsm.createToken();
+      await expect(open(guarded, () => Secret.of("wrong"))).rejects.toMatchObject({ code: "pin-refused" });
+      const provider = await open(guarded);
+      expect(provider.info.serial).toBe(guarded.serial);
+      await provider.close();
+    });
+
+    it("is tried again when the module fails without a reason, as SoftHSM2 does beside another process", async () => {
+      const shared = hsm.createToken();
+      const original = cryptoki.C_Login;
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      for (let failure = 0; failure < 2; failure++) logins.mockImplementationOnce(fail("CKR_GENERAL_ERROR"));
+      logins.mockImplementation((...args) => original.apply(cryptoki, args));
+      const provider = await open(shared);
+      expect(logins).toHaveBeenCalledTimes(3);
+      logins.mockRestore();
+      await expect(provider.list("")).resolves.toEqual([]);
+      await provider.close();
+    });
+
+    it("is not tried again when the module fails without a reason but the token counted a wrong PIN", async () => {
+      const shared = hsm.createToken();
+      await expect(open(shared, () => Secret.of("wrong"))).rejects.toMatchObject({ code: "pin-refused" });
+      const logins = vi.spyOn(cryptoki, "C_Login").mockImplementation(fail("CKR_GENERAL_ERROR"));
+      await expect(open(shared)).rejects.toMatchObject({ code: "token-error", retry: true });
+      expect(logins).toHaveBeenCalledTimes(1);
+      logins.mockRestore();
+      await (await open(shared)).close();
+    });
+
+    it("keeps the PIN out of every error", async () => {
+      const guarded = hsm.createToken();
+      const refusal = await open(guarded, () => Secret.of("8731-secret")).catch((error: unknown) => error);
+      expect(`${String(refusal)} ${JSON.stringify(refusal)} ${(refusal as Error).stack}`).not.toContain("8731");
+      expect(refusal).toMatchObject({ hint: expect.stringContaining("not tried again") });
+    });
+
+    it("is done once for several providers on one token, which outlive each other", async () => {
+      const shared = hsm.createToken();
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      const [one, two] = await Promise.all([open(shared), open(shared)]);
+      const key = await one.generate({ algorithm: "P-256", label: "shared" });
+      await one.close();
+      await expect((await two.open(key.ref)).sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      await two.close();
+      await expect(two.list("")).rejects.toMatchObject({ code: "key-store-unavailable" });
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "key-store-unavailable" });
+      const three = await open(shared);
+      await three.close();
+      expect(logins).toHaveBeenCalledTimes(2);
+      logins.mockRestore();
+    });
+
+    it("refuses a second provider that has another PIN than the one the token took, without asking the token", async () => {
+      const shared = hsm.createToken();
+      const provider = await open(shared);
+      const logins = vi.spyOn(cryptoki, "C_Login");
+      await expect(open(shared, () => Secret.of("other"))).rejects.toMatchObject({ code: "pin-refused" });
+      expect(logins).not.toHaveBeenCalled();
+      logins.mockRestore();
+      await expect(provider.list("")).resolves.toEqual([]);
+      await provider.close();
+    });
+  });
+
+  describe("a lost session", () => {
+    const loseSessions = (at: TestToken): void =>
+      cryptoki.C_CloseAllSessions(requireToken(cryptoki, { token: at.tokenLabel }).slot);
+
+    it("is opened anew, and the key goes on signing", async () => {
+      const reset = hsm.createToken();
+      const provider = await open(reset);
+      const other = await open(reset);
+      const key = await provider.generate({ algorithm: "P-256", label: "survivor" });
+      for (let round = 0; round < 3; round++) {
+        loseSessions(reset);
+        await expect(key.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+        loseSessions(reset);
+        await expect(provider.list("survivor")).resolves.toHaveLength(1);
+        loseSessions(reset);
+        const all = Array.from({ length: 20 }, () => key.sign(Buffer.from("x")));
+        await expect(Promise.all(all)).resolves.toHaveLength(20);
+        const victim = await other.generate({ algorithm: "P-256", label: "victim" });
+        loseSessions(reset);
+        await provider.destroy(victim.ref);
+        await expect(provider.list("victim")).resolves.toEqual([]);
+      }
+      await Promise.all([provider.close(), other.close()]);
+    });
+
+    it("is opened once per call: a token that loses it again gives a typed error that may be retried", async () => {
+      const reset = hsm.createToken();
+      const provider = await open(reset);
+      const key = await provider.generate({ algorithm: "P-256", label: "unlucky" });
+      const broken = vi.spyOn(cryptoki, "C_SignInit").mockImplementation(fail("CKR_SESSION_HANDLE_INVALID"));
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "token-error", retry: true });
+      expect(broken).toHaveBeenCalledTimes(2);
+      broken.mockRestore();
+      await expect(key.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      await provider.close();
+    });
+
+    it("does not bring back a key another program destroyed: key-not-found", async () => {
+      const provider = await open();
+      const other = await open();
+      const key = await provider.generate({ algorithm: "P-256", label: "gone" });
+      await key.sign(Buffer.from("x"));
+      await other.destroy(key.ref);
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "key-not-found" });
+      await provider.close();
+      await other.close();
+    });
+  });
+
+  describe("finding the token", () => {
+    it("needs the serial when two tokens have one label", async () => {
+      const first = hsm.createToken();
+      const twin = hsm.createToken();
+      const info = cryptoki.C_GetTokenInfo;
+      const same = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((slot) => {
+        const facts = info.call(cryptoki, slot);
+        return facts.label.startsWith(twin.tokenLabel) ? { ...facts, label: first.tokenLabel } : facts;
+      });
+      await expect(open(first)).rejects.toMatchObject({
+        code: "key-store-unavailable",
+        hint: expect.stringContaining(twin.serial),
+      });
+      const uri = `pkcs11:token=${first.tokenLabel};serial=${first.serial}`;
+      const provider = await open({ ...first, tokenLabel: uri });
+      expect(provider.info.serial).toBe(first.serial);
+      await provider.close();
+      same.mockRestore();
+    });
+
+    it("passes over a slot whose card the module does not know", async () => {
+      const stranger = hsm.createToken();
+      const info = cryptoki.C_GetTokenInfo;
+      const unknown = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((slot) => {
+        const facts = info.call(cryptoki, slot);
+        if (facts.label.startsWith(stranger.tokenLabel)) throw new Error("CKR_TOKEN_NOT_RECOGNIZED");
+        return facts;
+      });
+      await (await open()).close();
+      await expect(open(stranger)).rejects.toMatchObject({ code: "key-store-unavailable" });
+      unknown.mockRestore();
+    });
+
+    it("says which tokens are there when the one asked for is not", async () => {
+      const absent = { ...token, tokenLabel: "absent" };
+      await expect(open(absent)).rejects.toMatchObject({
+        code: "key-store-unavailable",
+        retry: true,
+        hint: expect.stringContaining(token.tokenLabel),
+      });
+    });
+  });
+
+  describe("initialising a token", () => {
+    const request = { modulePath, soPin: Secret.of("so-pin-123"), userPin: Secret.of("user-pin-123") };
+
+    it("refuses a label that is taken, and touches nothing", async () => {
+      expect(() => initialiseToken({ ...request, label: token.tokenLabel })).toThrowError(
+        expect.objectContaining({ code: "already-exists" }),
+      );
+      await (await open()).close();
+    });
+
+    it.each(["", " x", "x ", "x".repeat(33), "ü".repeat(17)])("refuses the label %j", (label) => {
+      expect(() => initialiseToken({ ...request, label })).toThrowError(
+        expect.objectContaining({ code: "request-invalid" }),
+      );
+    });
+
+    it("gives labels other programs read without padding", () => {
+      initialiseToken({ ...request, label: "exact label" });
+      expect(
+        execFileSync("softhsm2-util", ["--show-slots"], { env: { ...process.env, ...hsm.env } }).toString(),
+      ).toMatch(/Label: +exact label *\n/);
+    });
+  });
+});
+
+describe("a PKCS#11 module", () => {
+  const config = { kind: "pkcs11", tokenLabel: "x", pin: () => Secret.of("x") } as const;
+
+  it("that is not there gives key-store-missing with what to install", async () => {
+    await expect(openKeyProvider({ ...config, modulePath: "/nowhere/libx.so" })).rejects.toMatchObject({
+      code: "key-store-missing",
+      hint: expect.stringContaining("apt-get install softhsm2"),
+    });
+  });
+
+  it("that is no module gives key-store-unavailable", async () => {
+    const modulePath = join(import.meta.dirname, "uri.ts");
+    await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
+  });
+});
+
+function fail(result: string): () => never {
+  return () => {
+    throw new Error(result);
+  };
+}
