@@ -1,0 +1,80 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { connectController, initController, type Operations } from "@fleetcert/controller";
+import { FleetError } from "@fleetcert/shared";
+import { type Child, startChild } from "./child.ts";
+import { until } from "./until.ts";
+import { repository, type Workplace } from "./workplace.ts";
+
+/** The controller of the demo, a process of its own: `fleetcert serve`. */
+export interface ControllerProcess {
+  readonly operations: Operations;
+  readonly endpoints: Endpoints;
+  readonly rootSha256: string;
+  stop(): Promise<void>;
+}
+
+/** Actual addresses of a running controller, from its `run/endpoints.json`. */
+export interface Endpoints {
+  readonly operational: { readonly host: string; readonly port: number };
+  readonly bootstrap: { readonly host: string; readonly port: number };
+  readonly http: { readonly host: string; readonly port: number };
+  readonly api: { readonly host: string; readonly port: number };
+}
+
+/** Makes the PKI when there is none, starts the controller on free ports and waits until it is ready. */
+export async function startController(place: Workplace): Promise<ControllerProcess> {
+  if (!place.hasPki) {
+    await initController({
+      data: place.controller,
+      fleet: "demo",
+      hosts: ["127.0.0.1", "localhost"],
+      rootPassphrase: undefined,
+      settings: demoSettings,
+    });
+  }
+  const endpointsFile = join(place.controller, "run", "endpoints.json");
+  await rm(endpointsFile, { force: true });
+  const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
+    logFile: join(place.logs, "controller.log"),
+  });
+  const endpoints = await until(() => readEndpoints(endpointsFile), isReady(child), { timeoutMs: 30_000 });
+  if (endpoints === undefined) {
+    await child.stop();
+    throw new FleetError("internal", "the controller did not become ready", { hint: `its log: ${child.logFile}` });
+  }
+  const operations = await connectController({ data: place.controller }, process.env);
+  return { operations, endpoints, rootSha256: await rootOf(operations), stop: () => child.stop() };
+}
+
+/** Stops waiting when it is there, or when the process has ended and it never will be. */
+function isReady(child: Child): (endpoints: Endpoints | undefined) => boolean {
+  return (endpoints) => endpoints !== undefined || child.process.exitCode !== null;
+}
+
+async function readEndpoints(file: string): Promise<Endpoints | undefined> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as Endpoints;
+  } catch {
+    return undefined;
+  }
+}
+
+async function rootOf(operations: Operations): Promise<string> {
+  const { roots } = await operations.trust.show({ name: "local", role: "admin" });
+  return roots[0]?.sha256 ?? "";
+}
+
+/** Free ports, a short grace so that retired keys can be seen to go, and room to retire the fleets of earlier runs. */
+const demoSettings = {
+  listeners: {
+    operational: { host: "127.0.0.1", port: 0 },
+    bootstrap: { host: "127.0.0.1", port: 0 },
+    http: { host: "127.0.0.1", port: 0 },
+    api: { host: "127.0.0.1", port: 0 },
+  },
+  bounds: { revokeAlone: 10_000 },
+  graceAfterProof: "10s",
+  renewalWindow: "5s",
+  reportInterval: "1m",
+};

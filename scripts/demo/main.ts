@@ -1,0 +1,108 @@
+// `npm start`: sets a fleet up and runs the main job.
+import { writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { serviceLevelText } from "@fleetcert/controller";
+import { errorCatalogue, exitCodes, FleetError, formatDuration } from "@fleetcert/shared";
+import { startController } from "./controller-process.ts";
+import { demoDevices, fewestForScenes } from "./devices.ts";
+import { chooseKeyStore } from "./key-store.ts";
+import { type DemoOptions, demoUsage, parseOptions } from "./options.ts";
+import { drawBar, openPanel } from "./panel.ts";
+import { type MainJob, runMainJob } from "./run-main-job.ts";
+import type { Stage } from "./stage.ts";
+import { openWorkplace, repository } from "./workplace.ts";
+
+const panel = openPanel();
+process.exitCode = await main(process.argv.slice(2)).catch(failed);
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    process.stdout.write(demoUsage);
+    return exitCodes.ok;
+  }
+  const options = parseOptions(args);
+  const startedAt = performance.now();
+  const keyStore = await chooseKeyStore(options.keys);
+  if (keyStore.kind === "pkcs11") panel.step(`keys in SoftHSM2 through PKCS#11: ${keyStore.module}`);
+  else panel.warn(`SOFTWARE KEYS, for demonstration only: ${keyStore.why}`);
+  const place = await openWorkplace(options);
+  const controller = await startController(place);
+  const { operational, bootstrap, http, api } = controller.endpoints;
+  panel.step(
+    `${place.hasPki ? "kept" : "made"} the PKI in .demo/controller, root sha256 ${controller.rootSha256.slice(0, 16)}…`,
+  );
+  panel.step(
+    `controller: devices ${operational.port}, enrolment ${bootstrap.port}, CRLs and health ${http.port}, people ${api.port}`,
+  );
+  const stage: Stage = { place, panel, controller, keyStore, devices: demoDevices(options.devices, place.run) };
+  if (options.devices < fewestForScenes)
+    panel.warn(`the special scenes need ${fewestForScenes} devices and are left out`);
+  try {
+    const job = await runMainJob(stage, startedAt);
+    try {
+      await report(options, job);
+      if (!options.headless) await stayUp(stage);
+    } finally {
+      await job.fleet.stop();
+    }
+    return job.figures.checks.every(({ ok }) => ok) ? exitCodes.ok : exitCodes.failed;
+  } finally {
+    await controller.stop();
+  }
+}
+
+async function report({ json }: DemoOptions, { figures, age, serviceLevels }: MainJob): Promise<void> {
+  panel.print(`\ncertificate age  n=${age.count}  p50 ${span(age.p50)}  p95 ${span(age.p95)}  max ${span(age.max)}`);
+  const greatest = Math.max(...age.buckets.map(({ count }) => count));
+  for (const { label, count } of age.buckets)
+    panel.print(`  ${label.padEnd(7)} ${drawBar(count, greatest).replaceAll("·", " ")} ${count}`);
+  const { revocation, issuance } = figures;
+  panel.print(`\n${serviceLevelText(serviceLevels)}`);
+  panel.print(
+    `issuance p50 ${issuance.p50Ms} ms, p95 ${issuance.p95Ms} ms · revocation blocked at the broker in ${revocation.blockedAtBrokerMs} ms,`,
+  );
+  panel.print(
+    `applied and signed by ${revocation.acked}/${revocation.expected} devices, p95 ${Math.round(revocation.p95Ms)} ms\n`,
+  );
+  for (const { name, ok, expected, actual, evidence } of figures.checks) {
+    if (ok) panel.step(`${name}: ${JSON.stringify(actual)}  (${evidence})`);
+    else panel.warn(`${name}: expected ${JSON.stringify(expected)}, saw ${JSON.stringify(actual)}  (${evidence})`);
+  }
+  const bad = figures.checks.filter(({ ok }) => !ok).length;
+  panel.print(`\n${figures.checks.length - bad} of ${figures.checks.length} checks ok in ${figures.durationS} s`);
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(figures, undefined, 2)}\n`);
+}
+
+/** Leaves the fleet running for a person to look at, until Ctrl-C. */
+async function stayUp({ place, devices }: Stage): Promise<void> {
+  const data = relative(repository, place.controller);
+  const some = devices.find(({ isRevoked }) => !isRevoked)?.id ?? devices[0]?.id;
+  panel.print(`
+try it from another terminal:
+  npx fleetcert --data ${data} device list
+  npx fleetcert --data ${data} fleet age --by site
+  npx fleetcert --data ${data} device show ${some}
+  npx fleetcert --data ${data} revoke --device ${some} --reason keyCompromise --dry-run
+  npx fleetcert --data ${data} audit verify
+Ctrl-C ends it.`);
+  await new Promise<void>((resolve) => {
+    const forever = setInterval(() => undefined, 60_000);
+    const end = () => {
+      clearInterval(forever);
+      resolve();
+    };
+    process.once("SIGINT", end);
+    process.once("SIGTERM", end);
+  });
+}
+
+function span(duration: number): string {
+  return formatDuration(Math.round(duration / 1000) * 1000);
+}
+
+function failed(error: unknown): number {
+  if (!(error instanceof FleetError)) throw error;
+  panel.print(`✖ ${errorCatalogue[error.code].title}\n  why   ${error.message}`);
+  if (error.hint !== undefined) panel.print(`  fix   ${error.hint}`);
+  return error.code === "key-store-missing" ? exitCodes.failed : errorCatalogue[error.code].exit;
+}
