@@ -4,10 +4,10 @@ import { tags } from "./der-reader.ts";
 export function derElement(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const content of contents) length += content.length;
-  const header = derHeader(tag, length);
-  const element = new Uint8Array(header.length + length);
-  element.set(header);
-  let at = header.length;
+  const header = headerOctets(length);
+  const element = new Uint8Array(header + length);
+  writeHeader(element, tag, length);
+  let at = header;
   for (const content of contents) {
     element.set(content, at);
     at += content.length;
@@ -16,11 +16,10 @@ export function derElement(tag: number, ...contents: readonly Uint8Array[]): Uin
 }
 
 /** Tag and minimal definite length of an element with this many content octets. */
-export function derHeader(tag: number, length: number): number[] {
-  if (length < 0x80) return [tag, length];
-  const octets: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest & 0xff);
-  return [tag, 0x80 | octets.length, ...octets];
+export function derHeader(tag: number, length: number): Uint8Array {
+  const header = new Uint8Array(headerOctets(length));
+  writeHeader(header, tag, length);
+  return header;
 }
 
 /** SEQUENCE of the given elements. */
@@ -41,13 +40,12 @@ export const derOctetString = (...contents: readonly Uint8Array[]): Uint8Array =
   derElement(tags.octetString, ...contents);
 
 /** BIT STRING of whole octets. */
-export const derBitString = (bytes: Uint8Array): Uint8Array => derElement(tags.bitString, Uint8Array.of(0), bytes);
+export const derBitString = (bytes: Uint8Array): Uint8Array => derElement(tags.bitString, zero, bytes);
 
 /** Non-negative INTEGER; `tag` for implicit ones. */
 export function derInteger(value: number | bigint, tag: number = tags.integer): Uint8Array {
-  const octets: number[] = [];
-  for (let rest = BigInt(value); rest > 0n; rest >>= 8n) octets.unshift(Number(rest & 0xffn));
-  return derUnsigned(Uint8Array.from(octets), tag);
+  const hex = value.toString(16);
+  return derUnsigned(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex"), tag);
 }
 
 /** Non-negative INTEGER of big-endian octets; leading zeros are dropped, a sign octet is added where needed. */
@@ -56,7 +54,7 @@ export function derUnsigned(bigEndian: Uint8Array, tag: number = tags.integer): 
   while (start < bigEndian.length && bigEndian[start] === 0) start++;
   const magnitude = bigEndian.subarray(start);
   const needsZero = magnitude.length === 0 || (magnitude[0] as number) >= 0x80;
-  return derElement(tag, needsZero ? Uint8Array.of(0) : noBytes, magnitude);
+  return derElement(tag, needsZero ? zero : noBytes, magnitude);
 }
 
 /** BIT STRING of named bits without trailing zero bits (X.690 §11.2.2). */
@@ -70,7 +68,7 @@ export function derNamedBits(bits: Iterable<number>, tag: number = tags.bitStrin
 }
 
 /** Bytes of a text that is ASCII or UTF-8, under a string tag. */
-export const derText = (tag: number, text: string): Uint8Array => derElement(tag, new TextEncoder().encode(text));
+export const derText = (tag: number, text: string): Uint8Array => derElement(tag, Buffer.from(text, "utf8"));
 
 /** Joins byte strings. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
@@ -90,6 +88,18 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && compareBytes(left, right) === 0;
 }
 
+function headerOctets(length: number): number {
+  if (length < 0x80) return 2;
+  return length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6;
+}
+
+function writeHeader(target: Uint8Array, tag: number, length: number): void {
+  const lengthOctets = headerOctets(length) - 2;
+  target[0] = tag;
+  target[1] = lengthOctets === 0 ? length : 0x80 | lengthOctets;
+  for (let octet = 1; octet <= lengthOctets; octet++) target[1 + octet] = length >>> (8 * (lengthOctets - octet));
+}
+
 function compareBytes(left: Uint8Array, right: Uint8Array): number {
   const shared = Math.min(left.length, right.length);
   for (let index = 0; index < shared; index++) {
@@ -100,3 +110,5 @@ function compareBytes(left: Uint8Array, right: Uint8Array): number {
 }
 
 const noBytes = new Uint8Array(0);
+
+const zero = Uint8Array.of(0);

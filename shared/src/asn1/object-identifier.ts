@@ -9,30 +9,36 @@ export function readOid(reader: DerReader, tag: number = tags.oid): string {
 /** Dotted text of OBJECT IDENTIFIER content octets. */
 export function decodeOid(content: Uint8Array): string {
   if (content.length === 0 || content.length > maxOidBytes) throw derInvalid("OBJECT IDENTIFIER is empty or too long");
-  if ((content.at(-1) as number) >= 0x80) throw derInvalid("OBJECT IDENTIFIER is cut off");
   let text = "";
-  let start = 0;
-  for (let index = 0; index < content.length; index++) {
-    if ((content[index] as number) >= 0x80) continue;
-    if (content[start] === 0x80) throw derInvalid("OBJECT IDENTIFIER arc is not minimal");
-    const arc = decodeArc(content.subarray(start, index + 1));
+  let arc: number | bigint = 0;
+  let isArcStart = true;
+  for (const octet of content) {
+    if (isArcStart && octet === 0x80) throw derInvalid("OBJECT IDENTIFIER arc is not minimal");
+    arc = appendGroup(arc, octet & 0x7f);
+    isArcStart = octet < 0x80;
+    if (!isArcStart) continue;
     text = text === "" ? firstArcs(arc) : `${text}.${arc}`;
-    start = index + 1;
+    arc = 0;
   }
+  if (!isArcStart) throw derInvalid("OBJECT IDENTIFIER is cut off");
   return text;
 }
 
-/** OBJECT IDENTIFIER element of dotted text. */
+/** OBJECT IDENTIFIER element of dotted text; the bytes are shared, do not change them. */
 export function encodeOid(oid: string): Uint8Array {
+  const known = encoded.get(oid);
+  if (known !== undefined) return known;
   const [first, second, ...rest] = oid.split(".").map(BigInt);
   if (first === undefined || second === undefined) throw derInvalid(`"${oid}" is no object identifier`);
-  return derElement(tags.oid, Uint8Array.from([first * 40n + second, ...rest].flatMap(encodeArc)));
+  const der = derElement(tags.oid, Uint8Array.from([first * 40n + second, ...rest].flatMap(encodeArc)));
+  if (encoded.size < maxRemembered) encoded.set(oid, der);
+  return der;
 }
 
-function decodeArc(octets: Uint8Array): number | bigint {
-  // Up to seven groups of seven bits stay exact in a double; UUID arcs (2.25.…) need more.
-  if (octets.length <= 7) return octets.reduce((value, octet) => value * 128 + (octet & 0x7f), 0);
-  return octets.reduce((value, octet) => value * 128n + BigInt(octet & 0x7f), 0n);
+/** Exact in a double up to 2^53; UUID arcs (2.25.…) need more. */
+function appendGroup(arc: number | bigint, group: number): number | bigint {
+  if (typeof arc === "number" && arc < 2 ** 46) return arc * 128 + group;
+  return BigInt(arc) * 128n + BigInt(group);
 }
 
 function firstArcs(arc: number | bigint): string {
@@ -47,3 +53,7 @@ function encodeArc(arc: bigint): number[] {
 }
 
 const maxOidBytes = 64;
+
+/** A program writes the same two dozen identifiers over and over; a certificate alone holds ten. */
+const encoded = new Map<string, Uint8Array>();
+const maxRemembered = 128;

@@ -60,8 +60,8 @@ export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
   ];
   const tail = derElement(contextTag(0, "constructed"), derSequence(...encodeExtensions(template)));
   // RFC 5280 §5.1.2.6: without entries the list itself is absent.
-  const listHeader = entries.length === 0 ? [] : derHeader(tags.sequence, entries.length);
-  return derElement(tags.sequence, ...head, Uint8Array.from(listHeader), entries.bytes, tail);
+  const list = entries.length === 0 ? [] : [derHeader(tags.sequence, entries.length), entries.bytes];
+  return derSequence(...head, ...list, tail);
 }
 
 function encodeExtensions(template: CrlTemplate): Uint8Array[] {

@@ -14,6 +14,16 @@ import type { KeyAlgorithm } from "./key.ts";
  * Ed25519 keys of another length, malformed bytes.
  */
 export function keyAlgorithmOf(spki: Uint8Array): KeyAlgorithm {
+  const { algorithm, point } = outlineOfKey(spki);
+  if (point !== undefined) requireOnCurve(algorithm, point);
+  return algorithm;
+}
+
+/**
+ * As {@link keyAlgorithmOf}, but leaves it to who imports the key to see whether its point lies on the curve: then the
+ * point is handed back.
+ */
+export function outlineOfKey(spki: Uint8Array): KeyOutline {
   try {
     return readDer(spki, { tag: tags.sequence, maxBytes: 4096 }, readSpki);
   } catch (cause) {
@@ -22,27 +32,37 @@ export function keyAlgorithmOf(spki: Uint8Array): KeyAlgorithm {
   }
 }
 
-function readSpki(reader: DerReader): KeyAlgorithm {
+interface KeyOutline {
+  readonly algorithm: KeyAlgorithm;
+  /** Uncompressed point of an elliptic curve key. */
+  readonly point?: Uint8Array;
+}
+
+function readSpki(reader: DerReader): KeyOutline {
   const identifier = reader.enter(tags.sequence);
   const family = readOid(identifier);
   if (family === "1.2.840.10045.2.1") return readCurvePoint(identifier, reader);
-  if (family === "1.2.840.113549.1.1.1") return readRsa(identifier, reader);
-  if (family === "1.3.101.112") return readEd25519(identifier, reader);
+  if (family === "1.2.840.113549.1.1.1") return { algorithm: readRsa(identifier, reader) };
+  if (family === "1.3.101.112") return { algorithm: readEd25519(identifier, reader) };
   throw weak(`algorithm ${family} is not accepted`);
 }
 
 /** RFC 5480 §2.1: a named curve; §2.2: we take the uncompressed form only. */
-function readCurvePoint(identifier: DerReader, reader: DerReader): KeyAlgorithm {
+function readCurvePoint(identifier: DerReader, reader: DerReader): KeyOutline {
   if (!identifier.nextIs(tags.oid)) throw weak("the curve is not a named one");
   const curve = curves.get(readOid(identifier));
   identifier.finish();
   if (curve === undefined) throw weak("only the curves P-256 and P-384 are accepted");
   const point = readOctetAlignedBits(reader);
   if (point.length !== 1 + 2 * curve.bytes || point[0] !== 4) throw weak("the point is not in uncompressed form");
-  const x = BigInt(`0x${toHex(point.subarray(1, 1 + curve.bytes))}`);
-  const y = BigInt(`0x${toHex(point.subarray(1 + curve.bytes))}`);
-  if (!isOnCurve(curve.name, { x, y })) throw weak(`the point is not on ${curve.name}`);
-  return curve.name;
+  return { algorithm: curve.name, point };
+}
+
+function requireOnCurve(algorithm: KeyAlgorithm, point: Uint8Array): void {
+  const half = (point.length - 1) / 2;
+  const x = BigInt(`0x${toHex(point.subarray(1, 1 + half))}`);
+  const y = BigInt(`0x${toHex(point.subarray(1 + half))}`);
+  if (!isOnCurve(algorithm === "P-384" ? "P-384" : "P-256", { x, y })) throw weak(`the point is not on ${algorithm}`);
 }
 
 /** RFC 3279 §2.3.1. */

@@ -1,6 +1,7 @@
 import { contextTag, type DerReader, readDer, tags } from "../asn1/der-reader.ts";
 import { readNull, readSmallInteger } from "../asn1/der-values.ts";
-import { derElement, derNull, derSequence } from "../asn1/der-writer.ts";
+import { derNull, derSequence } from "../asn1/der-writer.ts";
+import { toHex } from "../asn1/hex.ts";
 import { encodeOid, readOid } from "../asn1/object-identifier.ts";
 import type { KeyAlgorithm } from "./key.ts";
 
@@ -12,24 +13,13 @@ export type SignatureScheme =
   | { readonly family: "ecdsa" | "rsa" | "rsa-pss"; readonly digest: "sha256" | "sha384" | "sha512" }
   | { readonly family: "ed25519" };
 
-/** The one AlgorithmIdentifier a key of this algorithm signs with. */
-export function signatureAlgorithmOf(algorithm: KeyAlgorithm): SignatureAlgorithmIdentifierDer {
-  switch (algorithm) {
-    case "P-256":
-      return derSequence(encodeOid("1.2.840.10045.4.3.2"));
-    case "P-384":
-      return derSequence(encodeOid("1.2.840.10045.4.3.3"));
-    case "Ed25519":
-      return derSequence(encodeOid("1.3.101.112"));
-    default:
-      // RFC 4055 §5: the parameters of PKCS#1 v1.5 signatures are NULL.
-      return derSequence(encodeOid("1.2.840.113549.1.1.11"), derNull());
-  }
-}
+/** The one AlgorithmIdentifier a key of this algorithm signs with; the bytes are shared, do not change them. */
+export const signatureAlgorithmOf = (algorithm: KeyAlgorithm): SignatureAlgorithmIdentifierDer =>
+  ownAlgorithms[algorithm];
 
 /** The scheme an AlgorithmIdentifier names; undefined when it is not supported or malformed. */
 export function parseSignatureAlgorithm(der: SignatureAlgorithmIdentifierDer): SignatureScheme | undefined {
-  const plain = plainSchemes.get(Buffer.from(der).toString("latin1"));
+  const plain = plainSchemes.get(toHex(der));
   if (plain !== undefined) return plain;
   try {
     return readDer(der, { tag: tags.sequence, maxBytes: 128 }, readPss);
@@ -69,20 +59,32 @@ const digests: ReadonlyMap<string, keyof typeof saltBytes> = new Map([
   ["2.16.840.1.101.3.4.2.3", "sha512"],
 ]);
 
-const plainSchemes: ReadonlyMap<string, SignatureScheme> = new Map(
-  (
-    [
-      // RFC 5758 §3.2 and RFC 8410 §3: no parameters; RFC 4055 §5: NULL.
-      ["1.2.840.10045.4.3.2", false, { family: "ecdsa", digest: "sha256" }],
-      ["1.2.840.10045.4.3.3", false, { family: "ecdsa", digest: "sha384" }],
-      ["1.2.840.10045.4.3.4", false, { family: "ecdsa", digest: "sha512" }],
-      ["1.2.840.113549.1.1.11", true, { family: "rsa", digest: "sha256" }],
-      ["1.2.840.113549.1.1.12", true, { family: "rsa", digest: "sha384" }],
-      ["1.2.840.113549.1.1.13", true, { family: "rsa", digest: "sha512" }],
-      ["1.3.101.112", false, { family: "ed25519" }],
-    ] as const
-  ).map(([oid, hasNull, scheme]) => [
-    Buffer.from(derElement(tags.sequence, encodeOid(oid), ...(hasNull ? [derNull()] : []))).toString("latin1"),
-    scheme,
-  ]),
-);
+// RFC 5758 §3.2 and RFC 8410 §3: no parameters; RFC 4055 §5: NULL.
+const identifiers = {
+  ecdsaSha256: derSequence(encodeOid("1.2.840.10045.4.3.2")),
+  ecdsaSha384: derSequence(encodeOid("1.2.840.10045.4.3.3")),
+  ecdsaSha512: derSequence(encodeOid("1.2.840.10045.4.3.4")),
+  rsaSha256: derSequence(encodeOid("1.2.840.113549.1.1.11"), derNull()),
+  rsaSha384: derSequence(encodeOid("1.2.840.113549.1.1.12"), derNull()),
+  rsaSha512: derSequence(encodeOid("1.2.840.113549.1.1.13"), derNull()),
+  ed25519: derSequence(encodeOid("1.3.101.112")),
+};
+
+const ownAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithmIdentifierDer>> = {
+  "P-256": identifiers.ecdsaSha256,
+  "P-384": identifiers.ecdsaSha384,
+  "RSA-2048": identifiers.rsaSha256,
+  "RSA-3072": identifiers.rsaSha256,
+  "RSA-4096": identifiers.rsaSha256,
+  Ed25519: identifiers.ed25519,
+};
+
+const plainSchemes: ReadonlyMap<string, SignatureScheme> = new Map([
+  [toHex(identifiers.ecdsaSha256), { family: "ecdsa", digest: "sha256" }],
+  [toHex(identifiers.ecdsaSha384), { family: "ecdsa", digest: "sha384" }],
+  [toHex(identifiers.ecdsaSha512), { family: "ecdsa", digest: "sha512" }],
+  [toHex(identifiers.rsaSha256), { family: "rsa", digest: "sha256" }],
+  [toHex(identifiers.rsaSha384), { family: "rsa", digest: "sha384" }],
+  [toHex(identifiers.rsaSha512), { family: "rsa", digest: "sha512" }],
+  [toHex(identifiers.ed25519), { family: "ed25519" }],
+] as const);

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
-import { keyAlgorithmOf } from "./key-algorithm.ts";
+import { outlineOfKey } from "./key-algorithm.ts";
 import {
   parseSignatureAlgorithm,
   type SignatureAlgorithmIdentifierDer,
@@ -23,9 +23,10 @@ export interface SignatureClaim {
  */
 export function verifySignature(claim: SignatureClaim): boolean {
   try {
-    const algorithm = keyAlgorithmOf(claim.spki);
+    const { algorithm } = outlineOfKey(claim.spki);
     const scheme = parseSignatureAlgorithm(claim.algorithm ?? signatureAlgorithmOf(algorithm));
     if (scheme === undefined || !families[scheme.family].test(algorithm)) return false;
+    // OpenSSL refuses to import a point that is not on its curve.
     const key = createPublicKey({ key: Buffer.from(claim.spki), format: "der", type: "spki" });
     return verifyWith(scheme, { ...claim, key });
   } catch {
