@@ -1,6 +1,6 @@
 import { constants } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { createSecureContext, createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { FleetError, isFleetError, pemEncode } from "@fleetcert/shared";
 import type { BrokerLimits } from "./broker-limits.ts";
 import type { BrokerLog } from "./broker-log.ts";
@@ -44,7 +44,7 @@ export interface TlsListenerOptions {
  * nothing is ever resumed; a handshake has a deadline whatever trickles in; connections are counted before TLS starts.
  */
 export async function openTlsListener(options: TlsListenerOptions): Promise<TlsListener> {
-  const tls = createTlsServer({ ...contextOf(options.certificate), requestCert: true, rejectUnauthorized: false });
+  const tls = createTlsServer({ ...checkedContext(options.certificate), requestCert: true, rejectUnauthorized: false });
   const tcp = createServer();
   const sockets = new Set<Socket>();
   const places = new Map<string, SecuringPlace>();
@@ -79,7 +79,7 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
   const endpoint = await listen(tcp, options);
   return {
     endpoint,
-    replaceCertificate: (certificate) => tls.setSecureContext(contextOf(certificate)),
+    replaceCertificate: (certificate) => tls.setSecureContext(checkedContext(certificate)),
     async close() {
       const stopped = new Promise<void>((resolve) => tcp.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
@@ -108,6 +108,17 @@ function welcome(socket: TLSSocket, place: SecuringPlace, options: TlsListenerOp
     socket.destroy();
     const why = isFleetError(error) ? `${error.code}: ${error.message}` : String(error);
     log.warn({ address, why }, "connection refused after the handshake");
+  }
+}
+
+/** OpenSSL takes the key and certificate together here, so that a wrong pair changes nothing. */
+function checkedContext(certificate: ServerCertificate): TlsOptions {
+  const context = contextOf(certificate);
+  try {
+    createSecureContext(context);
+    return context;
+  } catch (cause) {
+    throw new FleetError("certificate-invalid", "the broker's certificate and key do not fit each other", { cause });
   }
 }
 
