@@ -1,13 +1,13 @@
 // `npm start`: sets a fleet up and runs the main job.
 import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { serviceLevelText } from "@fleetcert/controller";
-import { errorCatalogue, exitCodes, FleetError, formatDuration } from "@fleetcert/shared";
+import { distributionText, serviceLevelText } from "@fleetcert/controller";
+import { errorCatalogue, exitCodes, FleetError } from "@fleetcert/shared";
 import { startController } from "./controller-process.ts";
 import { demoDevices, fewestForScenes } from "./devices.ts";
 import { chooseKeyStore } from "./key-store.ts";
 import { type DemoOptions, demoUsage, parseOptions } from "./options.ts";
-import { drawBar, openPanel } from "./panel.ts";
+import { openPanel } from "./panel.ts";
 import { type MainJob, runMainJob } from "./run-main-job.ts";
 import type { Stage } from "./stage.ts";
 import { openWorkplace, repository } from "./workplace.ts";
@@ -52,10 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function report({ json }: DemoOptions, { figures, age, serviceLevels }: MainJob): Promise<void> {
-  panel.print(`\ncertificate age  n=${age.count}  p50 ${span(age.p50)}  p95 ${span(age.p95)}  max ${span(age.max)}`);
-  const greatest = Math.max(...age.buckets.map(({ count }) => count));
-  for (const { label, count } of age.buckets)
-    panel.print(`  ${label.padEnd(7)} ${drawBar(count, greatest).replaceAll("·", " ")} ${count}`);
+  panel.print(`\ncertificate age of ${distributionText(age)}`);
   const { revocation, issuance } = figures;
   panel.print(`\n${serviceLevelText(serviceLevels)}`);
   panel.print(
@@ -94,10 +91,6 @@ Ctrl-C ends it.`);
     process.once("SIGINT", end);
     process.once("SIGTERM", end);
   });
-}
-
-function span(duration: number): string {
-  return formatDuration(Math.round(duration / 1000) * 1000);
 }
 
 function failed(error: unknown): number {

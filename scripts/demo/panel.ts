@@ -14,12 +14,11 @@ export function openPanel(stream: NodeJS.WriteStream = process.stderr): Panel {
   const isLive = stream.isTTY === true && process.env["NO_COLOR"] === undefined;
   const style = (format: Parameters<typeof styleText>[0], text: string) =>
     styleText(format, text, { stream, validateStream: true });
+  const drawn = new Map<string, string>();
   let open: string | undefined;
-  let lastDone = -1;
   const endLine = () => {
     if (open !== undefined && isLive) stream.write("\n");
     open = undefined;
-    lastDone = -1;
   };
   const line = (text: string) => {
     endLine();
@@ -30,17 +29,16 @@ export function openPanel(stream: NodeJS.WriteStream = process.stderr): Panel {
     warn: (text) => line(`${style("yellow", "▲")} ${text}`),
     print: line,
     bar(name, done, total, note = "") {
-      if (open !== undefined && open !== name) endLine();
-      if (open === name && done === lastDone && note === "") return;
-      const text = `${name.padEnd(8)} ${drawBar(done, total)} ${done}/${total}  ${note}`;
-      if (isLive) stream.write(`\r\u001b[K${text}`);
-      else if (done >= total && (open !== name || lastDone < total)) stream.write(`${text}\n`);
-      open = name;
-      lastDone = done;
-      if (done >= total) {
-        if (isLive) stream.write("\n");
-        open = undefined;
+      const text = `${name.padEnd(8)} ${drawBar(done, total)} ${done}/${total}  ${note}`.trimEnd();
+      if (drawn.get(name) === text) return;
+      drawn.set(name, text);
+      if (!isLive) {
+        if (done >= total) stream.write(`${text}\n`);
+        return;
       }
+      if (open !== name) endLine();
+      stream.write(`\r\u001b[K${text}`);
+      open = name;
     },
   };
 }

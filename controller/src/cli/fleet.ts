@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { AgeView, ExpiryView, ServiceLevelView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printList } from "./context.ts";
-import { bar, fromNow, span, when } from "./output/human.ts";
+import { bar, fromNow, roughAge, span, when } from "./output/human.ts";
 import { printable } from "./output/printable.ts";
 import { renderList, renderOne } from "./output/render.ts";
 
@@ -50,7 +50,7 @@ export function ageText(
   answer: { readonly total: AgeView; readonly groups: readonly AgeView[]; readonly expiries: readonly ExpiryView[] },
   now: number,
 ): string {
-  const parts = [distribution(answer.total), ...answer.groups.map(distribution)];
+  const parts = [distributionText(answer.total), ...answer.groups.map(distributionText)];
   const expiries = renderList(
     answer.expiries,
     [
@@ -78,10 +78,11 @@ export function serviceLevelText(levels: readonly ServiceLevelView[]): string {
   );
 }
 
-function distribution(view: AgeView): string {
+/** One distribution: counts and percentiles, then a bar for each bucket. */
+export function distributionText(view: AgeView): string {
   const greatest = Math.max(0, ...view.buckets.map(({ count }) => count));
   const width = Math.max(...view.buckets.map(({ label }) => label.length));
-  const head = `${printable(view.group)}  n=${view.count}  p50 ${span(view.p50)}  p95 ${span(view.p95)}  max ${span(view.max)}\n`;
+  const head = `${printable(view.group)}  n=${view.count}  p50 ${roughAge(view.p50)}  p95 ${roughAge(view.p95)}  max ${roughAge(view.max)}\n`;
   const rows = view.buckets.map(({ label, count }) => `  ${label.padEnd(width)}  ${bar(count, greatest)} ${count}\n`);
   return head + rows.join("");
 }
