@@ -8,6 +8,8 @@
  * - A key exports its public part only, and refuses when the private part is asked for too. That refusal makes OpenSSL come
  *   to our signature implementation: EVP_DigestSignInit first tries to export the whole key to `default`.
  * - There is no new, gen or import: we are never used for keys that are not ours.
+ * - There is no match either. With one, OpenSSL first tries to import the other key here when it compares a certificate
+ *   with one of our keys, and leaves the error of that on the thread's queue, where it ends somebody else's TLS session.
  */
 #include "signing-key.h"
 
@@ -45,11 +47,6 @@ static void *key_dup(const void *key, int selection) {
 static int key_has(const void *key, int selection) {
   UNUSED(selection);
   return key != NULL;
-}
-
-static int key_match(const void *one, const void *other, int selection) {
-  UNUSED(selection);
-  return EVP_PKEY_eq(signing_key_public(one), signing_key_public(other)) == 1;
 }
 
 static int key_get_params(void *key, OSSL_PARAM params[]) { return EVP_PKEY_get_params(signing_key_public(key), params); }
@@ -99,7 +96,7 @@ static const char *rsa_operation_name(int operation) {
 #define KEY_FUNCTIONS(gettable, export_types, operation_name) \
   { \
     {OSSL_FUNC_KEYMGMT_LOAD, FN(key_load)}, {OSSL_FUNC_KEYMGMT_FREE, FN(key_free)}, {OSSL_FUNC_KEYMGMT_DUP, FN(key_dup)}, \
-        {OSSL_FUNC_KEYMGMT_HAS, FN(key_has)}, {OSSL_FUNC_KEYMGMT_MATCH, FN(key_match)}, \
+        {OSSL_FUNC_KEYMGMT_HAS, FN(key_has)}, \
         {OSSL_FUNC_KEYMGMT_GET_PARAMS, FN(key_get_params)}, {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, FN(gettable)}, \
         {OSSL_FUNC_KEYMGMT_EXPORT, FN(key_export)}, {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, FN(export_types)}, \
         {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, FN(operation_name)}, {0, NULL}, \
