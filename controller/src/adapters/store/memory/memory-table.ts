@@ -89,10 +89,7 @@ export class MemoryTable<Row extends object, Index extends string> {
   #replace(key: string, before: Row | undefined, after: Row | undefined): void {
     if (after === undefined) this.#rows.delete(key);
     else this.#rows.set(key, after);
-    for (const index of this.#indexes.values()) {
-      if (before !== undefined) index.remove(before);
-      if (after !== undefined) index.add(after);
-    }
+    for (const index of this.#indexes.values()) index.replace(before, after);
   }
 }
 
@@ -114,7 +111,23 @@ class MemoryIndex<Row> {
     return group === undefined || this.rows(group).every((other) => other === before);
   }
 
-  add(row: Row): void {
+  replace(before: Row | undefined, after: Row | undefined): void {
+    if (before !== undefined && after !== undefined && this.#isSamePlace(before, after)) {
+      const rows = this.#groups.get(this.#definition.group(after) ?? "");
+      if (rows !== undefined) rows[this.#position(rows, after)] = after;
+      return;
+    }
+    if (before !== undefined) this.#remove(before);
+    if (after !== undefined) this.#add(after);
+  }
+
+  #isSamePlace(before: Row, after: Row): boolean {
+    const { group, order } = this.#definition;
+    const place = group(before);
+    return place !== undefined && place === group(after) && order(before, after) === 0;
+  }
+
+  #add(row: Row): void {
     const group = this.#definition.group(row);
     if (group === undefined) return;
     const rows = this.#groups.get(group);
@@ -122,7 +135,7 @@ class MemoryIndex<Row> {
     else rows.splice(this.#position(rows, row), 0, row);
   }
 
-  remove(row: Row): void {
+  #remove(row: Row): void {
     const group = this.#definition.group(row);
     if (group === undefined) return;
     const rows = this.#groups.get(group) ?? [];

@@ -90,6 +90,7 @@ describe("SQLite store", () => {
       await fc.assert(
         fc.asyncProperty(damaged, async ([at, noise]) => {
           const copy = join(directory, "copy.db");
+          await rm(`${copy}-wal`, { force: true });
           await writeFile(copy, whole);
           await overwrite(copy, at, noise);
           codes.add(await verdict(copy));
@@ -97,7 +98,7 @@ describe("SQLite store", () => {
         { numRuns: process.env["FLEETCERT_LONG"] === "1" ? 2_000 : 60 },
       );
       expect([...codes].filter((code) => !allowedVerdicts.includes(code))).toEqual([]);
-    });
+    }, 120_000);
 
     it("of another program's database is not touched", async () => {
       const foreign = join(directory, "foreign.db");
@@ -139,7 +140,7 @@ describe("SQLite store", () => {
         // Both are written in one transaction: neither may be there without the other.
         expect(audit).toBe(count);
       }
-    });
+    }, 120_000);
 
     it("that may not write more get store-failed, and what was there stays", async () => {
       const store = await openSqliteStore({ path });
