@@ -203,6 +203,25 @@ describeWith([tlsAddonPart], "the TLS addon", () => {
     for (const { status } of await waiting) expect(status).toBe("rejected");
   });
 
+  it("survives keys that are closed while the thread pool signs with them", async () => {
+    const addon = loadTlsAddon();
+    const before = addon.registered();
+    const signature = crypto.sign("sha256", Buffer.from("x"), pair.privateKey);
+    const sign = promisify<string, Buffer, crypto.KeyObject, Buffer>(crypto.sign);
+    for (let round = 0; round < 300; round++) {
+      const pem = addon.register(spki, () => signature);
+      const key = crypto.createPrivateKey(pem);
+      const all = Array.from({ length: 6 }, () => sign("sha256", Buffer.from("x"), key));
+      if (round % 3 > 0) await setImmediate();
+      addon.unregister(pem);
+      for (const result of await Promise.allSettled(all)) {
+        const text = result.status === "rejected" ? String(result.reason) : "";
+        expect(text).toMatch(/^$|key is closed|signer failed/);
+      }
+    }
+    expect(addon.registered()).toBe(before);
+  });
+
   it("stays loaded when the only worker that used it has ended", () => {
     const script = `
       const { Worker } = require("node:worker_threads");
