@@ -56,13 +56,22 @@ describe("draining the outbox", () => {
     await stop();
   });
 
-  it("passes over an event the controller cannot read, and keeps it", async () => {
+  it("passes over an event the controller does not understand, and keeps it", async () => {
     const { outbox, stop } = await aDrain([anEvent("strange"), anEvent("b")], (body) =>
       body.type === "event" && body.name === "strange" ? refusal("version-unsupported", 0) : received,
     );
     await until(() => outbox.length === 1);
     await settled();
     expect(outbox.take("event", new Set())?.body).toEqual(anEvent("strange"));
+    await stop();
+  });
+
+  it("is not held up by an ack the controller refuses, and forgets it once a higher epoch was received", async () => {
+    const { outbox, asked, stop } = await aDrain([anAck(1), anAck(2)], (body) =>
+      body.type === "ack" && body.epoch === 1 ? refusal("revocation-invalid", 0) : received,
+    );
+    await until(() => outbox.length === 0);
+    expect(asked).toEqual([anAck(1), anAck(2)]);
     await stop();
   });
 

@@ -1,4 +1,4 @@
-import { type Duration, isFleetError, type ProviderKey } from "@fleetcert/shared";
+import { type Duration, type ErrorCode, isFleetError, type ProviderKey } from "@fleetcert/shared";
 import { type BackoffSettings, backoff } from "../pace/backoff.ts";
 import type { Conversation, Log, RandomSource, Timer } from "../ports.ts";
 import type { OutboxEntry } from "./make-room.ts";
@@ -16,7 +16,8 @@ export interface DrainOptions {
 
 /**
  * Tells the controller what waits, until the signal ends it: each type in its order, one at a time, again with full jitter
- * until `received`. An entry the controller cannot read is passed over until the next drain, so that it holds up no other.
+ * until `received`. An entry the controller refuses for what it says is passed over until the next drain, so that it holds up
+ * no other.
  * Called once for each session, so that every session begins with a short backoff.
  */
 export async function drainOutbox(outbox: Outbox, options: DrainOptions): Promise<void> {
@@ -35,8 +36,8 @@ async function drainType(outbox: Outbox, type: OutboxType, options: DrainOptions
         continue;
       }
       const outcome = await tell(entry, options);
-      if (outcome.type === "unreadable") passed.add(entry.key);
-      if (outcome.type === "received" || (outcome.type === "unreadable" && type === "report"))
+      if (outcome.type === "rejected") passed.add(entry.key);
+      if (outcome.type === "received" || (outcome.type === "rejected" && type === "report"))
         await outbox.received(entry);
       attempts = outcome.type === "failed" ? attempts + 1 : 0;
       if (outcome.type !== "failed") continue;
@@ -52,7 +53,7 @@ async function drainType(outbox: Outbox, type: OutboxType, options: DrainOptions
 
 type Outcome =
   | { readonly type: "received" }
-  | { readonly type: "unreadable" }
+  | { readonly type: "rejected" }
   | { readonly type: "failed"; readonly retryAfter: Duration };
 
 async function tell({ body, key }: OutboxEntry, options: DrainOptions): Promise<Outcome> {
@@ -62,7 +63,7 @@ async function tell({ body, key }: OutboxEntry, options: DrainOptions): Promise<
     if (answer.type === "received") return { type: "received" };
     if (answer.type !== "refused") return { type: "failed", retryAfter: 0 };
     log.warn({ key, kind: body.type, code: answer.code }, "outbox entry refused");
-    return isUnreadable(answer.code) ? { type: "unreadable" } : { type: "failed", retryAfter: answer.retryAfter };
+    return passing.has(answer.code) ? { type: "failed", retryAfter: answer.retryAfter } : { type: "rejected" };
   } catch (error) {
     if (signal.aborted || !isFleetError(error)) throw error;
     log.info({ kind: body.type, code: error.code }, "outbox waits");
@@ -70,9 +71,16 @@ async function tell({ body, key }: OutboxEntry, options: DrainOptions): Promise<
   }
 }
 
-function isUnreadable(code: string): boolean {
-  return code === "message-invalid" || code === "message-too-large" || code === "version-unsupported";
-}
+/** Refusals that say nothing against the message itself. */
+const passing: ReadonlySet<string> = new Set<ErrorCode>([
+  "clock-leapt",
+  "device-suspended",
+  "internal",
+  "rate-limited",
+  "signer-not-allowed",
+  "store-failed",
+  "time-unknown",
+]);
 
 const settings: BackoffSettings = { base: 1000, cap: 5 * 60_000 };
 const patience: Duration = 2 * 60_000;

@@ -71,9 +71,9 @@ function isSameAck(kept: OutboxBody, added: OutboxBody): boolean {
   return kept.type === "ack" && added.type === "ack" && isSameIssuer(kept, added) && compareEpochs(kept, added) === 0;
 }
 
-/** Who has applied a higher epoch has applied all before it. */
-function isSuperseded(kept: OutboxBody, added: OutboxBody): boolean {
-  return kept.type === "ack" && added.type === "ack" && isSameIssuer(kept, added) && compareEpochs(kept, added) < 0;
+/** Whether one body says what another does and more: who has applied a higher epoch has applied all before it. */
+export function isSuperseded(kept: OutboxBody, by: OutboxBody): boolean {
+  return kept.type === "ack" && by.type === "ack" && isSameIssuer(kept, by) && compareEpochs(kept, by) < 0;
 }
 
 function isSameIssuer(a: BodyOf<"ack">, b: BodyOf<"ack">): boolean {

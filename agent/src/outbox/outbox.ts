@@ -1,7 +1,14 @@
 import { type Body, decodeBodyAtRest, encodeBodyAtRest } from "@fleetcert/proto";
 import { FleetError, isFleetError } from "@fleetcert/shared";
 import type { Log, StateChange, StateStore } from "../ports.ts";
-import { makeRoom, type OutboxBody, type OutboxBounds, type OutboxEntry, type Placement } from "./make-room.ts";
+import {
+  isSuperseded,
+  makeRoom,
+  type OutboxBody,
+  type OutboxBounds,
+  type OutboxEntry,
+  type Placement,
+} from "./make-room.ts";
 
 /** The types of body that wait in an outbox, the most important first. */
 export const outboxTypes = ["event", "ack", "report"] as const;
@@ -79,11 +86,12 @@ export class Outbox {
     this.#busy.delete(key);
   }
 
-  /** The controller has stored it: it leaves, durably. Idempotent. */
+  /** The controller has stored it: it leaves, durably, and with it acks of lower epochs. Idempotent. */
   received(entry: OutboxEntry): Promise<void> {
     return this.#inTurn(async () => {
       this.#busy.delete(entry.key);
-      if (this.#entries.includes(entry)) await this.#write([entry], undefined);
+      const isSettled = (one: OutboxEntry) => one === entry || isSuperseded(one.body, entry.body);
+      await this.#write(this.#entries.filter(isSettled), undefined);
     });
   }
 
