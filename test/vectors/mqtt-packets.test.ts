@@ -120,7 +120,6 @@ async function take({ type, payload, topic = "" }: Step, client: RawMqttClient, 
   // What was sent before is answered before this is published.
   await client.nextOf(0x90);
   await broker.hub.publish({ topic, payload: Buffer.from(payload), retain: false });
-  await client.nextMessage();
 }
 
 /** A broker that has taken everything answers a ping; one that waits for more of a packet does not. */
