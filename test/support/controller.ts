@@ -85,6 +85,8 @@ export async function startTestController(
     /** Returns a promise that never settles to play a kill. */
     readonly failpoint?: (name: FailpointName) => Promise<void>;
     readonly seed?: number;
+    /** `false` leaves the first epoch out. */
+    readonly publish?: boolean;
   } = {},
 ): Promise<TestController> {
   const world = options.world ?? (await aWorld());
@@ -133,7 +135,7 @@ export async function startTestController(
     coverageGrew: () => undefined,
   });
   await duties.issuance.recover();
-  await duties.revocation.publishIfDue();
+  if (options.publish !== false) await duties.revocation.publishIfDue();
   let seen = 0;
   return {
     ...duties,
@@ -151,9 +153,10 @@ export async function startTestController(
 }
 
 /** A device of a test: its keys and what it was given. It follows the protocol, but keeps nothing and retries nothing. */
-export class TestDevice {
+class TestDevice {
   readonly id: string;
-  readonly controller: TestController;
+  /** Another one after a restart. */
+  controller: TestController;
   key: Signer = testSigner("P-256");
   certificate: Uint8Array = new Uint8Array();
   generation = 1;
@@ -165,7 +168,23 @@ export class TestDevice {
   }
 
   /** Enrols with a claim string; resolves with the answer, which may be a refusal. */
-  async enrol(claimString: string): Promise<Body> {
+  async enrol(claimString: string, changes: Partial<BodyOf<"enrol">> = {}): Promise<Body> {
+    const { peer, body } = await this.#enrolment(claimString, changes);
+    const answer = await this.ask(body, { peer, key: this.key });
+    if (answer.type === "issued") this.certificate = answer.certificate;
+    return answer;
+  }
+
+  /** Delivers an enrolment and does not look at the answer. */
+  async deliverEnrolment(claimString: string): Promise<void> {
+    const { peer, body } = await this.#enrolment(claimString, {});
+    const { kind, envelope: payload } = await this.message(body, { peer, key: this.key });
+    if (peer.type !== "bootstrap") return;
+    const topic = formatTopic({ type: "bootstrap-up", clientId: peer.clientId, kind });
+    await this.controller.events.receive({ topic, payload, peer });
+  }
+
+  async #enrolment(claimString: string, changes: Partial<BodyOf<"enrol">>) {
     const claim = parseClaimString(claimString);
     const clientId = bootstrapClientId(sha256Hex(this.key.spki));
     const peer = await this.controller.events.authenticateBootstrap({
@@ -182,10 +201,9 @@ export class TestDevice {
       protection: "software",
       tokenSerial: "",
       agentVersion: "test",
+      ...changes,
     };
-    const answer = await this.ask(body, { peer, key: this.key });
-    if (answer.type === "issued") this.certificate = answer.certificate;
-    return answer;
+    return { peer, body };
   }
 
   /** Connects with the certificate in hand. */
@@ -194,22 +212,65 @@ export class TestDevice {
   }
 
   /** Reports the certificate in hand as proven in use. */
-  async activate(): Promise<Body> {
+  async activate(
+    via: { readonly peer?: PeerIdentity; readonly key?: Signer; readonly sequenceGeneration?: number } = {},
+  ): Promise<Body> {
     const certificateSha256 = Buffer.from(sha256Hex(this.certificate), "hex");
     const { generation } = this;
-    return await this.ask({ type: "activated", slot: "identity", generation, certificateSha256 });
+    return await this.ask({ type: "activated", slot: "identity", generation, certificateSha256 }, via);
   }
 
   /** Asks for the next generation with a new key, without taking it into use. */
-  async askRenewal(next: Signer, generation = this.generation + 1): Promise<Body> {
-    return await this.ask({
+  async askRenewal(
+    next: Signer,
+    generation = this.generation + 1,
+    via: { readonly peer?: PeerIdentity; readonly commonName?: string; readonly tokenSerial?: string } = {},
+  ): Promise<Body> {
+    const body: Body = {
       type: "renew",
       slot: "identity",
       generation,
-      csr: await encodeCsr({ signer: next, commonName: this.id }),
+      csr: await encodeCsr({ signer: next, commonName: via.commonName ?? this.id }),
       previousCertificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
       protection: "software",
-      tokenSerial: "",
+      tokenSerial: via.tokenSerial ?? "",
+    };
+    return await this.ask(body, via);
+  }
+
+  /** Reports one slot's state. */
+  async report(slot: { readonly generation: number; readonly journal: string }): Promise<Body> {
+    return await this.ask({
+      type: "report",
+      agentVersion: "test",
+      platform: "test",
+      clockOffset: 0,
+      timeStatus: "known",
+      slots: [
+        {
+          slot: "identity",
+          ...slot,
+          certificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
+          certificateAge: 0,
+          protection: "software",
+          lastError: "",
+        },
+      ],
+      epochs: [],
+      trustEra: 1,
+      trustVersion: 1,
+      desiredVersion: 1,
+      outboxLength: 0,
+    });
+  }
+
+  /** Connects to the bootstrap namespace with the certificate in hand. */
+  async connectBootstrap(): Promise<PeerIdentity> {
+    return await this.controller.events.authenticateBootstrap({
+      chain: [this.certificate],
+      clientId: bootstrapClientId(sha256Hex(this.key.spki)),
+      username: undefined,
+      password: undefined,
     });
   }
 
@@ -227,18 +288,25 @@ export class TestDevice {
     this.key = key;
     this.certificate = issued.certificate;
     this.generation = issued.generation;
-    this.#counter = 0;
   }
 
   /** Sends a body and resolves with the body of the answer to it. */
-  async ask(body: Body, via: { readonly peer?: PeerIdentity; readonly key?: Signer } = {}): Promise<Body> {
+  async ask(
+    body: Body,
+    via: { readonly peer?: PeerIdentity; readonly key?: Signer; readonly sequenceGeneration?: number } = {},
+  ): Promise<Body> {
     return await this.send(await this.message(body, via), via);
   }
 
   /** A signed message ready to travel. */
   async message(
     body: Body,
-    via: { readonly peer?: PeerIdentity; readonly key?: Signer; readonly changes?: Partial<Message> } = {},
+    via: {
+      readonly peer?: PeerIdentity;
+      readonly key?: Signer;
+      readonly sequenceGeneration?: number;
+      readonly changes?: Partial<Message>;
+    } = {},
   ): Promise<{ readonly kind: UpKind; readonly envelope: Uint8Array; readonly messageId: string }> {
     const now = this.controller.world.clock.now();
     const messageId = via.changes?.messageId ?? randomBytes(16).toString("hex");
@@ -253,7 +321,9 @@ export class TestDevice {
       inReplyTo: undefined,
       sentAt: now,
       expiresAt: now + 300_000,
-      sequence: isBootstrap ? undefined : { generation: this.generation, stream: "mqtt", counter: this.#counter },
+      sequence: isBootstrap
+        ? undefined
+        : { generation: via.sequenceGeneration ?? this.generation, stream: "mqtt", counter: this.#counter },
       traceparent: undefined,
       body,
       ...via.changes,
@@ -281,10 +351,13 @@ export class TestDevice {
   }
 }
 
+/** A device with a fresh P-256 key. */
+export const aDevice = (controller: TestController, id: string): TestDevice => new TestDevice(controller, id);
+
 /** Creates a claim and enrols and proves a device with it. */
 export async function anEnrolledDevice(controller: TestController, id: string): Promise<TestDevice> {
   const { claimString } = await controller.enrolment.createClaim("local", { maxUses: 1, validFor: 3_600_000 });
-  const device = new TestDevice(controller, id);
+  const device = aDevice(controller, id);
   const answers = [await device.enrol(claimString), await device.activate()].map(({ type }) => type);
   if (answers.join() !== "issued,confirmed") throw new Error(`enrolment of ${id} ended with ${answers.join()}`);
   return device;

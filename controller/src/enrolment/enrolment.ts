@@ -1,4 +1,4 @@
-import type { Duration, Instant } from "@fleetcert/shared";
+import type { Duration } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { CertificateAuthority, MessageHandlers, RandomSource, Surroundings } from "../ports.ts";
@@ -65,9 +65,4 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
       activated: (received, reply) => activate(parts, received, reply),
     },
   };
-}
-
-/** End of the time in which an expired certificate still renews. */
-export function lastRenewal(parts: Pick<EnrolmentParts, "renewAfterExpiry">, notAfter: Instant): Instant {
-  return notAfter + parts.renewAfterExpiry;
 }

@@ -72,6 +72,8 @@ export interface RevocationPlan {
 
 /** Taking certificates away, publishing that, and knowing who has applied it. */
 export interface Revocation {
+  /** SHA-256 of the issuer's SPKI, lower-case hex. */
+  readonly issuer: string;
   /** Throws `not-found`, `request-invalid`. */
   plan(actor: string, selection: RevocationSelection): Promise<RevocationPlan>;
   /** Revokes, publishes an epoch and drops live sessions. Throws `second-person-required`, and what `plan` throws. */
@@ -100,6 +102,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
   const publish = (options: PublicationOptions = { refreshAll: false }) =>
     turns.take("publish", () => publishEpoch(parts, options));
   const revocation: Revocation = {
+    issuer,
     plan: (actor, selection) => parts.store.transaction((tx) => planRevocation(parts, tx, { actor, selection })),
     revoke: (actor, selection) => revoke({ ...parts, publish }, { actor, selection }),
     retire: (actor, device) => retireRevoking({ ...parts, publish }, { actor, device }),
