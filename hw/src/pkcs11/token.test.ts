@@ -223,6 +223,23 @@ describe("a PKCS#11 module", () => {
     });
   });
 
+  it("is asked for only where pkcs11js is installed: key-store-missing says how to get it", () => {
+    const hide = `import { registerHooks } from "node:module";
+      registerHooks({ resolve: (name, context, next) => {
+        if (name === "pkcs11js") throw new Error("not installed");
+        return next(name, context);
+      } });`;
+    const script = `import { openKeyProvider } from "./src/open-key-provider.ts";
+      openKeyProvider({ kind: "pkcs11", tokenLabel: "x", modulePath: process.execPath, pin() {} })
+        .catch(({ code, hint }) => console.log(code + ": " + hint));`;
+    const hidden = ["--import", `data:text/javascript,${encodeURIComponent(hide)}`];
+    const args = [...hidden, "--input-type=module", "--eval", script];
+    const cwd = join(import.meta.dirname, "../..");
+    expect(execFileSync(process.execPath, args, { cwd }).toString()).toMatch(
+      /^key-store-missing: .*npm rebuild pkcs11js/,
+    );
+  });
+
   it("that is no module gives key-store-unavailable", async () => {
     const modulePath = join(import.meta.dirname, "uri.ts");
     await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
