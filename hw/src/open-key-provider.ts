@@ -1,6 +1,6 @@
 import { FleetError, type OpenKeyProvider, type Secret, type SecretSource } from "@fleetcert/shared";
+import { tokenSelector } from "./pkcs11/find-token.ts";
 import { openPkcs11Provider } from "./pkcs11/pkcs11-provider.ts";
-import { parsePkcs11Uri } from "./pkcs11/uri.ts";
 import { openSoftwareProvider } from "./software/software-provider.ts";
 
 /** Where keys are kept. Secrets are given as {@link Secret}s or functions that fetch them, never as text. */
@@ -24,11 +24,8 @@ export async function openKeyProvider(config: KeyProviderConfig): Promise<OpenKe
   switch (config.kind) {
     case "software":
       return await openSoftwareProvider(config);
-    case "pkcs11": {
-      const { modulePath, pin, tokenLabel } = config;
-      const token = tokenLabel.startsWith("pkcs11:") ? parsePkcs11Uri(tokenLabel) : { token: tokenLabel };
-      return await openPkcs11Provider({ modulePath, token, pin });
-    }
+    case "pkcs11":
+      return await openPkcs11Provider({ ...config, token: tokenSelector(config.tokenLabel) });
     default:
       throw new FleetError("config-invalid", "the kind of key provider is software or pkcs11");
   }

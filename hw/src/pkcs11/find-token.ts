@@ -2,14 +2,22 @@ import { FleetError } from "@fleetcert/shared";
 import { ck } from "./constants.ts";
 import type { Cryptoki, Handle } from "./cryptoki.ts";
 import { asking, resultName } from "./token-error.ts";
+import { parsePkcs11Uri } from "./uri.ts";
 
 /** Which token is meant; every attribute that is given must match, as in an RFC 7512 URI. */
 export interface TokenSelector {
-  readonly token?: string;
-  readonly serial?: string;
-  readonly model?: string;
-  readonly manufacturer?: string;
-  readonly slotId?: number;
+  readonly token?: string | undefined;
+  readonly serial?: string | undefined;
+  readonly model?: string | undefined;
+  readonly manufacturer?: string | undefined;
+  readonly slotId?: number | undefined;
+}
+
+/** The token that a label or an RFC 7512 URI means; throws `request-invalid` when the URI is malformed. */
+export function tokenSelector(labelOrUri: string): TokenSelector {
+  if (!labelOrUri.startsWith("pkcs11:")) return { token: labelOrUri };
+  const { token, serial, model, manufacturer, slotId } = parsePkcs11Uri(labelOrUri);
+  return { token, serial, model, manufacturer, slotId };
 }
 
 /** A token as its module describes it, without the padding. */

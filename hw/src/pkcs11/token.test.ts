@@ -165,6 +165,22 @@ describeWith([softHsmPart], "a token", () => {
       same.mockRestore();
     });
 
+    it("takes a URI: serial, model, manufacturer and slot must all match, the rest of it does not matter", async () => {
+      const { slotId } = requireToken(cryptoki, { serial: token.serial });
+      const uri = `pkcs11:serial=${token.serial};model=SoftHSM%20v2;manufacturer=SoftHSM%20project;slot-id=${slotId};object=x`;
+      const provider = await open({ ...token, tokenLabel: uri });
+      expect(provider.info.serial).toBe(token.serial);
+      await provider.close();
+      for (const wrong of ["serial=0", `serial=${token.serial};model=y`, `serial=${token.serial};slot-id=1`]) {
+        await expect(open({ ...token, tokenLabel: `pkcs11:${wrong}` })).rejects.toMatchObject({
+          code: "key-store-unavailable",
+        });
+      }
+      await expect(open({ ...token, tokenLabel: "pkcs11:nonsense" })).rejects.toMatchObject({
+        code: "request-invalid",
+      });
+    });
+
     it("passes over a slot whose card the module does not know", async () => {
       const stranger = hsm.createToken();
       const info = cryptoki.C_GetTokenInfo;
