@@ -17,7 +17,7 @@ it("walks to the retained bundle over the versions kept and tells that trust cha
         ),
       ),
   });
-  follower.offer(await bundleOf(3, [two]), signal);
+  await follower.offer(await bundleOf(3, [two]), signal);
   await follower.idle();
   expect([trust.current()?.version, told.count]).toEqual([3, 1]);
 });
@@ -25,8 +25,8 @@ it("walks to the retained bundle over the versions kept and tells that trust cha
 it("logs a refused bundle, keeps what is trusted and takes the next", async () => {
   const [one, stranger] = await Promise.all([aRoot("One"), aRoot("Stranger")]);
   const { follower, trust, told, log } = await aFollower(one);
-  follower.offer(await bundleOf(2, [stranger]), signal);
-  follower.offer(await bundleOf(3, [one]), signal);
+  await follower.offer(await bundleOf(2, [stranger]), signal);
+  await follower.offer(await bundleOf(3, [one]), signal);
   await follower.idle();
   expect([trust.current()?.version, told.count]).toEqual([3, 1]);
   expect(log.lines.map(({ event }) => event)).toContain("trust bundle refused");
@@ -41,13 +41,28 @@ it("goes on with the walk when a session is live again", async () => {
       return [await bundleOf(2, [one, two])];
     },
   });
-  follower.offer(await bundleOf(3, [two]), signal);
+  await follower.offer(await bundleOf(3, [two]), signal);
   await follower.idle();
   expect([trust.current()?.version, told.count]).toEqual([1, 0]);
   isOffline = false;
-  follower.connected(signal);
+  await follower.connected(signal);
   await follower.idle();
   expect([trust.current()?.version, told.count]).toEqual([3, 1]);
+});
+
+it("tells when the walk cannot go on because the process is useless", async () => {
+  const [one, two] = await Promise.all([aRoot("One"), aRoot("Two")]);
+  const { follower, failures } = await aFollower(one, { fetchKept: () => Promise.reject(new TypeError("a bug")) });
+  await follower.offer(await bundleOf(3, [two]), signal);
+  await follower.idle();
+  expect(failures).toEqual([new TypeError("a bug")]);
+});
+
+it("has a bundle it can accept in force at once: the next message may be signed by its keys", async () => {
+  const one = await aRoot("One");
+  const { follower, trust, told } = await aFollower(one);
+  await follower.offer(await bundleOf(2, [one]), signal);
+  expect([trust.current()?.version, told.count]).toEqual([2, 1]);
 });
 
 const { signal } = new AbortController();
@@ -55,6 +70,7 @@ const { signal } = new AbortController();
 async function aFollower(root: TestCa, source: Partial<RetainedSource> = {}) {
   const log = new KeptLog();
   const told = { count: 0 };
+  const failures: unknown[] = [];
   const trust = await openTrustKeeper({
     state: new CrashingStateStore(),
     pin: { rootSha256: root.certificate.sha256, fleet: testFleet },
@@ -66,7 +82,13 @@ async function aFollower(root: TestCa, source: Partial<RetainedSource> = {}) {
   const accepted = () => {
     told.count++;
   };
-  return { follower: new TrustFollower({ trust, retained, log, accepted }), trust, told, log };
+  return {
+    follower: new TrustFollower({ trust, retained, log, accepted, failed: (error) => failures.push(error) }),
+    trust,
+    told,
+    log,
+    failures,
+  };
 }
 
 function bundleOf(version: number, roots: readonly TestCa[]): Promise<Uint8Array> {

@@ -1,0 +1,130 @@
+import type { DesiredState, Topic } from "@fleetcert/proto";
+import type { Duration } from "@fleetcert/shared";
+import { drainOutbox } from "../outbox/drain-outbox.ts";
+import { Outbox } from "../outbox/outbox.ts";
+import type { Conversation, Credential, FleetTopics, StateStore, Surroundings } from "../ports.ts";
+import { Reporter } from "../reporting/reporter.ts";
+import type { SlotFacts } from "../reporting/status-report.ts";
+import { RetainedTopics } from "../retained/retained-topics.ts";
+import { HeadFollower } from "../revocation/follow-heads.ts";
+import { RevocationCache } from "../revocation/revocation-cache.ts";
+import type { OpenTimeKeeper } from "../time/time-keeper.ts";
+import { TrustFollower } from "../trust/follow-trust.ts";
+import type { OpenTrustKeeper } from "../trust/trust-keeper.ts";
+
+/** The duties that follow the fleet and tell the controller: trust, revocation, outbox and reports, wired to each other. */
+export interface Followers {
+  readonly revocation: RevocationCache;
+  readonly outbox: Outbox;
+  /** A session with this credential is live. */
+  connected(credential: Credential): void;
+  /** Takes the payload of any fleet topic. */
+  fleet(topic: Topic, payload: Uint8Array): Promise<void>;
+  /** Something changed that a report would say. */
+  changed(): void;
+  /** Works until the signal ends it. Rejects only with what makes the agent useless. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface FollowerParts {
+  readonly state: StateStore;
+  readonly trust: OpenTrustKeeper;
+  readonly time: OpenTimeKeeper;
+  readonly topics: FleetTopics;
+  readonly conversation: Conversation;
+  readonly surroundings: Surroundings;
+  readonly agentVersion: string;
+  readonly platform: string;
+  readonly slots: () => readonly SlotFacts[];
+  readonly desired: () => DesiredState | undefined;
+}
+
+/** Opens what the followers keep. Rejects when the store cannot be read. */
+export async function assembleFollowers(parts: FollowerParts): Promise<Followers> {
+  const { state, trust, time, topics, conversation, surroundings } = parts;
+  const { log, timer, random } = surroundings;
+  const outbox = await Outbox.open({ state, log });
+  const revocation = await RevocationCache.open({ state, trust, time, log });
+  const retained = new RetainedTopics({ topics, timer, log, patience: retainedPatience });
+  const reporter = new Reporter({
+    facts: () => factsOf(parts, { outbox, revocation }),
+    news: outbox,
+    interval: () => parts.desired()?.reportInterval ?? 0,
+    timer,
+    random,
+    log,
+  });
+  const changed = () => reporter.changed();
+  const heads = new HeadFollower({
+    cache: revocation,
+    retained,
+    news: outbox,
+    time,
+    timer,
+    random,
+    log,
+    applied: changed,
+  });
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const trustFollower = new TrustFollower({
+    trust,
+    retained,
+    log,
+    accepted() {
+      changed();
+      heads.trustChanged().catch(failed.reject);
+    },
+    failed: failed.reject,
+  });
+
+  const end = new AbortController();
+  let drain = new AbortController();
+  return {
+    revocation,
+    outbox,
+    changed,
+    connected({ key }) {
+      drain.abort();
+      drain = new AbortController();
+      const signal = AbortSignal.any([end.signal, drain.signal]);
+      drainOutbox(outbox, { conversation, signer: () => key, timer, random, log, signal }).catch(failed.reject);
+      trustFollower.connected(end.signal).catch(failed.reject);
+      heads.connected();
+      changed();
+    },
+    async fleet(topic, payload) {
+      retained.offer(topic, payload);
+      if (topic.type === "trust") await trustFollower.offer(payload, end.signal).catch(failed.reject);
+      if (topic.type === "head") await heads.offer(topic.issuer, payload);
+    },
+    async run(signal) {
+      const stop = () => end.abort(signal.reason);
+      if (signal.aborted) stop();
+      else signal.addEventListener("abort", stop, { once: true });
+      await Promise.race([Promise.all([heads.run(end.signal), reporter.run(end.signal)]), failed.promise]);
+      await trustFollower.idle();
+    },
+  };
+}
+
+function factsOf(parts: FollowerParts, { outbox, revocation }: { outbox: Outbox; revocation: RevocationCache }) {
+  const { time, trust } = parts;
+  const estimate = time.estimate();
+  const bundle = trust.current();
+  const isStale = trust.status(estimate.at) === "trust-stale";
+  return {
+    agentVersion: parts.agentVersion,
+    platform: parts.platform,
+    estimate,
+    clockOffset: time.clockOffset(),
+    slots: parts.slots(),
+    epochs: revocation.epochs(),
+    trust: bundle && { era: bundle.era, version: bundle.version, isStale },
+    desiredVersion: parts.desired()?.version ?? 0,
+    outboxLength: outbox.length,
+  };
+}
+
+/** How long nothing may come of what is retained before it counts as not kept. */
+const retainedPatience: Duration = 10_000;
