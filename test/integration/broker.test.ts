@@ -103,6 +103,39 @@ describe("the operational listener", () => {
     await expect(broker.dial("operational", { ...pump.tls, ...old })).rejects.toThrow();
   });
 
+  it("closes a silent client after one and a half keep-alives, also one that asked for none", async () => {
+    const broker = await openBroker({ limits: { keepAlive: 1_000 } });
+    const silent = await broker.dial("operational", pump.tls);
+    expect(await silent.connect({ clientId: "pump-1", keepAlive: 0 })).toBe(0);
+    const lively = await broker.dial("operational", pump.tls);
+    expect(await lively.connect({ clientId: "pump-2", keepAlive: 1 })).toBe(0);
+    const alive = setInterval(
+      () => lively.send(publishPacket({ topic: "fleetcert/1/device/pump-2/up/report", payload: "x" })),
+      500,
+    );
+    await silent.closed;
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(lively.isClosed).toBe(false);
+    clearInterval(alive);
+    await lively.closed;
+  });
+
+  it("hands over a revocation list of 200 parts that is asked for in one SUBSCRIBE", async () => {
+    const broker = await openBroker({ limits: { outgoingBytes: 16 * 1024 * 1024 } });
+    const parts = Array.from(
+      { length: 200 },
+      (_, at) => `fleetcert/1/fleet/revocation/${"ab".repeat(32)}/0/crl/7/${at}`,
+    );
+    const payload = Buffer.alloc(48 * 1024, 1);
+    for (const topic of parts) await broker.publish({ topic, payload, retain: true });
+    const client = await broker.dial("operational", pump.tls);
+    await client.connect({ clientId: "pump-1" });
+    client.send(subscribePacket(1, ...parts));
+    const got = new Set<string>();
+    while (got.size < parts.length) got.add((await client.nextMessage())?.topic ?? "closed");
+    expect([...got]).toEqual(parts);
+  });
+
   it("judges every CONNECT anew: a revoked certificate is refused when it comes back", async () => {
     const revoked = new Set<string>();
     const broker = await openBroker({

@@ -60,8 +60,9 @@ export class BoundedPersistence {
     this.#kept.markSent(id, message.brokerCounter, message.messageId);
   }
 
-  async outgoingClearMessageId({ id }: Named, message: Acknowledged): Promise<unknown> {
-    return this.#kept.settle(id, message);
+  /** Aedes also strikes off what it was told not to forward; only an acknowledgement counts here. */
+  async outgoingClearMessageId({ id }: Named, { messageId }: { readonly messageId?: number }): Promise<unknown> {
+    return messageId === undefined ? undefined : this.#kept.acknowledge(id, messageId);
   }
 
   outgoingStream({ id }: Named): Readable {
@@ -77,9 +78,4 @@ export class BoundedPersistence {
 
 interface Named {
   readonly id: string;
-}
-
-interface Acknowledged {
-  readonly messageId?: number;
-  readonly brokerCounter?: number;
 }

@@ -19,7 +19,9 @@ export interface BrokerLimits {
   readonly certificates: number;
   /** Octets of one presented certificate. */
   readonly certificateBytes: number;
-  /** Remaining length of CONNECT, and later of every packet but PUBLISH. */
+  /** Remaining length of CONNECT, the only packet before CONNACK. */
+  readonly connectBytes: number;
+  /** Remaining length of every later packet but PUBLISH. */
   readonly controlBytes: number;
   /** Remaining length of PUBLISH, and octets of a payload the controller publishes. */
   readonly publishBytes: number;
@@ -51,7 +53,8 @@ export const defaultBrokerLimits: BrokerLimits = {
   keepAlive: 20 * 60_000,
   certificates: 4,
   certificateBytes: 8 * 1024,
-  controlBytes: 4 * 1024,
+  connectBytes: 4 * 1024,
+  controlBytes: 32 * 1024,
   publishBytes: 256 * 1024,
   outgoingBytes: 4 * 1024 * 1024,
   subscriptions: 256,

@@ -50,11 +50,6 @@ export class ClientQueue {
     return undefined;
   }
 
-  forget(brokerCounter: number): QueuedMessage | undefined {
-    const message = this.#messages.get(brokerCounter);
-    return message === undefined ? undefined : this.#remove(message);
-  }
-
   /** What a returning client gets; the duplicate flag marks what it may have seen (MQTT-3.3.1-1). */
   waiting(): QueuedMessage[] {
     return [...this.#messages.values()].map((message) => ({ ...message, dup: message.messageId !== undefined }));

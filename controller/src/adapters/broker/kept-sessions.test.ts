@@ -42,7 +42,7 @@ describe("kept sessions", () => {
     kept.enqueue("b", aMessage(2, "y".repeat(90)));
     expect(counters(kept, "b")).toEqual([]);
     kept.markSent("a", 1, 77);
-    expect(kept.settle("a", { messageId: 77 })).toMatchObject({ brokerCounter: 1 });
+    expect(kept.acknowledge("a", 77)).toMatchObject({ brokerCounter: 1 });
     kept.enqueue("b", aMessage(3, "y".repeat(90)));
     expect(counters(kept, "b")).toEqual([3]);
   });

@@ -52,13 +52,10 @@ export class KeptSessions {
     this.#sessions.get(clientId)?.queue.markSent(brokerCounter, messageId);
   }
 
-  /** Forgets an acknowledged message, or one never sent that is known by its number only. */
-  settle(clientId: string, message: { readonly messageId?: number; readonly brokerCounter?: number }): unknown {
+  /** Forgets an acknowledged message. */
+  acknowledge(clientId: string, messageId: number): QueuedMessage | undefined {
     const queue = this.#sessions.get(clientId)?.queue;
-    if (queue === undefined) return undefined;
-    const { messageId, brokerCounter } = message;
-    if (messageId !== undefined) return this.#counted(queue, () => queue.acknowledge(messageId));
-    return brokerCounter === undefined ? undefined : this.#counted(queue, () => queue.forget(brokerCounter));
+    return queue === undefined ? undefined : this.#counted(queue, () => queue.acknowledge(messageId));
   }
 
   waitingFor(clientId: string): QueuedMessage[] {

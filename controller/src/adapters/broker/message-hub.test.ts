@@ -1,6 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { type InMemoryBroker, withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { pingPacket, pubackPacket, subscribePacket } from "../../../../test/support/mqtt-packets.ts";
+import { connectPacket, pingPacket, pubackPacket, subscribePacket } from "../../../../test/support/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 describe("messages of the controller", () => {
@@ -60,6 +61,27 @@ describe("messages of the controller", () => {
       expect((await second.nextMessage())?.payload.toString()).toBe("while away");
       second.send(pingPacket);
       expect(await second.next()).toMatchObject({ header: 0xd0 });
+    });
+  });
+
+  it("never come before CONNACK and are not lost, whenever a kept session comes back", async () => {
+    await withBroker({}, async (broker) => {
+      const first = await broker.connected("pump-1", { clean: false });
+      first.send(subscribePacket(1, "fleetcert/1/device/pump-1/down/#"));
+      await first.nextOf(0x90);
+      first.stream.destroy();
+      for (let turns = 0; turns < 25; turns++) {
+        const client = broker.client();
+        client.send(connectPacket({ clientId: "pump-1", clean: false }));
+        for (let turn = 0; turn < turns; turn++) await setImmediate();
+        await send(broker, down, String(turns));
+        expect((await client.next())?.header).toBe(0x20);
+        const message = await client.nextMessage();
+        expect(message?.payload.toString()).toBe(String(turns));
+        client.send(pubackPacket(message?.packetId ?? 0), pingPacket);
+        expect(await client.next()).toMatchObject({ header: 0xd0 });
+        client.stream.destroy();
+      }
     });
   });
 

@@ -59,11 +59,13 @@ export async function openMessageHub(options: {
       done(null, isAllowed ? subscription : null);
     },
     authorizeForward(client, message) {
-      memberOf(client)?.hasRoomFor(message.payload.length);
-      // Never null, even for a client just dropped: aedes would then also strike the message off what waits for it.
-      return message;
+      const member = memberOf(client);
+      member?.hasRoomFor(message.payload.length);
+      // Before CONNACK aedes would send it ahead; a kept session gets it right afterwards with what waits for it.
+      return member?.isAnswered === true ? message : null;
     },
   });
+  aedes.on("connackSent", (_connack, client) => memberOf(client)?.answered());
   aedes.on("clientReady", (client) => memberOf(client)?.becomeReady(true));
   aedes.on("unsubscribe", (filters, client) => memberOf(client)?.release(filters));
   const emitter: EventEmitter = aedes;
@@ -105,10 +107,20 @@ class Member {
   readonly #about: { bridge: Bridge; limits: BrokerLimits; log: BrokerLog; clientId: string };
   readonly #filters = new Set<string>();
   readonly #ready = Promise.withResolvers<boolean>();
+  #isAnswered = false;
 
   constructor(about: { bridge: Bridge; limits: BrokerLimits; log: BrokerLog; clientId: string }) {
     this.#about = about;
     this.ready = this.#ready.promise;
+  }
+
+  /** Whether CONNACK is on its way. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  answered(): void {
+    this.#isAnswered = true;
   }
 
   becomeReady(isReady: boolean): void {

@@ -4,7 +4,7 @@ import { connectPacket, packet, pingPacket, publishPacket } from "../../../../te
 import { PacketSplitter } from "./packet-splitter.ts";
 import { readPacket } from "./read-packet.ts";
 
-const limits = { controlBytes: 4096, publishBytes: 262_144 };
+const limits = { connectBytes: 4096, controlBytes: 8192, publishBytes: 262_144 };
 const connect = connectPacket({ clientId: "pump-1" });
 
 /** Everything the guard decides about a stream: the packets it lets through, then the code it ends with. */
@@ -55,6 +55,11 @@ describe("the packet splitter", () => {
   it("refuses a PUBLISH above its bound as soon as its length is known", () => {
     expect(decisions([connect, Buffer.from([0x30, 0x80, 0x80, 0x10])])).toHaveLength(1); // 262,144 octets
     expect(decisions([connect, Buffer.from([0x30, 0x81, 0x80, 0x10])]).at(-1)).toBe("message-too-large");
+  });
+
+  it("refuses any other packet above its bound as soon as its length is known", () => {
+    expect(decisions([connect, Buffer.from([0x82, 0x80, 0x40])])).toHaveLength(1); // 8,192 octets
+    expect(decisions([connect, Buffer.from([0x82, 0x81, 0x40])]).at(-1)).toBe("message-too-large");
   });
 
   it("refuses a length of five octets and one written longer than needed", () => {

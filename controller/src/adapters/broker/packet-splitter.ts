@@ -10,8 +10,9 @@ export interface Frame {
   readonly bytes: Uint8Array;
 }
 
-/** How long a body may be (remaining length, octets), by what the client has proved so far. */
+/** How long a body may be (remaining length, octets): the first one's, and later a PUBLISH's and any other's. */
 export interface FrameLimits {
+  readonly connectBytes: number;
   readonly controlBytes: number;
   readonly publishBytes: number;
 }
@@ -92,7 +93,9 @@ export class PacketSplitter {
   }
 
   #checkSize(header: number, body: number): void {
-    const limit = header >> 4 === publishType ? this.#limits.publishBytes : this.#limits.controlBytes;
+    const { connectBytes, publishBytes, controlBytes } = this.#limits;
+    const laterLimit = header >> 4 === publishType ? publishBytes : controlBytes;
+    const limit = this.#count === 0 ? connectBytes : laterLimit;
     if (body > limit) {
       throw new FleetError("message-too-large", `MQTT packet 0x${hex(header)} of ${body} octets, limit ${limit}`);
     }

@@ -12,7 +12,7 @@ import { isTopicFilter, isTopicName } from "./mqtt-text.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type ClientPacket, readPacket } from "./read-packet.ts";
 
-const limits = { controlBytes: 65_536, publishBytes: 65_536 };
+const limits = { connectBytes: 4096, controlBytes: 65_536, publishBytes: 65_536 };
 
 function read(bytes: Uint8Array): ClientPacket {
   const splitter = new PacketSplitter(limits);
@@ -109,7 +109,7 @@ describe("reading a client's packet", () => {
     refused(packet(0x82, [number16(1)]));
     refused(packet(0x82, [number16(1), text("a"), Buffer.from([3])]));
     refused(packet(0x82, [number16(1), text("a")]));
-    refused(subscribePacket(1, ...Array.from({ length: 65 }, (_, at) => `t${at}`)));
+    refused(subscribePacket(1, ...Array.from({ length: 257 }, (_, at) => `t${at}`)));
     expect(read(subscribePacket(1, "a", "b/#"))).toEqual({ type: "subscribe", packetId: 1, filters: ["a", "b/#"] });
   });
 

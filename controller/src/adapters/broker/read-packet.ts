@@ -200,5 +200,6 @@ class Fields {
   }
 }
 
-const maxFilters = 64;
+/** As many as a client may have subscriptions; a list of revocation parts comes in one packet. */
+const maxFilters = 256;
 const invalid = (what: string): FleetError => new FleetError("message-invalid", `MQTT: ${what}`);

@@ -1,0 +1,112 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect, type TLSSocket } from "node:tls";
+import { afterEach, describe, expect, it } from "vitest";
+import { connectPacket, publishPacket } from "../support/mqtt-packets.ts";
+
+const sockets = 1_000;
+const limitBytes = 32 * 1024;
+let running: BrokerProcess | undefined;
+
+afterEach(() => running?.stop());
+
+describe("1,000 sockets that never authenticate", () => {
+  it("raise the resident memory by at most 32 KiB each above as many idle ones, whatever they send", async () => {
+    running = await BrokerProcess.start();
+    const broker = running;
+    // One round warms up what the process allocates once.
+    await end(await dial(broker.port, 200));
+    const idle = await dial(broker.port, sockets);
+    const before = await broker.ask("settle");
+    await broker.ask("peak");
+    for (const [at, socket] of idle.entries()) attack(socket, at);
+    await sleep(3_000);
+    const peak = await broker.ask("peak");
+    const after = await broker.ask("settle");
+    const each = (Math.max(peak, after) - before) / sockets;
+    const held = idle.filter((socket) => !socket.destroyed).length;
+    process.stdout.write(
+      `hostile sockets: ${sockets}, still held ${held}, resident ${mib(before)} MiB idle, ${mib(peak)} MiB at most, ` +
+        `${(each / 1024).toFixed(1)} KiB each, limit ${limitBytes / 1024}\n`,
+    );
+    expect(held).toBeGreaterThan(sockets / 3);
+    expect(each).toBeLessThanOrEqual(limitBytes);
+    await end(idle);
+  });
+});
+
+/** Every second one holds as much of a CONNECT as is let in; the others send what comes to mind. */
+function attack(socket: TLSSocket, at: number): void {
+  const almost = Buffer.concat([Buffer.from([0x10, 0x80, 0x20]), randomBytes(4_095)]);
+  const attempts: (() => void)[] = [
+    () => socket.write(randomBytes(100_000)),
+    () => socket.write(publishPacket({ topic: "a", payload: randomBytes(200_000) })),
+    () => socket.write(Buffer.concat([Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]), randomBytes(100_000)])),
+    () => socket.write(connectPacket({ clientId: "x".repeat(60_000) })),
+    () => {
+      for (const octet of almost.subarray(0, 200)) socket.write(Buffer.from([octet]));
+    },
+  ];
+  if (at % 2 === 0) socket.write(almost);
+  else attempts[((at - 1) / 2) % attempts.length]?.();
+}
+
+async function dial(port: number, count: number): Promise<TLSSocket[]> {
+  const dialled: TLSSocket[] = [];
+  // As many at once as the backlog of a listener takes without losing any.
+  while (dialled.length < count) {
+    const batch = Array.from({ length: Math.min(50, count - dialled.length) }, () =>
+      connect({ port, host: "127.0.0.1", rejectUnauthorized: false }),
+    );
+    await Promise.all(batch.map((socket) => once(socket, "secureConnect")));
+    for (const socket of batch) socket.on("error", () => undefined).resume();
+    dialled.push(...batch);
+  }
+  return dialled;
+}
+
+async function end(all: readonly TLSSocket[]): Promise<void> {
+  const open = all.filter((socket) => !socket.closed);
+  const closed = open.map((socket) => once(socket, "close"));
+  for (const socket of open) socket.destroy();
+  await Promise.all(closed);
+}
+
+const mib = (octets: number): string => (octets / 2 ** 20).toFixed(1);
+
+/** The broker of test/support/broker-process.ts and the questions it answers. */
+class BrokerProcess {
+  readonly port: number;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(child: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, port: number) {
+    this.#child = child;
+    this.#lines = lines;
+    this.port = port;
+  }
+
+  static async start(): Promise<BrokerProcess> {
+    const program = join(import.meta.dirname, "../support/broker-process.ts");
+    const child = spawn(process.execPath, ["--expose-gc", program]);
+    child.stderr.pipe(process.stderr);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const { value } = await lines.next();
+    return new BrokerProcess(child, lines, JSON.parse(value ?? "").bootstrap.port);
+  }
+
+  async ask(question: "settle" | "peak"): Promise<number> {
+    this.#child.stdin.write(`${question}\n`);
+    return Number((await this.#lines.next()).value);
+  }
+
+  async stop(): Promise<void> {
+    const left = once(this.#child, "exit");
+    this.#child.stdin.end();
+    await left;
+  }
+}
