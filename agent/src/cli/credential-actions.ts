@@ -55,7 +55,7 @@ export async function openCredential(record: CredentialRecord, keys: OpenKeyProv
 }
 
 async function requestCertificate(
-  { generation, key, csr, current }: CertificateRequest,
+  { generation, key, csr, asker }: CertificateRequest,
   parts: CredentialActionParts,
   signal: AbortSignal,
 ): Promise<RequestAnswer> {
@@ -68,15 +68,15 @@ async function requestCertificate(
     protection: keys.info.protection,
     tokenSerial: keys.info.serial ?? "",
   };
-  if (current === undefined) {
+  if (asker === undefined) {
     const claim = await parts.claim();
     const body: BodyOf<"enrol"> = { type: "enrol", ...common, agentVersion: parts.agentVersion };
     return overBootstrap({ body, right: claim, signer: await keys.open(key.ref), spki }, parts, signal);
   }
-  const previous = await openCurrent(current, keys);
-  const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256: sha256(current.certificate) };
+  const previous = await openAsker(asker, keys);
+  const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256: sha256(asker.certificate) };
   if (connection.isLive) return overSession({ body, signer: previous, spki }, parts, signal);
-  if (time.estimate().at <= current.notAfter) {
+  if (time.estimate().at <= asker.notAfter) {
     throw new FleetError("offline", "there is no session to renew over", { retry: true });
   }
   return overBootstrap({ body, right: { expired: previous }, signer: previous.key, spki }, parts, signal);
@@ -110,11 +110,11 @@ function overBootstrap(
 }
 
 /** A missing current key is a fault of the key store, never a reason to give up the new key. */
-async function openCurrent(current: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
+async function openAsker(asker: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
   try {
-    return await openCredential(current, keys);
+    return await openCredential(asker, keys);
   } catch (cause) {
-    throw new FleetError("key-store-unavailable", `the key of generation ${current.generation} cannot be opened`, {
+    throw new FleetError("key-store-unavailable", `the key of generation ${asker.generation} cannot be opened`, {
       cause,
       hint: "check that the right token is present",
       retry: true,

@@ -1,4 +1,11 @@
-import { assertNever, type Duration, encodeCsr, type KeyAlgorithm, type KeyProvider } from "@fleetcert/shared";
+import {
+  assertNever,
+  type Duration,
+  encodeCsr,
+  type KeyAlgorithm,
+  type KeyProvider,
+  type KeySummary,
+} from "@fleetcert/shared";
 import type { RequestAnswer } from "../credential/verify-issued.ts";
 import type { Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
@@ -6,13 +13,8 @@ import type { Failed, RenewalEvent } from "./event.ts";
 import { formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
 import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
 
-/** One request for the certificate of a generation; `current` is undefined for the first. */
-export interface CertificateRequest {
-  readonly generation: number;
-  readonly key: KeyRecord;
-  readonly csr: Uint8Array;
-  readonly current: CredentialRecord | undefined;
-}
+/** One request for the certificate of a generation. */
+export type CertificateRequest = Omit<Extract<Effect, { do: "request" }>, "do">;
 
 /**
  * The parts of a rotation that reach beyond key store and journal. Each may be asked for again after a crash; each rejects with
@@ -49,7 +51,7 @@ export type Work = Exclude<Effect, { do: "sleep" | "report" }>;
 export async function performEffect(
   effect: Work,
   tools: EffectTools,
-  options: { readonly current: CredentialRecord | undefined; readonly signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<RenewalEvent | undefined> {
   const { actions, keys } = tools;
   switch (effect.do) {
@@ -59,18 +61,18 @@ export async function performEffect(
       await actions.expose(effect.credential);
       return undefined;
     case "generate":
-      return { type: "keyReady", generation: effect.generation, key: await findOrGenerate(effect.generation, tools) };
+      return { type: "keyReady", generation: effect.generation, key: await findOrGenerate(effect, tools) };
     case "makeCsr": {
       const csr = await encodeCsr({ signer: await keys.open(effect.key.ref), commonName: tools.device });
       return { type: "csrReady", keyId: effect.key.id, csr };
     }
     case "request":
-      return request(effect, tools, options);
+      return request(effect, tools, signal);
     case "install":
       await actions.install(effect.next);
       return { type: "installed", keyId: effect.next.key.id };
     case "prove": {
-      const { grace } = await actions.prove(effect.next, options.signal);
+      const { grace } = await actions.prove(effect.next, signal);
       return { type: "proven", keyId: effect.next.key.id, grace };
     }
     case "destroy":
@@ -94,9 +96,9 @@ export function isSameWork(a: Effect, b: Effect): boolean {
 async function request(
   effect: Extract<Effect, { do: "request" }>,
   { actions, log, slot }: EffectTools,
-  { current, signal }: { readonly current: CredentialRecord | undefined; readonly signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<RenewalEvent> {
-  const answer = await actions.request({ ...effect, current }, signal);
+  const answer = await actions.request(effect, signal);
   if (answer.type === "refused") {
     const { code, message, retryAfter } = answer;
     log.warn({ slot, code, message, retryAfter }, "certificate refused");
@@ -107,10 +109,14 @@ async function request(
 }
 
 /** A key that a crash left behind under the intended label is used, so that none is left over (I11). */
-async function findOrGenerate(generation: number, { keys, device, slot, algorithm }: EffectTools): Promise<KeyRecord> {
+async function findOrGenerate(
+  { generation, inUse }: Extract<Effect, { do: "generate" }>,
+  { keys, device, slot, algorithm }: EffectTools,
+): Promise<KeyRecord> {
   const label = formatKeyLabel({ device, slot, generation });
   const wanted = algorithm();
-  const found = (await keys.list(label)).find((key) => key.label === label && key.algorithm === wanted);
+  const isOrphan = (key: KeySummary) => key.label === label && key.algorithm === wanted && !inUse.includes(key.id);
+  const found = (await keys.list(label)).find(isOrphan);
   const { ref, id } = found ?? (await keys.generate({ algorithm: wanted, label }));
   return { ref, id };
 }

@@ -5,6 +5,7 @@ import type { Effect } from "./effect.ts";
 import type { Failed, Moment, RenewalEvent } from "./event.ts";
 import { isSameWindow, planRenewal } from "./schedule.ts";
 import {
+  askerOf,
   type CredentialRecord,
   type Journal,
   pendingKey,
@@ -67,7 +68,8 @@ type Result = Exclude<
 function stepForward(state: SlotState, event: Result, context: Context): Reduction {
   const { journal } = state;
   if (event.type === "keyReady") {
-    if (journal.at !== "intended" || journal.generation !== event.generation) return unchanged(state);
+    const isStray = referencedKeys(state).includes(event.key.id);
+    if (journal.at !== "intended" || journal.generation !== event.generation || isStray) return unchanged(state);
     return moveOn(state, { at: "keyGenerated", generation: event.generation, key: event.key }, context);
   }
   if (pendingKey(journal)?.id !== event.keyId) return unchanged(state);
@@ -77,7 +79,7 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
       return moveOn(state, { ...journal, at: "requested", csr: event.csr }, context);
     case "issued":
       if (journal.at !== "requested") return unchanged(state);
-      return moveOn(state, { at: "issued", next: credentialOf(journal, event.issued) }, context);
+      return take(state, credentialOf(journal, event.issued), context);
     case "installed":
       // Two journal states and one durable write between each: `proving` says that the controller may have seen the new key.
       if (journal.at !== "issued") return unchanged(state);
@@ -92,13 +94,27 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
   }
 }
 
+/** Whoever asked with success is the last one proven; an unproven one that did not ask is of no use any more. */
+function take(state: SlotState, next: CredentialRecord, context: Context): Reduction {
+  const { unproven } = state;
+  if (unproven === undefined) return moveOn(state, { at: "issued", next }, context);
+  const asker = askerOf(state, next.generation);
+  const settled: SlotState = { ...state, current: asker, unproven: undefined };
+  const reduction = moveOn(settled, { at: "issued", next }, context);
+  const useless = asker === unproven ? state.current : unproven;
+  return useless === undefined
+    ? reduction
+    : { ...reduction, effects: [...reduction.effects, { do: "destroy", key: useless.key }] };
+}
+
 /** The old credential stays until the controller has confirmed the new one (I1). */
 function confirm(state: SlotState, next: CredentialRecord, grace: Duration, context: Context): Reduction {
   const { current: old } = state;
   const bounded = Math.min(Math.max(0, grace), maxGrace);
   const journal: Journal =
     old === undefined ? { at: "idle" } : { at: "confirmed", old, grace: bounded, until: context.moment.now + bounded };
-  const reduction = moveOn({ ...state, current: next, plan: undefined, abandoned: 0 }, journal, context);
+  const proven: SlotState = { ...state, current: next, unproven: undefined, plan: undefined, abandoned: 0 };
+  const reduction = moveOn(proven, journal, context);
   return { ...reduction, effects: [{ do: "expose", credential: next }, ...reduction.effects] };
 }
 
@@ -143,15 +159,24 @@ function proceed(state: SlotState, context: Context): Reduction {
     case "installed":
       return moveOn(state, { at: "proving", next: journal.next }, context);
     case "proving":
-      return isExpired(journal.next, context) ? abandon(state, context) : { state, effects: [effectOf(journal)] };
+      return isSpent(state, journal.next, context)
+        ? doubt(state, journal.next, context)
+        : { state, effects: [effectOf(state, journal)] };
     default:
-      return { state, effects: [effectOf(journal)] };
+      return { state, effects: [effectOf(state, journal)] };
   }
+}
+
+/** Nothing is given up: which of the two the controller takes for the last proven shows when either asks for the next. */
+function doubt(state: SlotState, unproven: CredentialRecord, context: Context): Reduction {
+  return settle({ ...state, unproven, abandoned: 0 }, context);
 }
 
 function waitForPlan(state: SlotState, context: Context): Reduction {
   const { current } = state;
-  if (current === undefined) return state.abandoned > 0 ? intend(state, context) : unchanged(state);
+  if (current === undefined || state.unproven !== undefined) {
+    return state.abandoned > 0 || state.unproven !== undefined ? intend(state, context) : unchanged(state);
+  }
   const plan = planRenewal(state, current, context.moment);
   const planned = plan === state.plan ? state : { ...state, plan };
   const { moment, settings } = context;
@@ -163,8 +188,10 @@ function waitForPlan(state: SlotState, context: Context): Reduction {
 }
 
 function intend(state: SlotState, context: Context): Reduction {
-  const journal: Journal = { at: "intended", generation: (state.current?.generation ?? 0) + 1 };
-  const collect: Effect = { do: "collect", keep: referencedKeys(state), upTo: journal.generation - 1 };
+  // Of two that may be the last proven, each asks in its turn.
+  const asker = state.unproven !== undefined && state.abandoned % 2 === 0 ? state.unproven : state.current;
+  const journal: Journal = { at: "intended", generation: (asker?.generation ?? 0) + 1 };
+  const collect: Effect = { do: "collect", keep: referencedKeys(state), upTo: state.current?.generation ?? 0 };
   const reduction = proceed({ ...state, journal, attempts: 0 }, context);
   return { ...reduction, effects: [collect, ...reduction.effects] };
 }
@@ -186,7 +213,7 @@ function proceedOnce(state: SlotState, context: Context): Reduction {
 }
 
 function fail(state: SlotState, failure: Failed, context: Context): Reduction {
-  if (!isAbout(state.journal, failure)) return unchanged(state);
+  if (!isAbout(state, failure)) return unchanged(state);
   const failed: SlotState = {
     ...state,
     attempts: Math.min(state.attempts + 1, maxAttempts),
@@ -194,12 +221,13 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
     lastReason: failure.reason.slice(0, maxReasonLength),
   };
   const { journal } = state;
-  if (journal.at === "requested" && pointlessKeyCodes.has(failure.code)) return abandon(failed, context);
+  if (journal.at === "requested" && isPointless(failed)) return abandon(failed, context);
   // Another token in the slot looks the same for a while; only a key that stays away is given up.
   const isKeyLost = failure.code === "key-not-found" && failed.attempts >= keyLostAfter;
   if (isKeyLost && isPending(journal)) return abandon(failed, context);
   // A token that will not delete a key must not keep the slot from its next rotation; collecting tries again later.
   if (failure.doing === "destroy" && failed.attempts >= destroyTries) return settle(failed, context);
+  if (journal.at === "proving" && isSpent(failed, journal.next, context)) return doubt(failed, journal.next, context);
   return { state: failed, effects: [pause(failed, context, failure.retryAfter), { do: "report" }] };
 }
 
@@ -226,14 +254,16 @@ function pause(
   return { do: "sleep", duration: backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter }) };
 }
 
-function effectOf(journal: Exclude<Journal, { at: "idle" | "confirmed" | "installed" }>): Effect {
+function effectOf(state: SlotState, journal: Exclude<Journal, { at: "idle" | "confirmed" | "installed" }>): Effect {
   switch (journal.at) {
     case "intended":
-      return { do: "generate", generation: journal.generation };
+      return { do: "generate", generation: journal.generation, inUse: referencedKeys(state) };
     case "keyGenerated":
       return { do: "makeCsr", key: journal.key };
-    case "requested":
-      return { do: "request", generation: journal.generation, key: journal.key, csr: journal.csr };
+    case "requested": {
+      const { generation, key, csr } = journal;
+      return { do: "request", generation, key, csr, asker: askerOf(state, generation) };
+    }
     case "issued":
       return { do: "install", next: journal.next };
     case "proving":
@@ -246,13 +276,23 @@ function effectOf(journal: Exclude<Journal, { at: "idle" | "confirmed" | "instal
   }
 }
 
-function isAbout(journal: Journal, { doing, keyId }: Failed): boolean {
-  if (isWaiting(journal) || effectOf(journal).do !== doing) return false;
+function isAbout(state: SlotState, { doing, keyId }: Failed): boolean {
+  const { journal } = state;
+  if (isWaiting(journal) || effectOf(state, journal).do !== doing) return false;
   return journal.at === "intended" || pendingKey(journal)?.id === keyId;
 }
 
 function isWaiting(journal: Journal): journal is Extract<Journal, { at: "idle" | "confirmed" | "installed" }> {
   return journal.at === "idle" || journal.at === "confirmed" || journal.at === "installed";
+}
+
+/** Whether asking again the same way cannot help: the key is refused, or the other of two askers has to try. */
+function isPointless({ lastError, current, unproven, attempts }: SlotState): boolean {
+  if (pointlessKeyCodes.has(lastError)) return true;
+  // With a credential to lose another key is a person's decision: the controller may take it for a clone.
+  if (lastError === "generation-conflict" && current === undefined) return true;
+  const isAskerLost = lastError === "key-store-unavailable" && attempts >= keyLostAfter;
+  return unproven !== undefined && (wrongAskerCodes.has(lastError) || isAskerLost);
 }
 
 function isPending({ at }: Journal): boolean {
@@ -265,9 +305,9 @@ function waitsForLink({ journal, attempts, lastError }: SlotState): boolean {
   return needsLink && attempts > 0 && (lastError === "offline" || lastError === "timeout");
 }
 
-/** Nothing is given up because of a clock that nobody vouched for. */
-function isExpired({ notAfter }: CredentialRecord, { moment }: Context): boolean {
-  return moment.isAnchored && moment.now > notAfter;
+/** Expired by a time that was vouched for, or by the wall clock when the controller turned the credential away as well. */
+function isSpent({ lastError }: SlotState, { notAfter }: CredentialRecord, { moment }: Context): boolean {
+  return moment.now > notAfter && (moment.isAnchored || lastError === "denied");
 }
 
 function credentialOf({ generation, key }: { generation: number; key: CredentialRecord["key"] }, issued: IssuedRecord) {
@@ -284,6 +324,16 @@ const pointlessKeyCodes: ReadonlySet<string> = new Set([
   "csr-invalid",
   "csr-proof-invalid",
   "issued-mismatch",
+]);
+
+/** Refusals that say that the credential that asked is not the last one proven. */
+const wrongAskerCodes: ReadonlySet<string> = new Set([
+  "signer-not-allowed",
+  "device-exists",
+  "generation-conflict",
+  "conflict",
+  "denied",
+  "not-found",
 ]);
 
 /** 7 days: a grace longer than that only keeps a key that nobody needs. */

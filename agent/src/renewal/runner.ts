@@ -132,7 +132,7 @@ export class RenewalRunner {
   async #perform(work: Work, signal: AbortSignal): Promise<void> {
     const { tools, surroundings } = this.#options;
     try {
-      const result = await performEffect(work, tools, { current: this.#state.current, signal });
+      const result = await performEffect(work, tools, signal);
       if (result === undefined) return;
       await surroundings.failpoint(`renewal.after-${work.do}`);
       this.#events.put(result);

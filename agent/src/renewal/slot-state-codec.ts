@@ -34,6 +34,7 @@ function slotStateOf(fields: Fields): SlotState {
   return {
     current: fields.maybe("current", credentialOf),
     journal: journalOf(fields.object("journal")),
+    unproven: fields.maybe("unproven", credentialOf),
     window: fields.maybe("window", windowOf),
     plan: fields.maybe("plan", planOf),
     attempts: fields.number("attempts"),

@@ -5,6 +5,11 @@ export interface SlotState {
   /** The credential in use; undefined until the first one is proven. */
   readonly current: CredentialRecord | undefined;
   readonly journal: Journal;
+  /**
+   * A credential that expired before the answer to its proof came: nobody here knows whether the controller takes it or the
+   * current one for the last proven. Both keys stay until a new credential is proven.
+   */
+  readonly unproven: CredentialRecord | undefined;
   /** The window the controller last assigned. */
   readonly window: RenewalWindow | undefined;
   /** When the next generation is due and why; chosen once per window, so that restarts do not choose again. */
@@ -88,6 +93,7 @@ export interface RenewalWindow {
 export const emptySlot: SlotState = {
   current: undefined,
   journal: { at: "idle" },
+  unproven: undefined,
   window: undefined,
   plan: undefined,
   attempts: 0,
@@ -103,10 +109,15 @@ export function generationUnderWay({ journal, current }: SlotState): number {
 }
 
 /** Ids of the keys the state refers to; every other key of the slot is an orphan. */
-export function referencedKeys({ current, journal }: SlotState): string[] {
+export function referencedKeys({ current, unproven, journal }: SlotState): string[] {
   const pending = pendingKey(journal);
   const old = journal.at === "confirmed" ? journal.old.key : undefined;
-  return [current?.key, pending, old].filter((key) => key !== undefined).map(({ id }) => id);
+  return [current?.key, unproven?.key, pending, old].filter((key) => key !== undefined).map(({ id }) => id);
+}
+
+/** The credential that asks for a generation: the one before it. Undefined for the first. */
+export function askerOf({ current, unproven }: SlotState, generation: number): CredentialRecord | undefined {
+  return [unproven, current].find((one) => one?.generation === generation - 1);
 }
 
 /** The key of the generation under way, or the one about to be destroyed. */
