@@ -1,8 +1,8 @@
 export type { Actor, AgeView, DeviceView, Operations, PropagationView, ServiceLevelView } from "./access/operations.ts";
-export { rolePermissions, rolePermissions } from "./access/permissions.ts";
-export { routes, routes } from "./access/routes.ts";
-export { metricCatalogue, metricCatalogue } from "./adapters/metrics/metric-names.ts";
-export { auditEvents, auditEvents } from "./audit/events.ts";
+export { rolePermissions } from "./access/permissions.ts";
+export { routes } from "./access/routes.ts";
+export { metricCatalogue } from "./adapters/metrics/metric-names.ts";
+export { auditEvents } from "./audit/events.ts";
 export { connectByOptions as connectController } from "./cli/connect.ts";
 export { distributionText, serviceLevelText } from "./cli/fleet.ts";
 export { type InitOptions, type InitResult, initController } from "./cli/init-controller.ts";
