@@ -4,6 +4,7 @@ import type { CertificateAuthority, CounterAnchor, Surroundings } from "../ports
 import type { CertificateRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
+import { type Issuer, openIssuer } from "./certificate-template.ts";
 import { type ClockGuard, watchClock } from "./clock-guard.ts";
 import { issueToController } from "./issue-to-controller.ts";
 import { issueToDevice } from "./issue-to-device.ts";
@@ -82,6 +83,7 @@ export interface Issuance {
 export interface IssuanceContext extends IssuanceParts {
   readonly room: SerialRoom;
   readonly clockGuard: ClockGuard;
+  readonly issuer: Issuer;
 }
 
 /** Opens issuance; throws `clock-leapt` when the clock is behind what the store has seen. */
@@ -90,6 +92,7 @@ export async function openIssuance(parts: IssuanceParts): Promise<Issuance> {
   const lastEntry = await store.transaction((tx) => tx.audit.last());
   const context: IssuanceContext = {
     ...parts,
+    issuer: openIssuer(parts.authority),
     room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),
     clockGuard: watchClock(surroundings.clock, { limit: parts.maxClockLeap, notBefore: lastEntry?.at ?? 0 }),
   };

@@ -1,4 +1,4 @@
-import { type AlternativeName, FleetError, parseCertificate, spkiSha256 } from "@fleetcert/shared";
+import { type AlternativeName, FleetError, spkiSha256 } from "@fleetcert/shared";
 import type { CertificateRecord } from "../records.ts";
 import type { ControllerOrder, IssuanceContext } from "./issuance.ts";
 import { validityOf } from "./issue-to-device.ts";
@@ -18,7 +18,7 @@ export async function issueToController(context: IssuanceContext, order: Control
         });
       }
       const now = context.clockGuard.now();
-      const { notAfter: issuerNotAfter } = parseCertificate(context.authority.certificate);
+      const issuerNotAfter = context.issuer.certificate.notAfter;
       return {
         certificate: {
           commonName,

@@ -1,4 +1,4 @@
-import { type Duration, FleetError, type Instant, parseCertificate, spkiSha256 } from "@fleetcert/shared";
+import { type Duration, FleetError, type Instant, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import {
   findGranted,
@@ -85,7 +85,7 @@ async function gatherFacts(
     slotCertificates: await tx.certificates.listOf(order.device, order.slot),
     certificatesOfKey: await tx.certificates.listByKey(key),
     blockedTwins: await blockedTwins(tx, order, key),
-    issuerNotAfter: parseCertificate(context.authority.certificate).notAfter,
+    issuerNotAfter: context.issuer.certificate.notAfter,
   };
 }
 

@@ -4,10 +4,8 @@ import {
   FleetError,
   type Instant,
   lintCrl,
-  parseCertificate,
   parseCrl,
   sha256Hex,
-  subjectKeyIdOf,
   verifyCrl,
 } from "@fleetcert/shared";
 import type { Transaction } from "../store-port.ts";
@@ -29,8 +27,7 @@ export interface CrlOrder {
 
 /** Signs the complete list of one shard in the order of I2 and returns its DER. */
 export async function signCrl(context: IssuanceContext, order: CrlOrder): Promise<Uint8Array> {
-  const { authority, crlBase } = context;
-  const issuer = parseCertificate(authority.certificate);
+  const { authority, issuer, crlBase } = context;
   const { shard, epoch } = order;
   return await signInOrder<Uint8Array>(context, {
     authority,
@@ -41,8 +38,8 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
     async prepare() {
       context.clockGuard.now();
       const tbs = encodeTbsCrl({
-        issuer: issuer.subject.der,
-        authorityKeyId: issuer.subjectKeyId ?? subjectKeyIdOf(issuer.spki),
+        issuer: issuer.certificate.subject.der,
+        authorityKeyId: issuer.keyId,
         thisUpdate: order.thisUpdate,
         nextUpdate: order.nextUpdate,
         crlNumber: epoch,
@@ -70,7 +67,7 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
         },
       };
     },
-    compare(der, tbs) {
+    async compare(der, tbs) {
       const crl = parseCrl(der);
       const defects = lintCrl(der);
       if (
@@ -84,7 +81,7 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
           `the list of shard ${shard} at epoch ${epoch} differs: ${defects.join(", ")}`,
         );
       }
-      verifyCrl({ crl, issuer });
+      verifyCrl({ crl, issuer: issuer.certificate });
     },
     async store(tx, der) {
       await order.commit(tx, der);

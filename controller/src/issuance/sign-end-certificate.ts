@@ -7,7 +7,7 @@ import {
 } from "@fleetcert/shared";
 import type { CertificateRecord, IntentRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import { compareIssued, type EndCertificate, endCertificateTemplate } from "./certificate-template.ts";
+import { type EndCertificate, endCertificateTemplate, requireIssued } from "./certificate-template.ts";
 import type { IssuanceContext } from "./issuance.ts";
 import { burnSerial } from "./recover-intents.ts";
 import type { TakenSerial } from "./serial-room.ts";
@@ -56,7 +56,7 @@ interface Attempt {
 }
 
 async function tryOnce(context: IssuanceContext, order: EndCertificateOrder): Promise<Attempt> {
-  const { authority, crlBase } = context;
+  const { authority, issuer, crlBase } = context;
   let prepared:
     | { readonly template: CertificateTemplate; readonly taken: TakenSerial; readonly facts: CertificateFacts }
     | undefined;
@@ -81,7 +81,7 @@ async function tryOnce(context: IssuanceContext, order: EndCertificateOrder): Pr
       const taken = await context.room.take(tx, { issuer: authority.id, notAfter: certificate.notAfter });
       if (taken === undefined) throw new NoRoom(certificate.notAfter);
       const { serial, shard, index } = taken;
-      const template = endCertificateTemplate(certificate, { authority, serial, shard, crlBase });
+      const template = endCertificateTemplate(certificate, { issuer, serial, shard, crlBase });
       prepared = { template, taken, facts };
       const { device, slot, generation, spkiSha256, claimId } = facts;
       return {
@@ -100,9 +100,9 @@ async function tryOnce(context: IssuanceContext, order: EndCertificateOrder): Pr
         },
       };
     },
-    compare(der, tbs) {
+    async compare(der, tbs) {
       if (prepared === undefined) throw new FleetError("internal", "signed without a template");
-      compareIssued(der, { tbs, template: prepared.template, authority });
+      await requireIssued(der, { tbs, template: prepared.template, issuer });
     },
     async store(tx, der) {
       if (prepared === undefined) throw new FleetError("internal", "signed without a template");

@@ -27,7 +27,7 @@ export interface SigningOrder<T> {
   /** First transaction: everything is decided and encoded here. Throws to refuse; a `value` needs no signature. */
   prepare(tx: Transaction): Promise<{ readonly intent: SigningIntent } | { readonly value: T }>;
   /** Re-parses what was signed and compares it with what was asked; throws `issued-mismatch`. */
-  compare(der: Uint8Array, tbs: Uint8Array): void;
+  compare(der: Uint8Array, tbs: Uint8Array): Promise<void>;
   /** Second transaction: stores what was signed, together with its audit entry and the closed intent. */
   store(tx: Transaction, der: Uint8Array): Promise<T>;
   /** Transaction of a failure: gives back what `prepare` reserved. */
@@ -66,7 +66,7 @@ export async function signInOrder<T>(
     const signature = await order.authority.signer.sign(tbs);
     await failpoint(order.failpoints.afterSigning);
     const der = assembleSigned(tbs, order.authority.signer.algorithm, signature);
-    order.compare(der, tbs);
+    await order.compare(der, tbs);
     const value = await store.transaction(async (tx) => {
       const stored = await order.store(tx, der);
       await tx.intents.put({ ...record, state: "issued" });
