@@ -4,6 +4,7 @@ import {
   compareIssued,
   endCertificateTemplate,
   openIssuer,
+  requireIssued,
 } from "../../controller/src/issuance/certificate-template.ts";
 import { type IssuanceFacts, judgeIssuance } from "../../controller/src/policy/policy.ts";
 import { aWorld } from "../support/controller.ts";
