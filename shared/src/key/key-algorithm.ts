@@ -3,25 +3,27 @@ import { readIntegerBytes, readNull, readOctetAlignedBits } from "../asn1/der-va
 import { toHex } from "../asn1/hex.ts";
 import { readOid } from "../asn1/object-identifier.ts";
 import { FleetError } from "../errors.ts";
-import { isOnCurve } from "./curve.ts";
+import { isOnCurve, isUsableEd25519Point } from "./curve.ts";
 import type { KeyAlgorithm } from "./key.ts";
+import { weaknessOfModulus } from "./weak-rsa.ts";
 
 /**
  * The algorithm of a DER SubjectPublicKeyInfo.
  *
- * Throws `key-weak` for everything that is not one of {@link KeyAlgorithm}: other curves, points that are compressed or
- * not on the curve, RSA of another size, an even modulus, an exponent that is even, below 65537 or above 32 bits,
- * Ed25519 keys of another length, malformed bytes.
+ * Throws `key-weak` for everything that is not one of {@link KeyAlgorithm}: other curves, points that are compressed, not
+ * on the curve or of small order, RSA of another size, with an exponent that is even, below 65537 or above 32 bits, or with
+ * a modulus that known short cuts factor, malformed bytes.
  */
 export function keyAlgorithmOf(spki: Uint8Array): KeyAlgorithm {
-  const { algorithm, point } = outlineOfKey(spki);
-  if (point !== undefined) requireOnCurve(algorithm, point);
+  const { algorithm, material } = outlineOfKey(spki);
+  const weakness = weaknessOf(algorithm, material);
+  if (weakness !== undefined) throw weak(weakness);
   return algorithm;
 }
 
 /**
- * As {@link keyAlgorithmOf}, but leaves it to who imports the key to see whether its point lies on the curve: then the
- * point is handed back.
+ * As {@link keyAlgorithmOf}, but looks only at form and size, not at the numbers: for checking a signature, where the
+ * import of the key sees whether a point is on its curve.
  */
 export function outlineOfKey(spki: Uint8Array): KeyOutline {
   try {
@@ -34,16 +36,16 @@ export function outlineOfKey(spki: Uint8Array): KeyOutline {
 
 interface KeyOutline {
   readonly algorithm: KeyAlgorithm;
-  /** Uncompressed point of an elliptic curve key. */
-  readonly point?: Uint8Array;
+  /** Point, or modulus of an RSA key. */
+  readonly material: Uint8Array;
 }
 
 function readSpki(reader: DerReader): KeyOutline {
   const identifier = reader.enter(tags.sequence);
   const family = readOid(identifier);
   if (family === "1.2.840.10045.2.1") return readCurvePoint(identifier, reader);
-  if (family === "1.2.840.113549.1.1.1") return { algorithm: readRsa(identifier, reader) };
-  if (family === "1.3.101.112") return { algorithm: readEd25519(identifier, reader) };
+  if (family === "1.2.840.113549.1.1.1") return readRsa(identifier, reader);
+  if (family === "1.3.101.112") return readEd25519(identifier, reader);
   throw weak(`algorithm ${family} is not accepted`);
 }
 
@@ -55,18 +57,30 @@ function readCurvePoint(identifier: DerReader, reader: DerReader): KeyOutline {
   if (curve === undefined) throw weak("only the curves P-256 and P-384 are accepted");
   const point = readOctetAlignedBits(reader);
   if (point.length !== 1 + 2 * curve.bytes || point[0] !== 4) throw weak("the point is not in uncompressed form");
-  return { algorithm: curve.name, point };
+  return { algorithm: curve.name, material: point };
 }
 
-function requireOnCurve(algorithm: KeyAlgorithm, point: Uint8Array): void {
-  const half = (point.length - 1) / 2;
-  const x = BigInt(`0x${toHex(point.subarray(1, 1 + half))}`);
-  const y = BigInt(`0x${toHex(point.subarray(1 + half))}`);
-  if (!isOnCurve(algorithm === "P-384" ? "P-384" : "P-256", { x, y })) throw weak(`the point is not on ${algorithm}`);
+function weaknessOf(algorithm: KeyAlgorithm, material: Uint8Array): string | undefined {
+  switch (algorithm) {
+    case "P-256":
+    case "P-384": {
+      const half = (material.length - 1) / 2;
+      const point = { x: numberOf(material.subarray(1, 1 + half)), y: numberOf(material.subarray(1 + half)) };
+      return isOnCurve(algorithm, point) ? undefined : `the point is not on ${algorithm}`;
+    }
+    case "Ed25519":
+      return isUsableEd25519Point(material) ? undefined : "the Ed25519 point is not on the curve or of small order";
+    default: {
+      const weakness = weaknessOfModulus(numberOf(material));
+      return weakness && `the RSA modulus is weak: ${weakness}`;
+    }
+  }
 }
+
+const numberOf = (bigEndian: Uint8Array): bigint => BigInt(`0x${toHex(bigEndian)}`);
 
 /** RFC 3279 §2.3.1. */
-function readRsa(identifier: DerReader, reader: DerReader): KeyAlgorithm {
+function readRsa(identifier: DerReader, reader: DerReader): KeyOutline {
   readNull(identifier);
   identifier.finish();
   return readDer(readOctetAlignedBits(reader), { tag: tags.sequence, maxBytes: 1024 }, (key) => {
@@ -75,19 +89,18 @@ function readRsa(identifier: DerReader, reader: DerReader): KeyAlgorithm {
     const bits = modulus.length * 8 - Math.clz32(modulus[0] as number) + 24;
     const algorithm = rsaSizes.get(bits);
     if (algorithm === undefined) throw weak(`RSA of ${bits} bits is not accepted (2048, 3072 or 4096)`);
-    if (((modulus.at(-1) as number) & 1) === 0) throw weak("the RSA modulus is even");
     const value = exponent.length > 4 ? 0 : exponent.reduce((sum, octet) => sum * 256 + octet, 0);
     if (value < 65537 || value % 2 === 0) throw weak("the RSA exponent must be odd, from 65537 to 32 bits");
-    return algorithm;
+    return { algorithm, material: modulus };
   });
 }
 
 /** RFC 8410 §4: no parameters, 32 octets. */
-function readEd25519(identifier: DerReader, reader: DerReader): KeyAlgorithm {
+function readEd25519(identifier: DerReader, reader: DerReader): KeyOutline {
   identifier.finish();
   const key = readOctetAlignedBits(reader);
   if (key.length !== 32) throw weak("the Ed25519 key is not 32 octets long");
-  return "Ed25519";
+  return { algorithm: "Ed25519", material: key };
 }
 
 function positive(content: Uint8Array): Uint8Array {
