@@ -125,7 +125,7 @@ const profileSchema = Type.Object(
 
 const profilesSchema = Type.Object(
   {
-    profiles: Type.Record(Type.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), profileSchema, {
+    profiles: Type.Record(Type.String(), profileSchema, {
       default: { device: {} },
     }),
   },
@@ -142,6 +142,9 @@ export interface ConfiguredProfile extends Omit<Type.Static<typeof profileSchema
 /** Reads the profiles file; `device` always exists. Throws `config-invalid`. */
 export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap<string, ConfiguredProfile> {
   const { profiles } = parseYaml(profilesSchema, text, file);
+  const wrong = Object.keys(profiles).find((name) => !/^[a-z][a-z0-9-]{0,31}$/.test(name));
+  if (wrong !== undefined)
+    throw configInvalid(`${file}: "${wrong.slice(0, 40)}" is no name of a profile (a-z, 0-9, dash)`);
   const all = { device: Value.Default(profileSchema, {}) as Type.Static<typeof profileSchema>, ...profiles };
   return new Map(
     Object.entries(all).map(([name, profile]) => {

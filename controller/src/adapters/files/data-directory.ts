@@ -82,7 +82,7 @@ export async function finishDataDirectory(paths: DataPaths): Promise<void> {
 export async function openDataDirectory(root: string): Promise<DataPaths> {
   const paths = dataPaths(root);
   const found = await guard(root, () => stat(root));
-  if (!found.isDirectory()) throw new FleetError("data-directory", `${root} is not a directory`);
+  if (!found.isDirectory()) throw new FleetError("data-directory", `${root} is not a directory`, { hint });
   const names = await guard(root, () => readdir(root));
   if (names.includes(inProgress)) {
     throw new FleetError("data-directory", `${root} was left half-done by an interrupted init`, {
