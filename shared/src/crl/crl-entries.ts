@@ -42,7 +42,8 @@ export class CrlEntries {
     for (let slot = hashSerial(serial.bytes, 0, serial.bytes.length) & mask; ; slot = (slot + 1) & mask) {
       const at = this.#table[slot] as number;
       if (at === 0) return undefined;
-      if (this.#hasSerial(at - 1, serial.bytes)) return readEntry(this.#bytes, at - 1);
+      if (this.#isSerialAt(at - 1, { bytes: serial.bytes, start: 0, length: serial.bytes.length }))
+        return readEntry(this.#bytes, at - 1);
     }
   }
 
@@ -54,21 +55,32 @@ export class CrlEntries {
   /** Open addressing, at most half full; a slot holds the entry's offset + 1, zero means empty. */
   #buildTable(): Uint32Array {
     const table = new Uint32Array(2 ** Math.ceil(Math.log2(this.count * 2 + 2)));
-    const mask = table.length - 1;
-    const bytes = this.#bytes;
-    for (let at = 0; at < bytes.length; at = nextEntry(bytes, at)) {
-      const start = at + headerLength(bytes, at) + 2;
-      let slot = hashSerial(bytes, start, bytes[start - 1] as number) & mask;
-      while (table[slot] !== 0) slot = (slot + 1) & mask;
-      table[slot] = at + 1;
-    }
+    for (let at = 0; at < this.#bytes.length; at = nextEntry(this.#bytes, at)) this.#insert(table, at);
     return table;
   }
 
-  #hasSerial(at: number, serial: Uint8Array): boolean {
+  /** A serial that is there already keeps its first entry; else a list of one serial a million times would be slow. */
+  #insert(table: Uint32Array, at: number): void {
+    const mask = table.length - 1;
+    const start = at + headerLength(this.#bytes, at) + 2;
+    const length = this.#bytes[start - 1] as number;
+    let slot = hashSerial(this.#bytes, start, length) & mask;
+    while (table[slot] !== 0) {
+      if (this.#isSerialAt((table[slot] as number) - 1, { bytes: this.#bytes, start, length })) return;
+      slot = (slot + 1) & mask;
+    }
+    table[slot] = at + 1;
+  }
+
+  /** Whether the entry at an offset has the serial that lies at `start` in `bytes`. */
+  #isSerialAt(
+    at: number,
+    serial: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
+  ): boolean {
     const start = at + headerLength(this.#bytes, at) + 2;
     if (this.#bytes[start - 1] !== serial.length) return false;
-    for (let index = 0; index < serial.length; index++) if (this.#bytes[start + index] !== serial[index]) return false;
+    for (let index = 0; index < serial.length; index++)
+      if (this.#bytes[start + index] !== serial.bytes[serial.start + index]) return false;
     return true;
   }
 }

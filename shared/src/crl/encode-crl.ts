@@ -1,6 +1,6 @@
-import { contextTag, tags } from "../asn1/der-reader.ts";
+import { contextTag } from "../asn1/der-reader.ts";
 import { derTime } from "../asn1/der-time.ts";
-import { derBoolean, derElement, derHeader, derInteger, derSequence } from "../asn1/der-writer.ts";
+import { concatBytes, derBoolean, derElement, derInteger, derSequence } from "../asn1/der-writer.ts";
 import { encodeExtension, extensionOids } from "../certificate/extension.ts";
 import { encodeAlternativeName } from "../certificate/general-name.ts";
 import type { Serial } from "../certificate/serial.ts";
@@ -48,20 +48,20 @@ export interface CrlTemplate {
 export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
   if (!(template.thisUpdate < template.nextUpdate))
     throw new FleetError("crl-invalid", "the list's nextUpdate is not after its thisUpdate");
-  const entries = new EntryBuffer(Array.isArray(template.entries) ? template.entries.length : undefined);
-  for (const entry of template.entries) entries.add(entry);
-
-  const head = [
+  const head = concatBytes(
     derInteger(1),
     signatureAlgorithmOf(template.signatureAlgorithmOf),
     template.issuer,
     derTime(template.thisUpdate),
     derTime(template.nextUpdate),
-  ];
+  );
   const tail = derElement(contextTag(0, "constructed"), derSequence(...encodeExtensions(template)));
-  // RFC 5280 §5.1.2.6: without entries the list itself is absent.
-  const list = entries.length === 0 ? [] : [derHeader(tags.sequence, entries.length), entries.bytes];
-  return derSequence(...head, ...list, tail);
+  const entries = new EntryBuffer({
+    room: head.length + 2 * longestHeader,
+    expected: Array.isArray(template.entries) ? template.entries.length : undefined,
+  });
+  for (const entry of template.entries) entries.add(entry);
+  return entries.enclose(head, tail);
 }
 
 function encodeExtensions(template: CrlTemplate): Uint8Array[] {
@@ -99,3 +99,6 @@ function encodeScope({
   if (parts.length === 0) throw new FleetError("crl-invalid", "an issuing distribution point that says nothing");
   return derSequence(...parts);
 }
+
+/** A tag and a length of up to four octets behind its count. */
+const longestHeader = 6;

@@ -1,6 +1,6 @@
 import { tags } from "../asn1/der-reader.ts";
 import { derGeneralizedTime, writeTime, writeTimeOfDay } from "../asn1/der-time.ts";
-import { derElement, derSequence } from "../asn1/der-writer.ts";
+import { derElement, derHeader, derSequence } from "../asn1/der-writer.ts";
 import { encodeExtension, extensionOids } from "../certificate/extension.ts";
 import { FleetError } from "../errors.ts";
 import type { Instant } from "../time/instant.ts";
@@ -10,24 +10,39 @@ import { type ReasonCode, reasonCodeNumbers } from "./reason-code.ts";
 /** The revokedCertificates of a list under construction: entries are appended to one buffer that doubles when full. */
 export class EntryBuffer {
   #buffer: Uint8Array;
-  #length = 0;
+  readonly #room: number;
+  #length: number;
   /** Start of the day whose date is in {@link #date}. */
   #day: Instant = Number.NaN;
   readonly #time = new Uint8Array(longestTime);
   #date: Uint8Array = this.#time;
 
-  /** `expected`: how many entries will come, when that is known; it only saves copying. */
-  constructor(expected = 64) {
-    this.#buffer = new Uint8Array(expected * usualEntry);
+  /**
+   * `room`: octets kept free in front of the entries for what {@link enclose} puts there; `expected`: how many entries
+   * will come, when that is known.
+   */
+  constructor({ room, expected = 64 }: { readonly room: number; readonly expected?: number | undefined }) {
+    this.#buffer = new Uint8Array(room + expected * usualEntry);
+    this.#room = room;
+    this.#length = room;
   }
 
-  get length(): number {
-    return this.#length;
-  }
-
-  /** The entries so far; a view that the next {@link add} may leave behind. */
-  get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+  /**
+   * SEQUENCE of `head`, the list of entries when there is one (RFC 5280 §5.1.2.6), and `tail`: made around the entries
+   * where they lie, because copying a long list costs as much as hashing it. Ends the use of this buffer.
+   */
+  enclose(head: Uint8Array, tail: Uint8Array): Uint8Array {
+    const count = this.#length - this.#room;
+    const listHeader = count === 0 ? new Uint8Array(0) : derHeader(tags.sequence, count);
+    const outer = derHeader(tags.sequence, head.length + listHeader.length + count + tail.length);
+    this.#reserve(tail.length);
+    this.#buffer.set(tail, this.#length);
+    let start = this.#room;
+    for (const part of [listHeader, head, outer]) {
+      start -= part.length;
+      this.#buffer.set(part, start);
+    }
+    return this.#buffer.subarray(start, this.#length + tail.length);
   }
 
   add(entry: CrlEntryTemplate): void {
