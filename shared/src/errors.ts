@@ -37,7 +37,7 @@ const entry = (title: string, exit: keyof typeof exitCodes, http: number): Catal
 /** Every error code, with its title, exit code and HTTP status. */
 export const errorCatalogue = {
   // input
-  "usage": entry("The command line is wrong", "usage", 400),
+  usage: entry("The command line is wrong", "usage", 400),
   "config-invalid": entry("The configuration is wrong", "config", 400),
   "der-invalid": entry("The bytes are not valid DER", "verification", 400),
   "certificate-invalid": entry("The certificate is malformed", "verification", 400),
@@ -60,10 +60,10 @@ export const errorCatalogue = {
   "revocation-invalid": entry("The revocation state cannot be accepted", "verification", 400),
   "issued-mismatch": entry("The issued certificate is not what was asked for", "verification", 500),
   // rights and state
-  "denied": entry("The right for this is missing", "denied", 403),
-  "unauthenticated": entry("The caller did not prove who it is", "denied", 401),
+  denied: entry("The right for this is missing", "denied", 403),
+  unauthenticated: entry("The caller did not prove who it is", "denied", 401),
   "not-found": entry("There is no such thing", "notFound", 404),
-  "conflict": entry("The state does not allow this", "conflict", 409),
+  conflict: entry("The state does not allow this", "conflict", 409),
   "already-exists": entry("It exists already", "conflict", 409),
   "device-exists": entry("The device has or had a credential; re-enrolment is a person's act", "conflict", 409),
   "device-suspended": entry("The device is suspended until a person re-approves it", "denied", 403),
@@ -75,8 +75,8 @@ export const errorCatalogue = {
   "second-person-required": entry("This is above the bound one person may do alone", "policy", 422),
   "rate-limited": entry("Too many requests; try again later", "temporary", 429),
   // parts that fail
-  "offline": entry("The other side cannot be reached", "offline", 503),
-  "timeout": entry("The other side did not answer in time", "offline", 504),
+  offline: entry("The other side cannot be reached", "offline", 503),
+  timeout: entry("The other side did not answer in time", "offline", 504),
   "store-failed": entry("The store failed", "failed", 500),
   "store-corrupt": entry("The store is damaged", "failed", 500),
   "data-directory": entry("The data directory cannot be used", "config", 500),
@@ -89,7 +89,7 @@ export const errorCatalogue = {
   "token-error": entry("The token reported an error", "hardware", 502),
   "key-attributes-wrong": entry("The key was not created with the attributes asked for", "hardware", 502),
   "audit-broken": entry("The audit chain does not verify", "verification", 500),
-  "internal": entry("Fleetcert did something it should not", "failed", 500),
+  internal: entry("Fleetcert did something it should not", "failed", 500),
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** One of the codes of {@link errorCatalogue}. */
