@@ -28,6 +28,7 @@ export class FakeLink implements Link {
     signal.throwIfAborted();
     if (this.isCut) throw new FleetError("offline", "the cable is pulled", { retry: true });
     verifyServer(this.#server.chain);
+    signal.throwIfAborted();
     this.connects.push(request);
     this.#server.accept(request);
     for (const other of this.#sessions) if (other.clientId === clientIdOf(request)) other.drop("taken over");

@@ -34,5 +34,7 @@ export interface AgentParts {
   /** The present is not before this. */
   readonly buildTime: Instant;
   readonly agentVersion: string;
+  /** Operating system and machine, for reports. */
+  readonly platform: string;
   readonly settings: { readonly renewal: RenewalSettings; readonly connection: ConnectionSettings };
 }

@@ -39,6 +39,7 @@ async function aWorld() {
         surroundings: { clock, timer, log, random: new SeededRandom(7), failpoint: async () => undefined },
         buildTime: testNow - day,
         agentVersion: "0.1.0",
+        platform: "test",
         settings: {
           renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
           connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },

@@ -1,14 +1,17 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, type Serial, sha256 } from "@fleetcert/shared";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
 import type { Incoming } from "../ports.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
-import type { RenewalWindow } from "../renewal/slot-state.ts";
+import type { RenewalWindow, SlotState } from "../renewal/slot-state.ts";
+import type { SlotFacts } from "../reporting/status-report.ts";
+import type { HeldIssuer, RevocationAnswer } from "../revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import type { AgentParts } from "./agent-parts.ts";
+import { assembleFollowers, type Followers } from "./assemble-followers.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
 import { type StatusView, statusView } from "./status-view.ts";
 
@@ -17,6 +20,12 @@ export interface RunningAgent {
   status(): StatusView;
   /** Asks for a new generation now. Throws `conflict` while one is under way. */
   renew(): void;
+  /** The revocation state this device enforces. */
+  readonly revocation: {
+    show(): HeldIssuer[];
+    check(serial: Serial): RevocationAnswer[];
+    isRevoked(issuer: string, serial: Serial): RevocationAnswer;
+  };
   /** Ends sessions and loops, in order; idempotent. */
   stop(): Promise<void>;
   /** Resolves after {@link RunningAgent.stop}; rejects when the agent could not go on. */
@@ -31,57 +40,78 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const time = await openTimeKeeper({ clock, state: store, buildTime: parts.buildTime, log });
   const trust = await openTrustKeeper({ state: store, pin: identity, time, log });
   const desired = await DesiredKeeper.open(store);
-
+  // The duties know each other only through ports; whoever is made first reaches the others through these.
+  const later: { runner?: RenewalRunner; followers?: Followers } = {};
   const incoming: Incoming = {
-    connected: async () => runner.connected(),
-    fleet: async (topic, payload) => {
-      if (topic.type === "trust") await trust.accept(payload);
+    async connected({ credential }) {
+      later.followers?.connected(credential);
+      later.runner?.connected();
     },
-    desired: async (state) => runner.assign(windowOf(state)),
+    async fleet(topic, payload) {
+      await later.followers?.fleet(topic, payload);
+    },
+    async desired(state) {
+      followDesired(state, later.runner);
+      later.followers?.changed();
+    },
   };
-  const connection = new Connection(
-    {
-      device: identity.device,
-      controller: parts.controller,
-      link: parts.link,
-      trust,
-      time,
-      sequences: await SequenceBlocks.open(store, "mqtt"),
-      desired,
-      incoming,
-      surroundings,
-    },
-    parts.settings.connection,
-  );
+  const isRevoked = (issuer: string, serial: Serial) =>
+    later.followers?.revocation.isRevoked(issuer, serial).status === "revoked";
+  const { device } = identity;
+  const { controller, link } = parts;
+  const sequences = await SequenceBlocks.open(store, "mqtt");
+  const context = { device, controller, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
+  const connection = new Connection(context, parts.settings.connection);
+  const slotState = (): SlotState | undefined => later.runner?.state;
+  const followers = await assembleFollowers({
+    ...parts,
+    state: store,
+    trust,
+    time,
+    topics: connection,
+    conversation: connection,
+    slots: () => slotFacts(slotState(), keys.info.protection),
+    desired: () => desired.current,
+  });
+  later.followers = followers;
+
+  const report = () => followers.changed();
   const status = (): StatusView =>
     statusView({
-      identity,
-      controller: parts.controller,
+      ...parts,
       connection: connection.status,
       slots: { [identitySlot]: runner.state },
       protection: keys.info.protection,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
+      revocation: followers.revocation.show(),
+      outbox: followers.outbox.length,
     });
   const runner = await RenewalRunner.open({
     tools: {
-      device: identity.device,
+      device,
       slot: identitySlot,
       algorithm: () => desired.current?.slots.find(({ slot }) => slot === identitySlot)?.keyAlgorithm ?? "P-256",
       keys,
-      actions: identityActions({ ...parts, trust, time, connection, report: () => undefined }),
+      actions: identityActions({ ...parts, trust, time, connection, isRevoked, report }),
       log,
     },
     store,
     time,
     settings: parts.settings.renewal,
     surroundings,
-    changed: () => changed(status()),
+    changed: ({ journal }) => {
+      changed(status());
+      if (journal.at === "retired") connection.disuse();
+    },
   });
+  later.runner = runner;
 
-  if (runner.state.current === undefined) runner.want();
-  else connection.use(await openCredential(runner.state.current, keys));
-  const ended = Promise.all([runner.run(stop.signal), connection.run(stop.signal)]).then(
+  if (desired.current !== undefined) followDesired(desired.current, runner);
+  if (runner.state.current !== undefined) connection.use(await openCredential(runner.state.current, keys));
+  else runner.want();
+  const work = [runner.run(stop.signal), connection.run(stop.signal), followers.run(stop.signal)];
+  const ended = Promise.all(work).then(
     () => undefined,
     (error: unknown) => {
       stop.abort();
@@ -90,22 +120,42 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   );
   return {
     status,
+    revocation: followers.revocation,
+    ended,
     renew() {
-      if (runner.state.journal.at !== "idle") {
-        throw new FleetError("conflict", `a rotation is under way: ${runner.state.journal.at}`);
-      }
+      const { journal } = runner.state;
+      if (journal.at !== "idle") throw new FleetError("conflict", `a rotation is under way: ${journal.at}`);
       runner.want();
     },
     async stop() {
       stop.abort();
-      await ended.catch(() => undefined);
+      await Promise.allSettled(work);
     },
-    ended,
   };
+}
+
+function followDesired(desired: DesiredState, runner: RenewalRunner | undefined): void {
+  if (desired.retire) runner?.retire();
+  else runner?.assign(windowOf(desired));
 }
 
 function windowOf(desired: DesiredState): RenewalWindow | undefined {
   const slot = desired.slots.find(({ slot }) => slot === identitySlot);
   if (slot === undefined || slot.renewGeneration === 0) return undefined;
   return { generation: slot.renewGeneration, start: slot.windowStart, end: slot.windowEnd };
+}
+
+function slotFacts(state: SlotState | undefined, protection: string): SlotFacts[] {
+  if (state === undefined) return [];
+  const { current, journal, lastError, lastReason } = state;
+  return [
+    {
+      slot: identitySlot,
+      generation: current?.generation ?? 0,
+      certificate: current && { sha256: sha256(current.certificate), notBefore: current.notBefore },
+      journal: journal.at,
+      protection,
+      lastError: lastError === "" ? "" : `${lastError}: ${lastReason}`,
+    },
+  ];
 }

@@ -6,6 +6,7 @@ import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
 import type { Credential, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
 import type { CredentialRecord } from "../renewal/slot-state.ts";
+import type { KnowsRevoked } from "../server/verify-server.ts";
 import type { AgentIdentity, ClaimSource, ControllerAddress } from "./agent-parts.ts";
 
 /** What the identity slot's rotation is wired to. */
@@ -18,6 +19,7 @@ export interface CredentialActionParts {
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
   readonly connection: Connection;
+  readonly isRevoked: KnowsRevoked;
   readonly files: OutputFiles;
   readonly surroundings: Surroundings;
   readonly agentVersion: string;

@@ -1,6 +1,8 @@
 import { exitCodes, FleetError } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
 import { addGlobalOptions, type CliContext } from "./context.ts";
+import { registerCrl } from "./crl.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerEnrol } from "./enrol.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { registerRun } from "./run.ts";
@@ -32,7 +34,9 @@ function buildProgram(context: CliContext): Command {
   registerRun(program, context);
   registerStatus(program, context);
   registerRenew(program, context);
-  for (const command of program.commands) {
+  registerCrl(program, context);
+  registerDoctor(program, context);
+  for (const command of [...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
   }
   return program;

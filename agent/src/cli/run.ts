@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, Serial } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { openJsonLog } from "../adapters/json-log.ts";
 import { serveLocalSocket } from "../adapters/local-socket.ts";
@@ -42,6 +42,13 @@ async function answerLocal(agent: RunningAgent, method: string, path: string): P
   if (method === "POST" && path === "/v1/renew") {
     agent.renew();
     return { accepted: true };
+  }
+  const [, version, resource, first, second, ...more] = path.split("/");
+  const isRevocation = method === "GET" && version === "v1" && resource === "revocation" && more.length === 0;
+  if (isRevocation && first === undefined) return agent.revocation.show();
+  if (isRevocation && first !== undefined) {
+    if (second === undefined) return agent.revocation.check(Serial.parse(first));
+    return agent.revocation.isRevoked(first, Serial.parse(second));
   }
   throw new FleetError("not-found", `there is no ${method} ${path.slice(0, 80)} here`);
 }

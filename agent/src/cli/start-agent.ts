@@ -63,6 +63,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       },
       buildTime,
       agentVersion,
+      platform: `${process.platform}-${process.arch} node-${process.versions.node}`,
       settings: settingsOf(config),
     };
     const agent = await assembleAgent(parts, surroundings.changed ?? (() => undefined));

@@ -16,6 +16,16 @@ export interface StatusView {
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: { readonly era: number; readonly version: number; readonly expires: Instant } | undefined;
+  readonly revocation: readonly RevocationView[];
+  /** Messages that wait to be received by the controller; undefined when not running. */
+  readonly outbox: number | undefined;
+}
+
+export interface RevocationView {
+  readonly issuer: string;
+  readonly era: number;
+  readonly epoch: number;
+  readonly isStale: boolean;
 }
 
 export interface SlotView {
@@ -51,8 +61,10 @@ export function statusView(parts: {
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: TrustBundle | undefined;
+  readonly revocation: readonly RevocationView[];
+  readonly outbox: number | undefined;
 }): StatusView {
-  const { identity, controller, connection, protection, time, trust } = parts;
+  const { identity, controller, connection, protection, time, trust, outbox } = parts;
   return {
     isRunning: connection !== undefined,
     device: identity.device,
@@ -63,6 +75,8 @@ export function statusView(parts: {
     protection,
     time,
     trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
+    revocation: parts.revocation.map(({ issuer, era, epoch, isStale }) => ({ issuer, era, epoch, isStale })),
+    outbox,
   };
 }
 

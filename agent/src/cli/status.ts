@@ -5,7 +5,7 @@ import { askLocalSocket } from "../adapters/local-socket.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { fromNow, renderOne, span, when } from "./output/render.ts";
 import { socketPath } from "./run.ts";
-import type { CertificateView, SlotView, StatusView } from "./status-view.ts";
+import type { CertificateView, RevocationView, SlotView, StatusView } from "./status-view.ts";
 import { storedStatus } from "./stored-state.ts";
 
 /** `status`: of the running agent, or of what its files hold. */
@@ -51,6 +51,8 @@ function rowsOf(status: StatusView): [string, string][] {
     ["controller", controller],
     ...slots.flatMap((slot) => slotRows(slot, time.at)),
     ["protection", status.protection ?? "-"],
+    ["revocation", status.revocation.map(revocationText).join("; ") || "nothing applied yet"],
+    ["outbox", status.outbox === undefined ? "-" : `${status.outbox} waiting`],
     ["time", `${when(time.at)}, ${time.status}`],
     [
       "trust",
@@ -75,6 +77,10 @@ function certificateRows({ generation, serial, notAfter, age, key }: Certificate
     ["valid", `until ${when(notAfter)} (${fromNow(notAfter, now)})`],
     ["key", key],
   ];
+}
+
+function revocationText({ issuer, era, epoch, isStale }: RevocationView): string {
+  return `${issuer.slice(0, 16)}… era ${era} epoch ${epoch}${isStale ? ", stale" : ""}`;
 }
 
 function because(code: string): string {

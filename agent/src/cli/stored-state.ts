@@ -6,6 +6,7 @@ import type { StateStore } from "../ports.ts";
 import { slotKey } from "../renewal/runner.ts";
 import { emptySlot, type SlotState } from "../renewal/slot-state.ts";
 import { decodeSlotState } from "../renewal/slot-state-codec.ts";
+import { RevocationCache } from "../revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import { readTwin } from "../twin/twin-record.ts";
@@ -23,8 +24,7 @@ export function storedStatus(
 ): Promise<StatusView> {
   return withStoredState(data, async (store, identity) => {
     const { controller } = await loadConfig(data, env);
-    const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log: silent });
-    const trust = await openTrustKeeper({ state: store, pin: identity, time, log: silent });
+    const { time, trust, revocation } = await openStoredTrust(store, identity, clock);
     return statusView({
       identity,
       controller,
@@ -33,12 +33,31 @@ export function storedStatus(
       protection: undefined,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
+      revocation: revocation.show(),
+      outbox: undefined,
     });
   });
 }
 
+/** The revocation state an agent that is not running enforces. Throws `not-found` before the first enrolment. */
+export function withStoredRevocation<T>(
+  data: string,
+  clock: Clock,
+  use: (revocation: RevocationCache) => T,
+): Promise<T> {
+  return withStoredState(data, async (store, identity) =>
+    use((await openStoredTrust(store, identity, clock)).revocation),
+  );
+}
+
+async function openStoredTrust(store: StateStore, identity: AgentIdentity, clock: Clock) {
+  const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log: silent });
+  const trust = await openTrustKeeper({ state: store, pin: identity, time, log: silent });
+  return { time, trust, revocation: await RevocationCache.open({ state: store, trust, time, log: silent }) };
+}
+
 /** Opens the state of an agent that is not running for as long as `use` takes. Throws `not-found`, `conflict`. */
-export async function withStoredState<T>(
+async function withStoredState<T>(
   data: string,
   use: (store: StateStore, identity: AgentIdentity) => Promise<T>,
 ): Promise<T> {

@@ -57,6 +57,13 @@ export class Connection implements Conversation, FleetTopics {
     this.#wake();
   }
 
+  /** Ends the session and opens no other. */
+  disuse(): void {
+    this.#credential = undefined;
+    this.#attempt.abort();
+    this.#live?.close().catch(() => undefined);
+  }
+
   /** Keeps a session alive until the signal ends it. Never rejects for what the network does. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake(), { once: true });

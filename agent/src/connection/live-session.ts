@@ -3,7 +3,7 @@ import { FleetError } from "@fleetcert/shared";
 import { openControllerMessage } from "../controller-message.ts";
 import { Dialogue } from "../conversation/dialogue.ts";
 import type { Credential, Incoming, Link, Session, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
-import { ServerCheck } from "../server/verify-server.ts";
+import { type KnowsRevoked, ServerCheck } from "../server/verify-server.ts";
 import type { DesiredKeeper } from "./desired-keeper.ts";
 import { Inbox } from "./inbox.ts";
 import type { SequenceBlocks } from "./sequence-blocks.ts";
@@ -18,6 +18,7 @@ export interface SessionContext {
   readonly sequences: SequenceBlocks;
   readonly desired: DesiredKeeper;
   readonly incoming: Incoming;
+  readonly isRevoked: KnowsRevoked;
   readonly surroundings: Surroundings;
 }
 
@@ -70,7 +71,7 @@ export class LiveSession {
   ): Promise<LiveSession> {
     const live = new LiveSession(credential, context);
     const { host, port } = context.controller;
-    const check = new ServerCheck(host, { bundle: requireTrust(context) });
+    const check = new ServerCheck(host, { bundle: requireTrust(context) }, context.isRevoked);
     const session = await context.link.open(
       { type: "operational", host, port, device: context.device, credential },
       {

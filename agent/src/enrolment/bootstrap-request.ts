@@ -12,7 +12,7 @@ import { openControllerMessage, readAddressed } from "../controller-message.ts";
 import { Dialogue } from "../conversation/dialogue.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
 import type { Credential, Link, SessionRequest, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
-import { ServerCheck } from "../server/verify-server.ts";
+import { type KnowsRevoked, ServerCheck } from "../server/verify-server.ts";
 import { type TrustStart, type TrustWalk, walkTrust } from "./walk-trust.ts";
 
 /** What a bootstrap session authenticates with: a claim, or an expired operational credential. */
@@ -35,6 +35,7 @@ export interface BootstrapTools {
   readonly link: Link;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
+  readonly isRevoked: KnowsRevoked;
   readonly surroundings: Surroundings;
 }
 
@@ -54,7 +55,7 @@ export async function requestOverBootstrap(
   const { device, controller, signer, body } = request;
   const start = trustStart(request, tools);
   const clientId = bootstrapClientId(signer.id);
-  const check = new ServerCheck(controller.host, start);
+  const check = new ServerCheck(controller.host, start, tools.isRevoked);
   const { dialogue, walks } = bootstrapDialogue(request, { tools, start, clientId });
   const session = await tools.link.open(sessionRequest(request, clientId), {
     verifyServer: (chain) => check.verify(chain, tools.time.estimate()),

@@ -16,6 +16,8 @@ export type RenewalEvent =
   /** An operator asks for a new generation now, or the device for its first. */
   | { readonly type: "wanted" }
   | { readonly type: "window"; readonly window: RenewalWindow | undefined }
+  /** The controller retired the device. */
+  | { readonly type: "retired" }
   | { readonly type: "keyReady"; readonly generation: number; readonly key: KeyRecord }
   | { readonly type: "csrReady"; readonly keyId: string; readonly csr: Uint8Array }
   | { readonly type: "issued"; readonly keyId: string; readonly issued: IssuedRecord }

@@ -7,6 +7,7 @@ import { isSameWindow, planRenewal } from "./schedule.ts";
 import {
   askerOf,
   type CredentialRecord,
+  emptySlot,
   type Journal,
   pendingKey,
   type RenewalWindow,
@@ -36,6 +37,7 @@ export interface RenewalSettings {
  */
 export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, settings: RenewalSettings): Reduction {
   const context = { moment, settings };
+  if (state.journal.at === "retired") return { state, effects: event.type === "started" ? [eraseKeys] : [] };
   switch (event.type) {
     case "started":
       return start(state, context);
@@ -49,6 +51,8 @@ export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, se
       return assignWindow(state, event.window, context);
     case "failed":
       return fail(state, event, context);
+    case "retired":
+      return { state: { ...emptySlot, journal: { at: "retired" } }, effects: [eraseKeys] };
     default:
       return stepForward(state, event, context);
   }
@@ -61,7 +65,7 @@ interface Context {
 
 type Result = Exclude<
   RenewalEvent,
-  Failed | { type: "started" } | { type: "woke" } | { type: "connected" } | { type: "wanted" } | { type: "window" }
+  Failed | { type: "started" | "woke" | "connected" | "wanted" | "window" | "retired" }
 >;
 
 /** A result moves the journal on only from the state that waits for it, and only about its key. */
@@ -149,6 +153,8 @@ function assignWindow(state: SlotState, window: RenewalWindow | undefined, conte
 function proceed(state: SlotState, context: Context): Reduction {
   const { journal } = state;
   switch (journal.at) {
+    case "retired":
+      return unchanged(state);
     case "idle":
       return waitForPlan(state, context);
     case "confirmed": {
@@ -254,7 +260,7 @@ function pause(
   return { do: "sleep", duration: backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter }) };
 }
 
-function effectOf(state: SlotState, journal: Exclude<Journal, { at: "idle" | "confirmed" | "installed" }>): Effect {
+function effectOf(state: SlotState, journal: Exclude<Journal, Waiting>): Effect {
   switch (journal.at) {
     case "intended":
       return { do: "generate", generation: journal.generation, inUse: referencedKeys(state) };
@@ -282,8 +288,11 @@ function isAbout(state: SlotState, { doing, keyId }: Failed): boolean {
   return journal.at === "intended" || pendingKey(journal)?.id === keyId;
 }
 
-function isWaiting(journal: Journal): journal is Extract<Journal, { at: "idle" | "confirmed" | "installed" }> {
-  return journal.at === "idle" || journal.at === "confirmed" || journal.at === "installed";
+/** States in which no result of an effect is waited for. */
+type Waiting = { readonly at: "idle" | "confirmed" | "installed" | "retired" };
+
+function isWaiting(journal: Journal): journal is Extract<Journal, Waiting> {
+  return ["idle", "confirmed", "installed", "retired"].includes(journal.at);
 }
 
 /** Whether asking again the same way cannot help: the key is refused, or the other of two askers has to try. */
@@ -318,6 +327,8 @@ function unchanged(state: SlotState): Reduction {
   return { state, effects: [] };
 }
 
+/** Every key of the slot, whatever the journal knew of it. */
+const eraseKeys: Effect = { do: "collect", keep: [], upTo: Number.MAX_SAFE_INTEGER };
 /** Refusals that another try with the same key cannot change. */
 const pointlessKeyCodes: ReadonlySet<string> = new Set([
   "key-weak",

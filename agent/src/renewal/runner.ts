@@ -61,6 +61,11 @@ export class RenewalRunner {
     this.#events.put({ type: "window", window });
   }
 
+  /** The controller retired the device: its keys are destroyed, and nothing is asked for any more. */
+  retire(): void {
+    this.#events.put({ type: "retired" });
+  }
+
   /** Runs until the signal ends it; an effect under way is told to stop and waited for. Rejects when the store fails. */
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();

@@ -48,6 +48,7 @@ function journalOf(fields: Fields): Journal {
   const at = journalNames.find((name) => name === fields.text("at"));
   switch (at) {
     case "idle":
+    case "retired":
       return { at };
     case "intended":
       return { at, generation: fields.number("generation") };

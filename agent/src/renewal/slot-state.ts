@@ -55,7 +55,9 @@ export type Journal =
   | { readonly at: "confirmed"; readonly old: CredentialRecord; readonly grace: Duration; readonly until: Instant }
   | { readonly at: "oldRetired"; readonly key: KeyRecord }
   /** A key that came to nothing and is about to be destroyed. */
-  | { readonly at: "abandoned"; readonly key: KeyRecord };
+  | { readonly at: "abandoned"; readonly key: KeyRecord }
+  /** The fleet's operator retired the device: no credential, no key, no way back but a new enrolment by a person. */
+  | { readonly at: "retired" };
 
 /** Name of a journal state, as reports show it. */
 export type JournalName = Journal["at"];
@@ -72,6 +74,7 @@ export const journalNames: readonly JournalName[] = [
   "confirmed",
   "oldRetired",
   "abandoned",
+  "retired",
 ];
 
 /** The point in time chosen for the next generation. */

@@ -1,9 +1,21 @@
 import type { TrustBundle } from "@fleetcert/proto";
-import { type ExpectedName, FleetError, type Instant, sha256Hex, validatePath } from "@fleetcert/shared";
+import {
+  type Certificate,
+  type ExpectedName,
+  FleetError,
+  type Instant,
+  type Serial,
+  sha256Hex,
+  spkiSha256,
+  validatePath,
+} from "@fleetcert/shared";
 import type { TimeEstimate } from "../ports.ts";
 
 /** By what a server is known: the roots of the trust bundle, or before there is one the pinned root. */
 export type ServerTrust = { readonly bundle: TrustBundle } | { readonly rootSha256: string };
+
+/** Whether a certificate of the issuer (SPKI SHA-256) is known to be revoked. */
+export type KnowsRevoked = (issuer: string, serial: Serial) => boolean;
 
 /**
  * The check of one server's chain, in two steps: its path, name and purpose before a single octet of MQTT is sent, its dates as
@@ -12,11 +24,13 @@ export type ServerTrust = { readonly bundle: TrustBundle } | { readonly rootSha2
 export class ServerCheck {
   readonly #host: string;
   readonly #trust: ServerTrust;
+  readonly #isRevoked: KnowsRevoked;
   #chain: readonly Uint8Array[] | undefined;
 
-  constructor(host: string, trust: ServerTrust) {
+  constructor(host: string, trust: ServerTrust, isRevoked: KnowsRevoked) {
     this.#host = host;
     this.#trust = trust;
+    this.#isRevoked = isRevoked;
   }
 
   /** Checks a raw DER chain, leaf first. Dates are judged only when the time is anchored. Throws `path-invalid`. */
@@ -36,7 +50,24 @@ export class ServerCheck {
     const roots = this.#rootsFor(chain);
     const issuers = "bundle" in this.#trust ? this.#trust.bundle.issuers : [];
     const name = serverName(this.#host);
-    validatePath({ leaf, intermediates: [...rest, ...issuers], roots, at, purpose: "serverAuth", name });
+    const { path } = validatePath({
+      leaf,
+      intermediates: [...rest, ...issuers],
+      roots,
+      at,
+      purpose: "serverAuth",
+      name,
+    });
+    this.#requireUnrevoked(path);
+  }
+
+  /** What this device has applied is enforced, whatever the time is (I3). */
+  #requireUnrevoked(path: readonly Certificate[]): void {
+    for (const [index, { serial }] of path.entries()) {
+      const issuer = path[index + 1];
+      if (issuer === undefined || !this.#isRevoked(spkiSha256(issuer.spki), serial)) continue;
+      throw new FleetError("path-invalid", `${this.#host} presented a revoked certificate, serial ${serial.hex}`);
+    }
   }
 
   #rootsFor(chain: readonly Uint8Array[]): readonly Uint8Array[] {

@@ -1,0 +1,84 @@
+import { resolve } from "node:path";
+import { FleetError, Serial } from "@fleetcert/shared";
+import type { Command } from "commander";
+import { askLocalSocket } from "../adapters/local-socket.ts";
+import type { HeldIssuer, RevocationAnswer, RevocationCache } from "../revocation/revocation-cache.ts";
+import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { renderList, span, when } from "./output/render.ts";
+import { socketPath } from "./run.ts";
+import { withStoredRevocation } from "./stored-state.ts";
+
+/** `crl show` and `crl check`: what this device knows of revocations, with or without a network, running or not. */
+export function registerCrl(program: Command, context: CliContext): void {
+  const crl = program.command("crl").description("the revocation state this device enforces");
+  crl
+    .command("show")
+    .description("what was applied, issuer by issuer")
+    .action(async (_options: object, command: Command) => {
+      const held = await ask<HeldIssuer[]>(command, context, { resource: "/v1/revocation", stored: (it) => it.show() });
+      const heads = ["issuer", "era", "epoch", "this update", "fresh until", "state", "shards", "entries"];
+      context.stdout(renderList(held, { heads, rows: held.map(heldRow) }, formatOf(command)));
+    });
+  crl
+    .command("check")
+    .description(
+      "whether a certificate is revoked; exit 0 when it is good, 11 when it is revoked, 75 when that is not known",
+    )
+    .argument("<serial>", "serial number, hex")
+    .action(async (text: string, _options: object, command: Command) => {
+      const serial = Serial.parse(text);
+      const resource = `/v1/revocation/${serial.hex}`;
+      const answers = await ask<RevocationAnswer[]>(command, context, { resource, stored: (it) => it.check(serial) });
+      const heads = ["issuer", "answer", "epoch", "age"];
+      context.stdout(renderList(answers, { heads, rows: answers.map(answerRow) }, formatOf(command)));
+      requireGood(serial, answers);
+    });
+}
+
+async function ask<T>(
+  command: Command,
+  context: CliContext,
+  { resource, stored }: { readonly resource: string; readonly stored: (revocation: RevocationCache) => T },
+): Promise<T> {
+  const data = resolve(dataOf(command, context));
+  const answer = await askLocalSocket(socketPath(data), "GET", resource);
+  return answer === undefined ? withStoredRevocation(data, context.clock, stored) : (answer as T);
+}
+
+/** The exit code is the answer, so that scripts need not read it. */
+function requireGood(serial: Serial, answers: readonly RevocationAnswer[]): void {
+  const revoked = answers.find(({ status }) => status === "revoked");
+  if (revoked?.status === "revoked") {
+    throw new FleetError(
+      "revocation-invalid",
+      `certificate ${serial.hex} is revoked since ${when(revoked.at)} (${revoked.reason})`,
+    );
+  }
+  if (answers.some(({ status }) => status === "good")) return;
+  throw new FleetError("time-unknown", `nothing this device holds says whether ${serial.hex} is revoked`, {
+    hint: "connect the agent to its controller; `fleetcert-agent crl show` tells what is held",
+    retry: true,
+  });
+}
+
+function heldRow({ issuer, name, era, epoch, thisUpdate, nextUpdate, age, isStale, shards }: HeldIssuer): string[] {
+  const entries = shards.reduce((sum, shard) => sum + (shard.entries ?? 0), 0);
+  const state = isStale ? `stale, ${span(age)} old` : `fresh, ${span(age)} old`;
+  const label = `${name} (${issuer.slice(0, 16)}…)`;
+  return [label, `${era}`, `${epoch}`, when(thisUpdate), when(nextUpdate), state, `${shards.length}`, `${entries}`];
+}
+
+function answerRow(answer: RevocationAnswer): string[] {
+  const { issuer, epoch } = answer;
+  return [
+    `${issuer.slice(0, 16)}…`,
+    verdictText(answer),
+    epoch === undefined ? "-" : `${epoch.epoch}`,
+    epoch ? span(epoch.age) : "-",
+  ];
+}
+
+function verdictText(answer: RevocationAnswer): string {
+  if (answer.status === "revoked") return `revoked since ${when(answer.at)} (${answer.reason})`;
+  return answer.status === "good" ? "good" : `unknown (${answer.why})`;
+}

@@ -1,0 +1,116 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { FleetError, isFleetError } from "@fleetcert/shared";
+import type { Command } from "commander";
+import { askLocalSocket } from "../adapters/local-socket.ts";
+import { probeServer } from "../adapters/probe-server.ts";
+import type { AgentConfig } from "../config.ts";
+import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { loadConfig } from "./load-config.ts";
+import { fromNow, renderList } from "./output/render.ts";
+import { socketPath } from "./run.ts";
+import { openKeys } from "./start-agent.ts";
+import type { StatusView } from "./status-view.ts";
+import { storedStatus } from "./stored-state.ts";
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly check: string;
+  readonly isOk: boolean;
+  readonly finding: string;
+  /** What to do; empty when nothing is wrong. */
+  readonly fix: string;
+}
+
+/** `doctor`: looks at everything an agent needs, changes nothing, and says what to do about what is wrong. */
+export function registerDoctor(program: Command, context: CliContext): void {
+  program
+    .command("doctor")
+    .description("look at everything this agent needs and say what to do about what is wrong")
+    .action(async (_options: object, command: Command) => {
+      const data = resolve(dataOf(command, context));
+      const findings = await examine(data, context);
+      const rows = findings.map(({ check, isOk, finding, fix }) => [isOk ? "✔" : "✖", check, finding, fix]);
+      context.stdout(renderList(findings, { heads: ["", "check", "finding", "fix"], rows }, formatOf(command)));
+      const wrong = findings.filter(({ isOk }) => !isOk);
+      if (wrong.length > 0)
+        throw new FleetError("conflict", `${wrong.length} of ${findings.length} checks found something`);
+    });
+}
+
+async function examine(data: string, context: CliContext): Promise<Finding[]> {
+  const findings = [await look("data directory", () => lookAtDirectory(data))];
+  let config: AgentConfig | undefined;
+  findings.push(
+    await look("configuration", async () => {
+      config = await loadConfig(data, context.env);
+      return "complete";
+    }),
+  );
+  if (config === undefined) return findings;
+  const { controller } = config;
+  const known = config;
+  findings.push(
+    await look("key store", () => lookAtKeys(known)),
+    await look("state and credential", async () => lookAtStatus(await readStatus(data, context))),
+    await look("controller", () => probeServer(controller.host, controller.port)),
+    await look("controller, bootstrap", () => probeServer(controller.host, controller.bootstrapPort)),
+  );
+  return findings;
+}
+
+async function look(check: string, act: () => Promise<string>): Promise<Finding> {
+  try {
+    return { check, isOk: true, finding: await act(), fix: "" };
+  } catch (error) {
+    const finding = error instanceof Error ? error.message : String(error);
+    return { check, isOk: false, finding, fix: (isFleetError(error) ? error.hint : undefined) ?? "" };
+  }
+}
+
+async function lookAtDirectory(data: string): Promise<string> {
+  const { mode } = await stat(data).catch((cause: unknown) => {
+    throw new FleetError("data-directory", `${data} does not exist`, {
+      cause,
+      hint: "enrol first, or name another with --data",
+    });
+  });
+  if ((mode & 0o022) === 0) return data;
+  throw new FleetError("data-directory", `others may write to ${data}`, { hint: `chmod go-w ${data}` });
+}
+
+/** A running agent holds its token already; opening the provider once more does no harm. */
+async function lookAtKeys(config: AgentConfig): Promise<string> {
+  const keys = await openKeys(config);
+  try {
+    const { kind, protection, description } = keys.info;
+    const count = (await keys.list("fleetcert:")).length;
+    return `${kind} (${protection}), ${description}, ${count} keys of this agent`;
+  } finally {
+    await keys.close();
+  }
+}
+
+async function lookAtStatus(status: StatusView): Promise<string> {
+  const [slot] = status.slots;
+  const certificate = slot?.certificate;
+  if (certificate === undefined) {
+    throw new FleetError("not-found", "there is no credential yet", {
+      hint: slot?.lastReason || "fleetcert-agent enrol …",
+    });
+  }
+  if (certificate.notAfter < status.time.at) {
+    throw new FleetError("conflict", `the certificate expired ${fromNow(certificate.notAfter, status.time.at)}`, {
+      hint: "run the agent: it renews an expired credential by itself while the controller allows it",
+    });
+  }
+  if (slot !== undefined && slot.lastError !== "") {
+    throw new FleetError("conflict", `rotation waits at ${slot.journal}: ${slot.lastReason} (${slot.lastError})`);
+  }
+  return `generation ${certificate.generation}, expires ${fromNow(certificate.notAfter, status.time.at)}`;
+}
+
+async function readStatus(data: string, { env, clock }: CliContext): Promise<StatusView> {
+  const answer = await askLocalSocket(socketPath(data), "GET", "/v1/status");
+  return answer === undefined ? storedStatus(data, env, clock) : (answer as StatusView);
+}
