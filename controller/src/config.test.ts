@@ -28,6 +28,7 @@ describe("the configuration", () => {
     ["a key twice", "fleet: a\nfleet: b", "unique"],
     ["text that is no YAML", "fleet: [", ""],
     ["a list", "- fleet", ""],
+    ["an alias of nothing", "fleet: *a", ""],
   ])("names %s", (_, text, part) => {
     expect(() => parseConfig(text)).toThrow(
       expect.objectContaining({ code: "config-invalid", message: expect.stringContaining(part) }),
@@ -36,13 +37,16 @@ describe("the configuration", () => {
 
   it("answers any text with a configuration or one typed error", () => {
     fc.assert(
-      fc.property(fc.string(), (text) => {
-        try {
-          expect(parseConfig(text).fleet).not.toBe("");
-        } catch (error) {
-          expect((error as FleetError).code).toBe("config-invalid");
-        }
-      }),
+      fc.property(
+        fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."fleet: *&a[]{}\n-?|>!%@`'\"0") })),
+        (text) => {
+          try {
+            expect(parseConfig(text).fleet).not.toBe("");
+          } catch (error) {
+            expect((error as FleetError).code).toBe("config-invalid");
+          }
+        },
+      ),
     );
   });
 });

@@ -160,13 +160,22 @@ export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap
 export const durationOf = (text: string): number => parseDuration(text);
 
 function parseYaml<T extends Type.TSchema>(schema: T, text: string, file: string): Type.Static<T> {
-  const document = parseDocument(text, { strict: true, uniqueKeys: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) throw configInvalid(`${file}: ${problem.message.split("\n")[0]}`);
-  const value = Value.Default(schema, document.toJS() ?? {});
+  const value = Value.Default(schema, readYaml(text, file) ?? {});
   const [error] = Value.Errors(schema, value);
   if (error !== undefined) throw configInvalid(`${file}: ${describe(error)}`);
   return value as Type.Static<T>;
+}
+
+/** The library throws for some faults (an alias of nothing, too many aliases) and lists others. */
+function readYaml(text: string, file: string): unknown {
+  try {
+    const document = parseDocument(text, { strict: true, uniqueKeys: true });
+    const [problem] = document.errors;
+    if (problem !== undefined) throw problem;
+    return document.toJS();
+  } catch (cause) {
+    throw configInvalid(`${file}: ${(cause as Error).message.split("\n")[0]}`);
+  }
 }
 
 function describe(error: { readonly instancePath: string; readonly message: string; readonly params: object }): string {
