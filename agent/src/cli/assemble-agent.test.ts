@@ -105,7 +105,7 @@ describe("an agent", () => {
     await timer.until(isSettled(agent, 1), minute);
     const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", explanationUrl: "" } as const;
     const window = { renewGeneration: 2, windowStart: testNow + day, windowEnd: testNow + 2 * day };
-    const rest = { reportInterval: 60_000, retire: false, suspended: "" };
+    const rest = { reportInterval: 6 * 60 * minute, retire: false, suspended: "" };
     await controller.desire("pump-1", { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
     await timer.advance(day - minute);
     expect(identityOf(agent)?.certificate?.generation).toBe(1);
