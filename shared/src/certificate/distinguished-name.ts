@@ -52,6 +52,12 @@ export class DistinguishedName {
     return this.rdns.toReversed().map(rdnText).join(",");
   }
 
+  /** The text for messages: in quotes, cut after 120 characters. */
+  get label(): string {
+    const { text } = this;
+    return `"${text.length > 120 ? `${text.slice(0, 120)}…` : text}"`;
+  }
+
   /** One text per relative distinguished name, the same for names that RFC 5280 §7.1 calls equal. */
   get comparisonKeys(): readonly string[] {
     this.#comparisonKeys ??= this.rdns.map(rdnComparisonKey);

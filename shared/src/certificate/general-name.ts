@@ -109,9 +109,10 @@ function encodeAscii(number: number, text: string): Uint8Array {
   return derText(contextTag(number, "primitive"), text);
 }
 
+/** Names of this kind are shown and logged: control characters, NUL the worst of them, are refused. */
 function readAscii(reader: DerReader, tag: number): string {
   const text = decodeAscii(reader.content(tag));
-  if (text.includes("\0")) throw derInvalid("a name contains NUL");
+  if (/\p{Cc}/u.test(text)) throw derInvalid("a name contains control characters");
   return text;
 }
 

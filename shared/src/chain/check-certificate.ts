@@ -54,9 +54,9 @@ export function checkIssuer(
   if (ca.extendedKeyUsage !== undefined && purpose !== "any") checkPurpose(ca, purpose);
 }
 
-/** How a certificate is called in messages. */
-export const nameOf = (certificate: Certificate): string =>
-  `"${certificate.subject.text || certificate.subjectAlternativeNames.uris[0] || certificate.serial.hex}"`;
+/** How a certificate is called in messages: by its subject, else by its serial number. */
+export const nameOf = ({ subject, serial }: Certificate): string =>
+  subject.isEmpty ? `"${serial.hex}"` : subject.label;
 
 /**
  * Purposes nest: a CA that names purposes can only pass those on (as the CA/Browser Forum and every TLS library read

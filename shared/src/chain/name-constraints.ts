@@ -131,7 +131,7 @@ function isPrefixMask(octets: Uint8Array): boolean {
 }
 
 function describe(name: GeneralName): string {
-  if ("value" in name) return `${name.kind} ${name.value}`;
+  if ("value" in name) return `${name.kind} ${name.value.slice(0, 120)}`;
   if (name.kind === "ip") return `ip ${name.octets.join(".")}`;
-  return name.kind === "directory" ? name.name.text : name.kind;
+  return name.kind === "directory" ? name.name.label : name.kind;
 }

@@ -93,7 +93,7 @@ type Outcome =
 function extend(path: readonly Certificate[], search: Search): Outcome {
   const last = path.at(-1) as Certificate;
   let furthest: Outcome = {
-    failure: pathInvalid("untrusted", `no trusted certificate for the issuer "${last.issuer.text}" of ${nameOf(last)}`),
+    failure: pathInvalid("untrusted", `no trusted certificate for the issuer ${last.issuer.label} of ${nameOf(last)}`),
     depth: path.length,
   };
   for (const issuer of candidates(path, search)) {

@@ -19,18 +19,18 @@ export function verifyCrl(options: {
   readonly at?: Instant;
 }): void {
   const { crl, issuer, at } = options;
-  const name = issuer.subject.text;
-  if (!crl.issuer.equals(issuer.subject)) throw refuse(`the list is issued by "${crl.issuer.text}", not by "${name}"`);
+  const name = issuer.subject.label;
+  if (!crl.issuer.equals(issuer.subject)) throw refuse(`the list is issued by ${crl.issuer.label}, not by ${name}`);
   requireProfile(crl);
   const { authorityKeyId } = crl;
   if (authorityKeyId && issuer.subjectKeyId && !equalBytes(authorityKeyId, issuer.subjectKeyId))
-    throw refuse(`the list of "${name}" names another key of its issuer`);
+    throw refuse(`the list of ${name} names another key of its issuer`);
   if (issuer.keyUsage !== undefined && !issuer.keyUsage.includes("cRLSign"))
-    throw refuse(`the certificate of "${name}" may not sign lists (cRLSign)`);
+    throw refuse(`the certificate of ${name} may not sign lists (cRLSign)`);
   if (at !== undefined) requireCurrent(crl, at);
   const { signatureAlgorithm: algorithm, tbs: message, signature } = crl;
   if (!verifySignature({ spki: issuer.spki, algorithm, message, signature }))
-    throw new FleetError("signature-invalid", `the list of "${name}" is not signed by its key`);
+    throw new FleetError("signature-invalid", `the list of ${name} is not signed by its key`);
 }
 
 /** RFC 5280 §5.1.2.1, §5.2.1, §5.2.3: what every conforming list has; without a number a rollback cannot be seen. */
