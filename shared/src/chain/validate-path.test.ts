@@ -6,6 +6,7 @@ import type { CertificateTemplate, ConstraintName } from "../certificate/encode-
 import type { AlternativeName } from "../certificate/general-name.ts";
 import { pathFailureOf } from "./path-failure.ts";
 import { type PathQuestion, validatePath } from "./validate-path.ts";
+import { VerifiedCas } from "./verified-cas.ts";
 
 const pki = await testPki();
 const leaf = (await pki.issueLeaf()).certificate;
@@ -147,6 +148,33 @@ describe("a path", () => {
 
   it("never ends in the leaf itself, even when it is trusted", () => {
     expect(failureOf({ leaf: pki.root.certificate.der, purpose: "any" })).toBe("untrusted");
+  });
+});
+
+describe("a memory of verified CAs", () => {
+  it("spares signature checks and changes no verdict", async () => {
+    const verifiedCas = new VerifiedCas();
+    const impostor = await pki.issueCa({
+      commonName: "test issuing",
+      issuedBy: { ...pki.root, signer: testSigner("P-384") },
+    });
+    const { certificate: forged } = await pki.issueLeaf({ issuedBy: impostor });
+    for (let round = 0; round < 3; round++) {
+      expect(failureOf({ verifiedCas })).toBeUndefined();
+      expect(failureOf({ verifiedCas, at: leaf.notAfter + 1000 })).toBe("expired");
+      expect(failureOf({ verifiedCas, leaf: forged.der, intermediates: [impostor.certificate.der] })).toBe("signature");
+    }
+    expect(verifiedCas.has(pki.issuing.certificate, pki.root.certificate)).toBe(true);
+    expect(verifiedCas.has(impostor.certificate, pki.root.certificate)).toBe(false);
+    expect(verifiedCas.has(leaf, pki.issuing.certificate)).toBe(false);
+  });
+
+  it("forgets the oldest beyond its bound", async () => {
+    const verifiedCas = new VerifiedCas();
+    const ca = pki.issuing.certificate;
+    for (let count = 0; count < 300; count++) verifiedCas.add({ ...ca, sha256: String(count) }, pki.root.certificate);
+    expect(verifiedCas.has({ ...ca, sha256: "43" }, pki.root.certificate)).toBe(false);
+    expect(verifiedCas.has({ ...ca, sha256: "44" }, pki.root.certificate)).toBe(true);
   });
 });
 

@@ -17,6 +17,7 @@ import { checkName, type ExpectedName } from "./check-name.ts";
 import { checkRevocation } from "./check-revocation.ts";
 import { checkNameConstraints } from "./name-constraints.ts";
 import { isPathError, type PathError, pathInvalid } from "./path-failure.ts";
+import type { VerifiedCas } from "./verified-cas.ts";
 import { WorkBudget } from "./work-budget.ts";
 
 /** What {@link validatePath} is asked. */
@@ -32,6 +33,8 @@ export interface PathQuestion {
   readonly crls?: RevocationQuestion;
   /** A name the leaf must carry as SubjectAltName; the common name is never looked at. */
   readonly name?: ExpectedName;
+  /** What the caller keeps between validations to spare itself signature checks of the same CAs. */
+  readonly verifiedCas?: VerifiedCas;
   /** Most CAs between leaf and root, self-issued ones not counted; 8 by default. */
   readonly maxIntermediates?: number;
 }
@@ -117,8 +120,7 @@ function step(path: readonly Certificate[], issuer: Certificate, search: Search)
   const below = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
   checkCertificate(issuer, search.at);
   checkIssuer(issuer, { below, purpose: search.purpose });
-  search.budget.takeSignature();
-  requireSignature(path.at(-1) as Certificate, issuer);
+  requireSignature(path.at(-1) as Certificate, issuer, search);
 
   const longer = [...path, issuer];
   if (!search.roots.includes(issuer)) return extend(longer, search);
@@ -144,10 +146,13 @@ function fitsKeyId({ authorityKeyId }: Certificate, { subjectKeyId }: Certificat
   return authorityKeyId === undefined || subjectKeyId === undefined || equalBytes(authorityKeyId, subjectKeyId);
 }
 
-function requireSignature(certificate: Certificate, issuer: Certificate): void {
+function requireSignature(certificate: Certificate, issuer: Certificate, { budget, verifiedCas }: Search): void {
+  if (verifiedCas?.has(certificate, issuer)) return;
+  budget.takeSignature();
   const { signatureAlgorithm: algorithm, tbs: message, signature } = certificate;
   if (!verifySignature({ spki: issuer.spki, algorithm, message, signature }))
     throw pathInvalid("signature", `${nameOf(certificate)} is not signed by the key of ${nameOf(issuer)}`);
+  verifiedCas?.add(certificate, issuer);
 }
 
 function parseLeaf(der: Uint8Array): Certificate {
