@@ -86,6 +86,21 @@ describe("trap 2: one subscriber that stops reading stalls everybody", () => {
   });
 });
 
+describe("a client that subscribes again and again without reading", () => {
+  it("is dropped, and what it asked for is not piled up", async () => {
+    const plain = await inMemoryBroker();
+    await plain.hub.publish({ topic: trust, payload: Buffer.alloc(250 * 1024), retain: true });
+    const client = await plain.connected("pump-1");
+    client.stream.pause();
+    for (let round = 1; round < 500 && plain.log.lines.length === 0; round++) {
+      client.send(subscribePacket(round, trust));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(plain.log.lines).toEqual(["client dropped: it does not read: "]);
+    await plain.close();
+  });
+});
+
 describe("trap 3: a packet of any size is read before authentication", () => {
   it.each([
     ["a CONNECT of 200 MiB", Buffer.from([0x10, 0x80, 0x80, 0x80, 0x64])],

@@ -121,7 +121,7 @@ describe("the operational listener", () => {
   });
 
   it("hands over a revocation list of 200 parts that is asked for in one SUBSCRIBE", async () => {
-    const broker = await openBroker({ limits: { outgoingBytes: 16 * 1024 * 1024 } });
+    const broker = await openBroker();
     const parts = Array.from(
       { length: 200 },
       (_, at) => `fleetcert/1/fleet/revocation/${"ab".repeat(32)}/0/crl/7/${at}`,
@@ -131,9 +131,14 @@ describe("the operational listener", () => {
     const client = await broker.dial("operational", pump.tls);
     await client.connect({ clientId: "pump-1" });
     client.send(subscribePacket(1, ...parts));
-    const got = new Set<string>();
-    while (got.size < parts.length) got.add((await client.nextMessage())?.topic ?? "closed");
-    expect([...got]).toEqual(parts);
+    // A client that reads late is no client that does not read: 9.6 MB are more than may wait for it.
+    client.stream.pause();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    client.stream.resume();
+    const got: (string | undefined)[] = [];
+    do got.push((await client.nextMessage())?.topic);
+    while (got.length < parts.length && got.at(-1) !== undefined);
+    expect(got).toEqual(parts);
   });
 
   it("judges every CONNECT anew: a revoked certificate is refused when it comes back", async () => {

@@ -12,6 +12,7 @@ export class BoundedPersistence {
   readonly #retained: RetainedMessages;
   readonly #kept: KeptSessions;
   readonly #maySubscribe: (clientId: string, filter: string) => boolean;
+  #nextReader: RetainedReader = { begins: () => undefined, takesMore: async () => true, ends: () => undefined };
 
   constructor(limits: BrokerLimits, maySubscribe: (clientId: string, filter: string) => boolean) {
     this.#retained = new RetainedMessages(limits.retainedBytes);
@@ -25,9 +26,15 @@ export class BoundedPersistence {
     this.#retained.store({ ...message });
   }
 
+  /** Says who the next retained messages are for: aedes asks for them right after it announces a SUBSCRIBE. */
+  readRetainedBy(reader: RetainedReader): void {
+    this.#nextReader = reader;
+  }
+
   createRetainedStreamCombi(filters: readonly string[]): Readable {
     const found = new Set(filters.flatMap((filter) => this.#retained.under(filter)));
-    return Readable.from(found);
+    this.#nextReader.begins();
+    return Readable.from(paced(found, this.#nextReader));
   }
 
   async addSubscriptions({ id }: Named, subscriptions: readonly { topic: string; qos: number }[]): Promise<void> {
@@ -73,6 +80,26 @@ export class BoundedPersistence {
 
   streamWill(): Readable {
     return Readable.from([]);
+  }
+}
+
+/** A client that retained messages are handed to no faster than it takes them. */
+export interface RetainedReader {
+  begins(): void;
+  /** Resolves when it can take one more: with false when it is gone. */
+  takesMore(): Promise<boolean>;
+  /** It got all, or is gone. */
+  ends(): void;
+}
+
+async function* paced(messages: Iterable<QueuedMessage>, reader: RetainedReader): AsyncGenerator<QueuedMessage> {
+  try {
+    for (const message of messages) {
+      if (!(await reader.takesMore())) return;
+      yield message;
+    }
+  } finally {
+    reader.ends();
   }
 }
 

@@ -7,6 +7,8 @@ export interface Bridge {
   feed(packet: Uint8Array): Promise<void>;
   /** Octets held for the client because the network has not taken them, bookkeeping included. */
   outgoingBytes(): number;
+  /** Resolves when at most that many octets are held: with true, or with false because the stream is closed. */
+  untilHolding(atMost: number): Promise<boolean>;
 }
 
 /**
@@ -21,11 +23,18 @@ export function bridgeTo(socket: Duplex): Bridge {
     wake = undefined;
   };
   let writes = 0;
+  let pacing: (() => void)[] = [];
+  const stir = (): void => {
+    const stirred = pacing;
+    pacing = [];
+    for (const resume of stirred) resume();
+  };
   const send = (chunk: Uint8Array): void => {
     if (!socket.writable) return;
     writes++;
     socket.write(chunk, () => {
       writes--;
+      stir();
     });
   };
   const stream = new Duplex({
@@ -43,9 +52,11 @@ export function bridgeTo(socket: Duplex): Bridge {
     destroy(error, done) {
       socket.destroy();
       taken();
+      stir();
       done(error);
     },
   });
+  const outgoingBytes = (): number => stream.writableLength + socket.writableLength + writes * writeOverhead;
   return {
     stream,
     async feed(packet) {
@@ -54,7 +65,15 @@ export function bridgeTo(socket: Duplex): Bridge {
         wake = resolve;
       });
     },
-    outgoingBytes: () => stream.writableLength + socket.writableLength + writes * writeOverhead,
+    outgoingBytes,
+    async untilHolding(atMost) {
+      while (!stream.destroyed && outgoingBytes() > atMost) {
+        await new Promise<void>((resume) => {
+          pacing.push(resume);
+        });
+      }
+      return !stream.destroyed;
+    },
   };
 }
 

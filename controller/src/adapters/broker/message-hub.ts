@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { FleetError } from "@fleetcert/shared";
 import { Aedes, type Client } from "aedes";
-import { BoundedPersistence } from "./bounded-persistence.ts";
+import { BoundedPersistence, type RetainedReader } from "./bounded-persistence.ts";
 import { type Bridge, bridgeTo } from "./bridge.ts";
 import type { BrokerLimits } from "./broker-limits.ts";
 import type { BrokerLog } from "./broker-log.ts";
@@ -43,12 +43,13 @@ export async function openMessageHub(options: {
   const members = new WeakMap<object, Member>();
   const memberOf = (client: Client | null): Member | undefined =>
     client === null ? undefined : members.get(client.conn);
+  const persistence = new BoundedPersistence(limits, maySubscribe);
   const aedes = await Aedes.createBroker({
     // Above 0 a queue longer than about 4,500 messages ends in an uncaught RangeError (STACK.md trap 1).
     concurrency: 0,
     drainTimeout: 5_000,
     connectTimeout: limits.connectTimeout,
-    persistence: new BoundedPersistence(limits, maySubscribe),
+    persistence,
     authenticate: (_client, _username, _password, done) => done(null, true),
     authorizePublish: (_client, { topic }, done) =>
       done(topic === receiptTopic ? null : new Error("a client's PUBLISH must not get here")),
@@ -67,6 +68,10 @@ export async function openMessageHub(options: {
   });
   aedes.on("connackSent", (_connack, client) => memberOf(client)?.answered());
   aedes.on("clientReady", (client) => memberOf(client)?.becomeReady(true));
+  aedes.on("subscribe", (_subscriptions, client) => {
+    const member = memberOf(client);
+    if (member !== undefined) persistence.readRetainedBy(member.reader());
+  });
   aedes.on("unsubscribe", (filters, client) => memberOf(client)?.release(filters));
   const emitter: EventEmitter = aedes;
   emitter.on("error", (error: Error) => log.warn({ error: error.message }, "broker failed to route a message"));
@@ -108,6 +113,7 @@ class Member {
   readonly #filters = new Set<string>();
   readonly #ready = Promise.withResolvers<boolean>();
   #isAnswered = false;
+  #readers = 0;
 
   constructor(about: { bridge: Bridge; limits: BrokerLimits; log: BrokerLog; clientId: string }) {
     this.#about = about;
@@ -139,13 +145,32 @@ class Member {
 
   /** Whether that many more octets may wait for this client; drops it when they may not. */
   hasRoomFor(octets: number): boolean {
-    const { bridge, limits, log, clientId } = this.#about;
+    const { bridge, limits } = this.#about;
     const waiting = bridge.outgoingBytes() + octets;
     if (bridge.stream.destroyed) return false;
     if (waiting <= limits.outgoingBytes) return true;
-    log.warn({ clientId, waiting, limit: limits.outgoingBytes }, "client dropped: it does not read");
-    bridge.stream.destroy();
+    this.#drop({ waiting, limit: limits.outgoingBytes });
     return false;
+  }
+
+  #drop(about: Readonly<Record<string, number>>): void {
+    const { bridge, log, clientId } = this.#about;
+    log.warn({ clientId, ...about }, "client dropped: it does not read");
+    bridge.stream.destroy();
+  }
+
+  /** Paces what is retained by what the client takes: a long revocation list must not cost a slow client its session. */
+  reader(): RetainedReader {
+    return {
+      begins: () => {
+        this.#readers++;
+        if (this.#readers > maxReaders) this.#drop({ readers: this.#readers });
+      },
+      takesMore: () => this.#about.bridge.untilHolding(pacedBytes),
+      ends: () => {
+        this.#readers--;
+      },
+    };
   }
 
   async feed(packet: Uint8Array): Promise<void> {
@@ -199,6 +224,11 @@ class PublishQueue {
     });
   }
 }
+
+/** Octets that may wait for a client when it is handed the next retained message; aedes reads up to 16 ahead. */
+const pacedBytes = 128 * 1024;
+/** Subscriptions whose retained messages a client has not taken yet. */
+const maxReaders = 32;
 
 /** Where acknowledged publishes of clients end: nobody may subscribe to it. */
 const receiptTopic = "$receipt";
