@@ -1,4 +1,4 @@
-import type { FilterFacts, Instant } from "@fleetcert/shared";
+import { type Filter, type FilterFacts, FleetError, type Instant, parseFilter } from "@fleetcert/shared";
 import type { CertificateView, DeviceView } from "./operations.ts";
 
 /** What a filter can ask of a device: its registry attributes and its current certificate. */
@@ -45,7 +45,37 @@ export function certificateFacts(certificate: CertificateView, now: Instant): Fi
   };
 }
 
-/** The fields a filter may name, for hints. */
-export const filterFields =
-  "device, state, site, owner, environment, criticality, tag, connectivity, connected, seen, agent, " +
-  "serial, slot, generation, profile, algorithm, protection, age, expires, notAfter";
+/** Fields of a certificate that a filter may name. */
+export const certificateFields = [
+  ...["serial", "sha256", "issuer", "device", "slot", "generation", "profile", "algorithm", "protection"],
+  ...["state", "reason", "age", "expires", "notAfter", "notBefore"],
+];
+
+/** Fields of a device that a filter may name; those of its current certificate among them. */
+export const deviceFields = [
+  ...[
+    "id",
+    "device",
+    "state",
+    "connected",
+    "site",
+    "owner",
+    "environment",
+    "criticality",
+    "tags",
+    "tag",
+    "connectivity",
+  ],
+  ...["agent", "offset", "created", "seen"],
+  ...certificateFields,
+];
+
+/** Parses a filter. Throws `filter-invalid`, also for a field that none of the things listed has. */
+export function readFilter(text: string, fields: readonly string[]): Filter {
+  const filter = parseFilter(text);
+  const unknown = filter.conditions.find(({ field }) => !fields.includes(field));
+  if (unknown === undefined) return filter;
+  throw new FleetError("filter-invalid", `there is no field ${unknown.field} here`, {
+    hint: `fields: ${[...new Set(fields)].join(", ")}`,
+  });
+}

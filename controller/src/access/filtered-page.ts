@@ -1,5 +1,6 @@
-import { type FilterFacts, matchesFilter, parseFilter } from "@fleetcert/shared";
+import { type FilterFacts, matchesFilter } from "@fleetcert/shared";
 import type { Store, Transaction } from "../store-port.ts";
+import { readFilter } from "./filter-facts.ts";
 import type { ListRequest, PageOf } from "./operations.ts";
 
 /**
@@ -14,11 +15,13 @@ export async function filteredPage<Row, View>(
     readonly keyOf: (row: Row) => string;
     readonly view: (tx: Transaction, row: Row) => Promise<View>;
     readonly facts: (view: View) => FilterFacts;
+    /** Names a filter may use: those of the facts. */
+    readonly fields: readonly string[];
     /** A condition that is no filter of the caller's; everything is kept without it. */
     readonly keep?: (view: View) => boolean;
   },
 ): Promise<PageOf<View>> {
-  const filter = request.filter === undefined ? undefined : parseFilter(request.filter);
+  const filter = request.filter === undefined ? undefined : readFilter(request.filter, listing.fields);
   const limit = Math.min(request.limit ?? defaultLimit, maxLimit);
   const items: View[] = [];
   let after = request.after;

@@ -1,8 +1,8 @@
-import { type Clock, matchesFilter, parseFilter } from "@fleetcert/shared";
+import { type Clock, matchesFilter } from "@fleetcert/shared";
 import { fleetAges, fleetServiceLevels } from "../insight/fleet-insight.ts";
 import type { DeviceRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
-import { deviceFacts } from "./filter-facts.ts";
+import { deviceFacts, deviceFields, readFilter } from "./filter-facts.ts";
 import type { AgeView, ExpiryView, FleetOperations } from "./operations.ts";
 import { deviceView } from "./views.ts";
 
@@ -41,7 +41,7 @@ function matcher(
   { store, issuers, connected }: Parameters<typeof fleetQuestions>[0],
   { filter: text, now }: { readonly filter: string; readonly now: number },
 ): (record: DeviceRecord) => Promise<boolean> {
-  const filter = parseFilter(text);
+  const filter = readFilter(text, deviceFields);
   return async (record) => {
     const view = await store.transaction((tx) => deviceView(tx, record, { issuers, ...connected }));
     return matchesFilter(filter, deviceFacts(view, now));

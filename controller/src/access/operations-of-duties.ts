@@ -8,7 +8,7 @@ import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Revocation } from "../revocation/revocation.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Expiry, Trust } from "../trust/trust.ts";
-import { certificateFacts, deviceFacts } from "./filter-facts.ts";
+import { certificateFacts, certificateFields, deviceFacts, deviceFields } from "./filter-facts.ts";
 import { filteredPage } from "./filtered-page.ts";
 import { fleetQuestions } from "./fleet-questions.ts";
 import type {
@@ -86,6 +86,7 @@ function claimOperations({ enrolment, store }: CommandedDuties): ClaimOperations
         keyOf: ({ id }) => id,
         view: async (_tx, claim) => claimView(claim),
         facts: ({ id, profile, uses, attributes }) => ({ id, profile, uses, site: attributes.site }),
+        fields: ["id", "profile", "uses", "site"],
       }),
     revoke: async ({ name }, id) => claimView(await enrolment.revokeClaim(name, id)),
   };
@@ -102,6 +103,7 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
         keyOf: ({ id }) => id,
         view: (tx, record) => deviceView(tx, record, context),
         facts: (device) => deviceFacts(device, clock.now()),
+        fields: deviceFields,
       }),
     show: (_actor, id) =>
       store.transaction(async (tx) => {
@@ -129,6 +131,7 @@ function certificateOperations({ store, clock, authority }: CommandedDuties): Ce
         keyOf: ({ sha256 }) => sha256,
         view: async (_tx, record) => certificateView(record),
         facts: (certificate) => certificateFacts(certificate, clock.now()),
+        fields: certificateFields,
         keep: ({ state }) => notProven !== true || state === "issued",
       }),
     show: (_actor, id) =>
@@ -248,6 +251,7 @@ function operatorOperations({ store, clock, issuance, authority }: CommandedDuti
         keyOf: ({ name }) => name,
         view: async (_tx, record) => operatorView(record),
         facts: ({ name, role }) => ({ name, role }),
+        fields: ["name", "role"],
       }),
     disable: (actor, name) =>
       store.transaction(async (tx) => {
