@@ -86,7 +86,7 @@ describe("the API for people over TLS", () => {
     return clientWith(
       name,
       [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join(""),
-      pem,
+      signer.privatePem,
     );
   }
 
