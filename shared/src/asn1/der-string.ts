@@ -39,6 +39,7 @@ function decodeWide(content: Uint8Array, width: 2 | 4): string {
 
 const decoders: ReadonlyMap<number, (content: Uint8Array) => string> = new Map([
   [tags.utf8String, decodeUtf8],
+  [tags.numericString, decodeAscii],
   [tags.printableString, decodeAscii],
   [tags.ia5String, decodeAscii],
   // Written by old software as Latin-1, whatever T.61 says.

@@ -1,6 +1,7 @@
+import { readAlgorithmIdentifier, readSubjectPublicKeyInfo } from "../asn1/algorithm-identifier.ts";
 import { contextTag, DerReader, derInvalid, readDer, tags } from "../asn1/der-reader.ts";
 import { readTime } from "../asn1/der-time.ts";
-import { readIntegerBytes, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
+import { readBitString, readIntegerBytes, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { equalBytes } from "../asn1/der-writer.ts";
 import { FleetError } from "../errors.ts";
 import { sha256Hex } from "../key/digest.ts";
@@ -82,7 +83,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 
 function readCertificate(der: Uint8Array, reader: DerReader): Certificate {
   const tbs = reader.element(tags.sequence);
-  const signatureAlgorithm = reader.element(tags.sequence);
+  const signatureAlgorithm = readAlgorithmIdentifier(reader);
   const signature = readOctetAlignedBits(reader);
 
   const fields = new DerReader(tbs).enter(tags.sequence);
@@ -97,9 +98,9 @@ function readCertificate(der: Uint8Array, reader: DerReader): Certificate {
   const notAfter = readTime(validity);
   validity.finish();
   const subject = readName(fields);
-  const spki = fields.element(tags.sequence);
+  const spki = readSubjectPublicKeyInfo(fields);
   for (const uniqueId of [contextTag(1, "primitive"), contextTag(2, "primitive")]) {
-    if (version > 1 && fields.nextIs(uniqueId)) fields.element();
+    if (version > 1 && fields.nextIs(uniqueId)) readBitString(fields, uniqueId);
   }
   const extensions = readVersion3Extensions(fields, version);
   fields.finish();

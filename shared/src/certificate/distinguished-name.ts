@@ -1,5 +1,6 @@
 import { DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
 import { decodeString } from "../asn1/der-string.ts";
+import { readBitString } from "../asn1/der-values.ts";
 import { derSequence, derSetOf, derText } from "../asn1/der-writer.ts";
 import { toHex } from "../asn1/hex.ts";
 import { encodeOid, readOid } from "../asn1/object-identifier.ts";
@@ -112,8 +113,7 @@ export function readRdn(set: DerReader): NameAttribute[] {
     const oid = readOid(pair);
     const der = pair.element();
     pair.finish();
-    const inner = new DerReader(der);
-    rdn.push({ oid, der, value: decodeString(der[0] as number, inner.content(der[0] as number)) });
+    rdn.push({ oid, der, value: readAttributeValue(der) });
   }
   if (rdn.length === 0) throw derInvalid("a name part is empty");
   return rdn;
@@ -122,6 +122,19 @@ export function readRdn(set: DerReader): NameAttribute[] {
 /** Text of a relative distinguished name, the same for those that RFC 5280 §7.1 calls equal. */
 export const rdnComparisonKey = (rdn: readonly NameAttribute[]): string =>
   rdn.map(comparisonKey).toSorted().join("\u0001");
+
+/** Text; undefined for the one kind of value in use that is none, the bit string of x500UniqueIdentifier. */
+function readAttributeValue(der: Uint8Array): string | undefined {
+  const reader = new DerReader(der);
+  if (reader.nextIs(tags.bitString)) {
+    readBitString(reader);
+    return undefined;
+  }
+  const tag = der[0] as number;
+  const text = decodeString(tag, reader.content(tag));
+  if (text === undefined) throw derInvalid(`a name has a value of type ${tag}, which is no text`);
+  return text;
+}
 
 function comparisonKey({ oid, value, der }: NameAttribute): string {
   if (value === undefined) return `${oid}=#${toHex(der)}`;

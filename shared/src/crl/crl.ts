@@ -1,3 +1,4 @@
+import { readAlgorithmIdentifier } from "../asn1/algorithm-identifier.ts";
 import { contextTag, DerReader, derInvalid, readDer, tags } from "../asn1/der-reader.ts";
 import { readTime } from "../asn1/der-time.ts";
 import { readBigInteger, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
@@ -55,7 +56,7 @@ export function parseCrl(der: Uint8Array): CertificateRevocationList {
 
 function readCrl(der: Uint8Array, reader: DerReader): CertificateRevocationList {
   const tbs = reader.element(tags.sequence);
-  const signatureAlgorithm = reader.element(tags.sequence);
+  const signatureAlgorithm = readAlgorithmIdentifier(reader);
   const signature = readOctetAlignedBits(reader);
 
   const fields = new DerReader(tbs).enter(tags.sequence);

@@ -1,3 +1,4 @@
+import { readAlgorithmIdentifier, readSubjectPublicKeyInfo } from "../asn1/algorithm-identifier.ts";
 import { contextTag, DerReader, derInvalid, readDer, tags } from "../asn1/der-reader.ts";
 import { readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { readOid } from "../asn1/object-identifier.ts";
@@ -40,12 +41,12 @@ export function parseCsr(der: Uint8Array): Csr {
 
 function readRequest(reader: DerReader) {
   const message = reader.element(tags.sequence);
-  const algorithm = reader.element(tags.sequence);
+  const algorithm = readAlgorithmIdentifier(reader);
   const signature = readOctetAlignedBits(reader);
   const info = new DerReader(message).enter(tags.sequence);
   if (readSmallInteger(info) !== 0) throw derInvalid("version is not 0");
   const subject = readName(info);
-  const spki = info.element(tags.sequence);
+  const spki = readSubjectPublicKeyInfo(info);
   const requestedSans = sortAlternativeNames(readAttributes(info.enter(contextTag(0, "constructed"))));
   info.finish();
   return { subject, spki, requestedSans, message, algorithm, signature };
