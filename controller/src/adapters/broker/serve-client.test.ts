@@ -1,7 +1,18 @@
 import { FleetError } from "@fleetcert/shared";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { packet, pingPacket, publishPacket, subscribePacket, text } from "../../../../test/support/mqtt-packets.ts";
+import {
+  connectPacket,
+  disconnectPacket,
+  packet,
+  pingPacket,
+  pubackPacket,
+  publishPacket,
+  subscribePacket,
+  text,
+  unsubscribePacket,
+} from "../../../../test/support/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 const report = "fleetcert/1/device/pump-1/up/report";
@@ -108,6 +119,43 @@ describe("a client that misbehaves after CONNACK", () => {
       await client.closed;
       other.send(pingPacket);
       expect(await other.next()).toMatchObject({ header: 0xd0 });
+    });
+  });
+});
+
+describe("any bytes", () => {
+  const legal = fc.constantFrom(
+    connectPacket({ clientId: "pump-1" }),
+    publishPacket({ topic: report, payload: "x", packetId: 1 }),
+    publishPacket({ topic: report, payload: "x" }),
+    subscribePacket(1, "fleetcert/1/device/pump-1/down/#", "#"),
+    unsubscribePacket(2, "fleetcert/1/device/pump-1/down/#"),
+    pubackPacket(3),
+    pingPacket,
+    disconnectPacket,
+  );
+  const bytes = fc.oneof(
+    legal,
+    fc.uint8Array({ maxLength: 30 }).map((octets) => Buffer.from(octets)),
+    fc.tuple(legal, fc.nat(), fc.nat(255)).map(([whole, at, octet]) => {
+      const changed = Buffer.from(whole);
+      changed[at % changed.length] = octet;
+      return changed;
+    }),
+  );
+
+  it("end in a live client or a closed one, and the next client is served", async () => {
+    await withBroker({}, async (broker) => {
+      const run = async (isConnected: boolean, parts: readonly Buffer[]): Promise<void> => {
+        const client = isConnected ? await broker.connected("pump-1") : broker.client();
+        for (const part of parts) client.send(part);
+        client.stream.end();
+        await client.closed;
+        expect(await (await broker.connected("pump-2")).isClosed).toBe(false);
+      };
+      await fc.assert(fc.asyncProperty(fc.boolean(), fc.array(bytes, { maxLength: 8 }), run), { numRuns: 200 });
+      const foreign = broker.events.received.filter(({ topic }) => topic !== report);
+      expect(foreign).toEqual([]);
     });
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { recordedEvents } from "../../../../test/support/broker-events.ts";
 import { withBroker } from "../../../../test/support/in-memory-broker.ts";
 import { publishPacket, subscribePacket, unsubscribePacket } from "../../../../test/support/mqtt-packets.ts";
-import { bootstrapRules } from "./session-rules.ts";
+import { bootstrapRules, operationalRules } from "./session-rules.ts";
 
 const issuer = "ab".repeat(32);
 const bootId = `boot-${"0".repeat(40)}`;
@@ -91,5 +92,40 @@ describe("SUBSCRIBE of a device", () => {
       client.send(subscribePacket(3, part(2)));
       expect((await client.next())?.body.subarray(2)).toEqual(Buffer.from([1]));
     });
+  });
+});
+
+describe("the rules of both listeners", () => {
+  const devices = Array.from({ length: 50 }, (_, at) => `pump-${at}`);
+  const boots = Array.from({ length: 50 }, (_, at) => `boot-${String(at).padStart(40, "0")}`);
+  const events = recordedEvents();
+  const kinds = ["report", "renew", "enrol", "issued", "#", "+", ""];
+  const topicsOf = (name: string): string[] => [
+    ...kinds.flatMap((kind) => ["up", "down"].map((way) => `fleetcert/1/device/${name}/${way}/${kind}`)),
+    ...kinds.flatMap((kind) => ["up", "down"].map((way) => `fleetcert/1/bootstrap/${name}/${way}/${kind}`)),
+    `fleetcert/1/device/${name}/desired`,
+    `fleetcert/1/device/${name}`,
+    `$share/g/fleetcert/1/device/${name}/down/#`,
+    `/fleetcert/1/device/${name}/up/report`,
+    `fleetcert/2/device/${name}/up/report`,
+  ];
+
+  it.each([
+    ["operational", operationalRules(events), devices],
+    ["bootstrap", bootstrapRules(events), boots],
+  ] as const)("let no %s client reach another's topics, over the whole cross product", (_listener, rules, clients) => {
+    const leaks: string[] = [];
+    let own = 0;
+    for (const client of clients) {
+      for (const name of [...devices, ...boots, "+", "#"]) {
+        for (const topic of topicsOf(name)) {
+          const isReached = rules.mayPublish(client, topic) || rules.maySubscribe(client, topic);
+          if (isReached && name !== client) leaks.push(`${client} reaches ${topic}`);
+          if (isReached && name === client) own++;
+        }
+      }
+    }
+    expect(leaks).toEqual([]);
+    expect(own).toBeGreaterThan(clients.length);
   });
 });
