@@ -44,13 +44,10 @@ describe("changed objects", () => {
     expect(readByBoth).toBeGreaterThan(5);
   });
 
-  it("that are requests to us are requests to OpenSSL, with a proof that holds", async () => {
+  it("are no requests to us, because the proof covers every octet", async () => {
     const der = await encodeCsr({ signer: testSigner("P-256"), commonName: "device-1" });
-    const readByBoth = compare(der, parseCsr, (mutant) => {
-      expect(opensslText("req", mutant, ["-verify"])).toContain("verify OK");
-    });
-    // The signature covers everything: none but the unchanged one is left.
-    expect(readByBoth).toBeLessThan(10);
+    expect(opensslText("req", der, ["-verify"])).toContain("verify OK");
+    compare(der, parseCsr, (mutant) => expect(mutant).toEqual(der));
   });
 });
 
