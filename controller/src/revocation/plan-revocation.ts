@@ -8,8 +8,14 @@ import { countWithinDay } from "./revoke-alone.ts";
 export async function planRevocation(
   parts: RevocationParts,
   tx: Transaction,
-  { actor, selection }: { readonly actor: string; readonly selection: RevocationSelection },
+  request: {
+    readonly actor: string;
+    readonly selection: RevocationSelection;
+    /** A plan with nothing left to revoke is no error: a device may be retired after all it had was revoked. */
+    readonly mayBeEmpty?: boolean;
+  },
 ): Promise<RevocationPlan> {
+  const { actor, selection, mayBeEmpty = false } = request;
   const reason = requireReason(selection.reason);
   const { device, serial } = selection;
   if ((device === undefined) === (serial === undefined)) {
@@ -19,7 +25,8 @@ export async function planRevocation(
   // DESIGN.md section 7.1: a compromised key suspends the device, whatever the selection was.
   const suspends = found.device !== undefined && (device !== undefined || reason === "keyCompromise");
   const certificates = found.certificates.filter(({ revokedAt }) => revokedAt === undefined);
-  if (certificates.length === 0 && !(suspends && found.device?.state === "active")) {
+  const isEmpty = certificates.length === 0 && !(suspends && found.device?.state === "active");
+  if (isEmpty && !mayBeEmpty) {
     throw new FleetError("conflict", "there is nothing left to revoke", { hint: "see fleetcert cert list" });
   }
   const devices = found.device === undefined ? [] : [found.device];

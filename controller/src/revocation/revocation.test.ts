@@ -51,6 +51,18 @@ function listOf(controller: TestController, issuer: string, { shard, crlEpoch, c
   return crl;
 }
 
+describe("retiring a device", () => {
+  it("succeeds also after everything it had was revoked", async () => {
+    const controller = await startTestController();
+    await anEnrolledDevice(controller, "edge-1");
+    await controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
+    const { plan } = await controller.revocation.retire("local", "edge-1");
+    expect(plan.certificates).toEqual([]);
+    const device = await controller.store.transaction((tx) => tx.devices.find("edge-1"));
+    expect(device?.state).toBe("retired");
+  });
+});
+
 describe("revoking a device", () => {
   it("suspends it, drops its session, and publishes lists that name every certificate of it", async () => {
     const controller = await startTestController();

@@ -51,7 +51,7 @@ export async function retireRevoking(
   const { store, surroundings, inventory } = parts;
   const requestedAt = surroundings.clock.now();
   const selection: RevocationSelection = { device, reason: "cessationOfOperation" };
-  const plan = await store.transaction((tx) => planRevocation(parts, tx, { actor, selection }));
+  const plan = await store.transaction((tx) => planRevocation(parts, tx, { actor, selection, mayBeEmpty: true }));
   if (plan.aboveBound) {
     await store.transaction((tx) => auditRefusal(tx, { actor, selection, now: requestedAt }));
     throw new FleetError("second-person-required", "this is above what one person may revoke within 24 hours");
