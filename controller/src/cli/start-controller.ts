@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { openKeyProvider } from "@fleetcert/hw";
 import { sha256Hex } from "@fleetcert/shared";
 import type { Operations } from "../access/operations.ts";
@@ -85,6 +86,8 @@ async function start(
 ): Promise<RunningController> {
   const clock = systemClock;
   const paths = await openDataDirectory(options.data);
+  await rm(paths.endpoints, { force: true });
+  closers.push(() => rm(paths.endpoints, { force: true }));
   const config = parseConfig(await readText(paths.config), paths.config);
   const profiles = parseProfiles(await readText(paths.profiles), paths.profiles);
   const log = openLog(options.logLevel ?? "info");

@@ -11,11 +11,12 @@ export function fromNow(instant: Instant | undefined, now: Instant): string {
   return instant >= now ? `in ${span(instant - now)}` : `${span(now - instant)} ago`;
 }
 
-/** A duration to two units at most. */
+/** A duration to two units at most; years from two on. */
 export function span(duration: Duration | undefined): string {
   if (duration === undefined) return "-";
+  if (duration >= 730 * day) return `${(duration / (365.25 * day)).toFixed(1)}y`;
   if (duration < 1000) return `${Math.round(duration)} ms`;
-  const unit = duration >= 86_400_000 ? 3_600_000 : duration >= 3_600_000 ? 60_000 : 1000;
+  const unit = duration >= day ? hour : duration >= hour ? 60_000 : 1000;
   return formatDuration(Math.round(duration / unit) * unit);
 }
 
