@@ -54,6 +54,14 @@ describe("the operational listener", () => {
     expect(broker.events.presence).toEqual(["+pump-1", "-pump-1"]);
   });
 
+  it("hands nothing over on a topic that is not of the protocol", async () => {
+    const broker = await openBroker();
+    for (const topic of ["$SYS/x", "fleetcert/1/device/+/down/issued", "a"]) {
+      const published = broker.publish({ topic, payload: Buffer.from("x"), retain: true });
+      await expect(published).rejects.toMatchObject({ code: "internal" });
+    }
+  });
+
   it("closes a client without certificate before a word of MQTT", async () => {
     const broker = await openBroker();
     const client = await broker.dial("operational");

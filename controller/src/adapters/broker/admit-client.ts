@@ -91,6 +91,7 @@ async function admit(connect: Connect, connection: Connection, context: Listener
   const link = context.hub.join({ socket: stream, clientId, clean, keepAlive });
   if (!(await link.ready) || stream.destroyed) return undefined;
   connection.accepted?.();
+  context.log.info({ ...aboutOf(connection, context), clientId }, "client accepted");
   announced = announce(context, identity, true);
   await announced;
   return { clientId, identity, link };

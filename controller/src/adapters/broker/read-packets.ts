@@ -17,7 +17,10 @@ export async function* readPackets(stream: Duplex, limits: FrameLimits): AsyncGe
   const splitter = new PacketSplitter(limits);
   for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     splitter.push(chunk);
-    for (let frame = splitter.next(); frame !== undefined; frame = splitter.next()) yield received(frame);
+    // What a session sent before it was dropped, but was not yet looked at, must not count any more.
+    for (let frame = splitter.next(); frame !== undefined && !stream.destroyed; frame = splitter.next()) {
+      yield received(frame);
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { withBroker } from "../../../../test/support/in-memory-broker.ts";
+import { publishPacket } from "../../../../test/support/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
+import type { BrokerEvents } from "../../ports.ts";
 
 describe("dropping sessions", () => {
   const chainOf = (name: string): Uint8Array[] => [Buffer.from(name)];
@@ -17,6 +19,22 @@ describe("dropping sessions", () => {
       await client.closed;
       expect(other.isClosed).toBe(false);
       expect(broker.events.presence).toEqual(["+pump-1", "+pump-2", "-pump-1"]);
+    });
+  });
+
+  it("leaves unread what the session had sent by then", async () => {
+    const answers: Partial<BrokerEvents> = {};
+    await withBroker({ answers }, async (broker) => {
+      answers.receive = async () => {
+        await broker.table.drop({ device: "pump-1", certificateSha256: undefined });
+      };
+      const client = await broker.connected("pump-1");
+      const topic = "fleetcert/1/device/pump-1/up/report";
+      client.send(publishPacket({ topic, payload: "first" }), publishPacket({ topic, payload: "second" }));
+      await client.closed;
+      await until(() => broker.events.received.length > 0);
+      await broker.connected("pump-2");
+      expect(broker.events.received.map(({ payload }) => payload)).toEqual(["first"]);
     });
   });
 
