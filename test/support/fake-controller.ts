@@ -34,11 +34,13 @@ export type Intervention = (message: Message) => Body | "lost" | undefined;
 /** The controller's side of enrolment and rotation, as small as the agent's tests need it; not an example of how to do it. */
 export class FakeController implements FakeServer {
   readonly link: FakeLink = new FakeLink(this);
+  /** How messages go to devices; the link in memory unless a test puts a broker here. */
+  publish: FakeLink["publish"] = (topic, payload, options) => this.link.publish(topic, payload, options);
   readonly root: TestCa;
   readonly bundle: TrustBundle;
   readonly envelope: Uint8Array;
   readonly chain: readonly Uint8Array[];
-  /** Certificates issued, by `slot generation spki`. */
+  /** Certificates issued, by `device slot generation spki`. */
   readonly issued = new Map<string, Uint8Array>();
   /** SHA-256 of the certificates proven, in order. */
   readonly proven: string[] = [];
@@ -48,6 +50,8 @@ export class FakeController implements FakeServer {
   readonly errors: unknown[] = [];
   intervene: Intervention = () => undefined;
   grace = 0;
+  /** PEM of the server's key, for a broker over TLS. */
+  readonly serverKey: string;
   readonly #parts: FakeControllerParts;
   #counter = 0;
 
@@ -57,14 +61,18 @@ export class FakeController implements FakeServer {
     this.bundle = parts.bundle;
     this.envelope = parts.envelope;
     this.chain = parts.chain;
+    this.serverKey = parts.serverKey;
   }
 
   static async open(clock: Clock): Promise<FakeController> {
     const root = await aRoot();
     const issuing = await anIssuer(root);
-    const messages = aCommandKey("messages");
-    const time = aCommandKey("time");
+    const validity = { notBefore: clock.now() - 86_400_000, notAfter: clock.now() + 80 * 86_400_000 };
+    const messages = aCommandKey("messages", validity);
+    const time = aCommandKey("time", validity);
     const bundle = aBundle({
+      issuedAt: clock.now() - 86_400_000,
+      expires: clock.now() + 365 * 86_400_000,
       roots: [root.certificate.der],
       issuers: [issuing.certificate.der],
       commandKeys: [messages.entry, time.entry],
@@ -75,13 +83,14 @@ export class FakeController implements FakeServer {
         ...leafOf(issuing, clock, server.spki, 1),
         subject: { commonName: "controller" },
         extendedKeyUsage: ["serverAuth"],
-        subjectAlternativeNames: [{ dns: "controller.test" }],
+        subjectAlternativeNames: [{ dns: "controller.test" }, { dns: "localhost" }],
       },
       issuing.signer,
     );
     const chain = [leaf, issuing.certificate.der, root.certificate.der];
     const envelope = await signedBundle(bundle, root);
     return new FakeController({
+      serverKey: server.privatePem,
       clock,
       root,
       issuing,
@@ -113,6 +122,11 @@ export class FakeController implements FakeServer {
     await this.#send(message, body, parsed?.type === "bootstrap-up" ? parsed.clientId : undefined);
   }
 
+  /** SHA-256 of the certificates issued to a device, in order. */
+  issuedTo(device: string): string[] {
+    return [...this.issued].filter(([name]) => name.startsWith(`${device} `)).map(([, der]) => sha256Hex(der));
+  }
+
   /** Publishes the desired state of a device, retained. */
   async desire(device: string, desired: Omit<Extract<Body, { type: "desired" }>, "type">): Promise<void> {
     const envelope = await this.#seal({
@@ -120,7 +134,7 @@ export class FakeController implements FakeServer {
       inReplyTo: undefined,
       body: { type: "desired", ...desired },
     });
-    this.link.publish(formatTopic({ type: "desired", device }), envelope, { retain: true });
+    this.publish(formatTopic({ type: "desired", device }), envelope, { retain: true });
   }
 
   async #answer(
@@ -160,7 +174,7 @@ export class FakeController implements FakeServer {
     { slot, generation, csr }: { slot: string; generation: number; csr: Uint8Array },
   ): Promise<Body> {
     const { spki } = parseCsr(csr);
-    const name = `${slot} ${generation} ${spkiSha256(spki)}`;
+    const name = `${device} ${slot} ${generation} ${spkiSha256(spki)}`;
     const { issuing, root, clock, envelope } = this.#parts;
     this.#counter += 1;
     const certificate =
@@ -186,7 +200,7 @@ export class FakeController implements FakeServer {
       clientId === undefined
         ? formatTopic({ type: "down", device: question.sender, kind })
         : formatTopic({ type: "bootstrap-down", clientId, kind });
-    this.link.publish(topic, envelope);
+    this.publish(topic, envelope);
   }
 
   async #seal({
@@ -221,6 +235,7 @@ export class FakeController implements FakeServer {
 type FakePublish = Parameters<FakeServer["received"]>[0];
 
 interface FakeControllerParts {
+  readonly serverKey: string;
   readonly clock: Clock;
   readonly root: TestCa;
   readonly issuing: TestCa;

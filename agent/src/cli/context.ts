@@ -16,6 +16,16 @@ export interface CliContext {
   readonly interrupted: AbortSignal;
 }
 
+/** Ends a command with an exit code when its output has said everything already. */
+export class QuietExit extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}
+
 /** The options every command takes. */
 export function addGlobalOptions(program: Command): Command {
   return program

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
-import { FleetError, Serial } from "@fleetcert/shared";
+import { exitCodes, Serial } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import type { HeldIssuer, RevocationAnswer, RevocationCache } from "../revocation/revocation-cache.ts";
-import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
 import { renderList, span, when } from "./output/render.ts";
 import { socketPath } from "./run.ts";
 import { withStoredRevocation } from "./stored-state.ts";
@@ -31,7 +31,8 @@ export function registerCrl(program: Command, context: CliContext): void {
       const answers = await ask<RevocationAnswer[]>(command, context, { resource, stored: (it) => it.check(serial) });
       const heads = ["issuer", "answer", "epoch", "age"];
       context.stdout(renderList(answers, { heads, rows: answers.map(answerRow) }, formatOf(command)));
-      requireGood(serial, answers);
+      const code = exitCodeOf(answers);
+      if (code !== exitCodes.ok) throw new QuietExit(code);
     });
 }
 
@@ -46,19 +47,9 @@ async function ask<T>(
 }
 
 /** The exit code is the answer, so that scripts need not read it. */
-function requireGood(serial: Serial, answers: readonly RevocationAnswer[]): void {
-  const revoked = answers.find(({ status }) => status === "revoked");
-  if (revoked?.status === "revoked") {
-    throw new FleetError(
-      "revocation-invalid",
-      `certificate ${serial.hex} is revoked since ${when(revoked.at)} (${revoked.reason})`,
-    );
-  }
-  if (answers.some(({ status }) => status === "good")) return;
-  throw new FleetError("time-unknown", `nothing this device holds says whether ${serial.hex} is revoked`, {
-    hint: "connect the agent to its controller; `fleetcert-agent crl show` tells what is held",
-    retry: true,
-  });
+function exitCodeOf(answers: readonly RevocationAnswer[]): number {
+  if (answers.some(({ status }) => status === "revoked")) return exitCodes.verification;
+  return answers.some(({ status }) => status === "good") ? exitCodes.ok : exitCodes.temporary;
 }
 
 function heldRow({ issuer, name, era, epoch, thisUpdate, nextUpdate, age, isStale, shards }: HeldIssuer): string[] {

@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { FleetError, isFleetError } from "@fleetcert/shared";
+import { exitCodes, FleetError, isFleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { probeServer } from "../adapters/probe-server.ts";
 import type { AgentConfig } from "../config.ts";
-import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
 import { loadConfig } from "./load-config.ts";
 import { fromNow, renderList } from "./output/render.ts";
 import { socketPath } from "./run.ts";
@@ -32,31 +32,30 @@ export function registerDoctor(program: Command, context: CliContext): void {
       const findings = await examine(data, context);
       const rows = findings.map(({ check, isOk, finding, fix }) => [isOk ? "✔" : "✖", check, finding, fix]);
       context.stdout(renderList(findings, { heads: ["", "check", "finding", "fix"], rows }, formatOf(command)));
-      const wrong = findings.filter(({ isOk }) => !isOk);
-      if (wrong.length > 0)
-        throw new FleetError("conflict", `${wrong.length} of ${findings.length} checks found something`);
+      if (findings.some(({ isOk }) => !isOk)) throw new QuietExit(exitCodes.failed);
     });
 }
 
+/** What cannot be looked at without the one before it is left out. */
 async function examine(data: string, context: CliContext): Promise<Finding[]> {
-  const findings = [await look("data directory", () => lookAtDirectory(data))];
+  const directory = await look("data directory", () => lookAtDirectory(data));
+  if (!directory.isOk) return [directory];
   let config: AgentConfig | undefined;
-  findings.push(
-    await look("configuration", async () => {
-      config = await loadConfig(data, context.env);
-      return "complete";
-    }),
-  );
-  if (config === undefined) return findings;
-  const { controller } = config;
-  const known = config;
-  findings.push(
+  const configuration = await look("configuration", async () => {
+    config = await loadConfig(data, context.env);
+    return "complete";
+  });
+  if (config === undefined) return [directory, configuration];
+  const known: AgentConfig = config;
+  const { host, port, bootstrapPort } = known.controller;
+  return [
+    directory,
+    configuration,
+    await look("credential", async () => lookAtStatus(await readStatus(data, context))),
     await look("key store", () => lookAtKeys(known)),
-    await look("state and credential", async () => lookAtStatus(await readStatus(data, context))),
-    await look("controller", () => probeServer(controller.host, controller.port)),
-    await look("controller, bootstrap", () => probeServer(controller.host, controller.bootstrapPort)),
-  );
-  return findings;
+    await look("controller", () => probeServer(host, port)),
+    await look("controller, bootstrap", () => probeServer(host, bootstrapPort)),
+  ];
 }
 
 async function look(check: string, act: () => Promise<string>): Promise<Finding> {

@@ -1,6 +1,6 @@
 import { exitCodes, FleetError } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
-import { addGlobalOptions, type CliContext } from "./context.ts";
+import { addGlobalOptions, type CliContext, QuietExit } from "./context.ts";
 import { registerCrl } from "./crl.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEnrol } from "./enrol.ts";
@@ -16,6 +16,7 @@ export async function runProgram(args: readonly string[], context: CliContext): 
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof QuietExit) return error.code;
     const { json, output, verbose } = program.opts<{ json?: boolean; output?: string; verbose?: boolean }>();
     const isJson = json === true || output === "json";
     context.stderr(errorText(error, { json: isJson, verbose: verbose === true }));

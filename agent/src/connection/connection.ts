@@ -173,7 +173,7 @@ export class Connection implements Conversation, FleetTopics {
     signal.removeEventListener("abort", close);
     if (this.#live === live) {
       this.#live = undefined;
-      if (!this.#isProving) this.#fell(cause);
+      if (!this.#isProving && !signal.aborted) this.#fell(cause);
     }
     return clock.monotonic() - since;
   }

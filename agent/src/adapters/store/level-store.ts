@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { Level } from "level";
 import type { StateChange, StateStore } from "../../ports.ts";
@@ -26,12 +27,21 @@ export async function openLevelStore(directory: string): Promise<OpenStateStore>
     });
   }
   const level = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
-  try {
-    await level.open();
-  } catch (error) {
-    throw openError(error, directory);
-  }
+  await openLocked(level, directory);
   return new LevelStore(level);
+}
+
+/** A command that looks at the state holds it for a moment; an agent holds it for good. */
+async function openLocked(level: Level<string, Uint8Array>, directory: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await level.open();
+      return;
+    } catch (error) {
+      if (causeCode(error) !== "LEVEL_LOCKED" || tries === lockTries) throw openError(error, directory);
+      await sleep(lockPause);
+    }
+  }
 }
 
 class LevelStore implements OpenStateStore {
@@ -116,4 +126,6 @@ function causeCode(error: unknown): unknown {
 }
 
 const checksumBytes = 16;
+const lockTries = 20;
+const lockPause = 100;
 const damageHint = "keep a copy of the directory for analysis, restore it from a backup, or enrol the device again";

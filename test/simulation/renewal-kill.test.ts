@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { formatClaimString, Secret } from "@fleetcert/shared";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { askLocalSocket } from "../../agent/src/adapters/local-socket.ts";
+import { systemClock } from "../../agent/src/adapters/system.ts";
+import type { StatusView } from "../../agent/src/cli/status-view.ts";
+import { type FailpointName, failpoints } from "../../agent/src/failpoints.ts";
+import { startAgentProcess } from "../support/agent-process.ts";
+import { testFleet } from "../support/fleet-trust.ts";
+import { type ServedController, serveController } from "../support/served-controller.ts";
+
+let served: ServedController;
+let directory: string;
+
+beforeAll(async () => {
+  served = await serveController(systemClock);
+  directory = await mkdtemp(join(tmpdir(), "fleetcert-kill-"));
+  const claim = { claimId: "claim0001", secret: Secret.of("c2VjcmV0LXNlY3JldC1zZWNyZXQ"), fleet: testFleet };
+  const rootSha256 = served.controller.root.certificate.sha256;
+  await writeFile(join(directory, "claim"), formatClaimString({ ...claim, rootSha256 }), { mode: 0o600 });
+});
+
+afterAll(async () => {
+  await served?.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** The first generation has no old credential to retire. */
+const withoutOld: readonly FailpointName[] = ["renewal.confirmed", "renewal.oldRetired", "renewal.after-destroy"];
+
+describe("an agent killed between any two journal states", () => {
+  it.concurrent.each(failpoints.filter((name) => !withoutOld.includes(name)))(
+    "enrols after it was killed at %s",
+    async (failpoint) => {
+      const device = `enrol-${failpoint.replaceAll(".", "-").toLowerCase()}`;
+      const killed = await enrol(device, { FLEETCERT_FAILPOINT: failpoint });
+      expect(killed.signal).toBe("SIGKILL");
+      const again = await enrol(device);
+      expect(again).toMatchObject({ code: 0, stderr: "" });
+      await expectSettled(device, JSON.parse(again.stdout) as StatusView, 1);
+    },
+  );
+
+  it.concurrent.each(failpoints)("rotates after it was killed at %s", async (failpoint) => {
+    const device = `rotate-${failpoint.replaceAll(".", "-").toLowerCase()}`;
+    expect((await enrol(device)).code).toBe(0);
+    await wantGeneration(device, 2);
+    const killed = await run(device, { FLEETCERT_FAILPOINT: failpoint }).ended;
+    expect(killed.signal).toBe("SIGKILL");
+    const agent = run(device);
+    const status = await untilStatus(device, ({ slots }) => slots[0]?.journal === "idle" && slots[0].generation === 2);
+    agent.kill("SIGTERM");
+    expect(await agent.ended).toMatchObject({ code: 0 });
+    await expectSettled(device, status, 2);
+  });
+});
+
+function enrol(device: string, env: Readonly<Record<string, string>> = {}) {
+  const address = ["--controller", `localhost:${served.port}`, "--bootstrap-port", `${served.port}`];
+  const who = ["--device-id", device, "--claim-file", join(directory, "claim"), "--data", join(directory, device)];
+  return startAgentProcess(["enrol", ...address, ...who, "--json", "--timeout", "60s"], env).ended;
+}
+
+function run(device: string, env: Readonly<Record<string, string>> = {}) {
+  return startAgentProcess(["run", "--data", join(directory, device)], env);
+}
+
+async function wantGeneration(device: string, renewGeneration: number): Promise<void> {
+  const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", explanationUrl: "" } as const;
+  const window = { renewGeneration, windowStart: Date.now() - 1000, windowEnd: Date.now() };
+  const rest = { reportInterval: 60_000, retire: false, suspended: "" };
+  await served.controller.desire(device, { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
+}
+
+async function untilStatus(device: string, isSo: (status: StatusView) => boolean): Promise<StatusView> {
+  for (;;) {
+    const answer = await askLocalSocket(join(directory, device, "agent.sock"), "GET", "/v1/status");
+    if (answer !== undefined && isSo(answer as StatusView)) return answer as StatusView;
+    await sleep(50);
+  }
+}
+
+/** I1, I4, I5, I11 from outside: one key, one certificate for each generation, each proven, the last one in use. */
+async function expectSettled(device: string, status: StatusView, generation: number): Promise<void> {
+  const certificate = status.slots[0]?.certificate;
+  expect(certificate?.generation).toBe(generation);
+  const keys = await readdir(join(directory, device, "keys"));
+  expect(keys.filter((name) => certificate?.key.endsWith(name.split(".")[0] ?? "") === true)).toHaveLength(1);
+  expect(keys).toHaveLength(1);
+  expect(served.controller.issuedTo(device)).toHaveLength(generation);
+  expect(served.controller.issuedTo(device).every((sha256) => served.controller.proven.includes(sha256))).toBe(true);
+  expect(served.controller.errors).toEqual([]);
+}
