@@ -135,7 +135,7 @@ export async function startTestController(
     coverageGrew: () => undefined,
   });
   await duties.issuance.recover();
-  if (options.publish !== false) await duties.revocation.publishIfDue();
+  if (options.publish !== false) await duties.revocation.publishIfDue({ isStarting: true });
   let seen = 0;
   return {
     ...duties,

@@ -136,7 +136,7 @@ async function start(
     own.set(name, credential);
     if (isNew) await note("listener.renewed", { listener: name });
   }
-  await duties.revocation.publishIfDue();
+  await duties.revocation.publishIfDue({ isStarting: true });
   const broker = await openEmbeddedBroker({
     operational: config.listeners.operational,
     bootstrap: config.listeners.bootstrap,

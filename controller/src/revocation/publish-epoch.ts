@@ -59,7 +59,10 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
 }
 
 /** What is due, if anything: something waits, a list or the head grows old, or indices are issued that no head covers. */
-export async function isPublicationDue(parts: RevocationParts): Promise<PublicationOptions | undefined> {
+export async function isPublicationDue(
+  parts: RevocationParts,
+  { isStarting }: { readonly isStarting: boolean },
+): Promise<PublicationOptions | undefined> {
   const { store, surroundings, authority, settings } = parts;
   const now = surroundings.clock.now();
   const shards = await openShards(parts, now);
@@ -75,7 +78,7 @@ export async function isPublicationDue(parts: RevocationParts): Promise<Publicat
       if (coveredTo > published) return { refreshAll: false };
     }
     const waiting = await tx.revocations.listUnpublished(authority.id);
-    const isWaitingLong = waiting.some(({ revokedAt }) => now - revokedAt >= publicationDelay);
+    const isWaitingLong = waiting.some(({ revokedAt }) => isStarting || now - revokedAt >= publicationDelay);
     const isHeadOld = now >= latest.thisUpdate + settings.headNextUpdate / 2;
     return isWaitingLong || isHeadOld ? { refreshAll: false } : undefined;
   });

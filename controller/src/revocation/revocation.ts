@@ -82,8 +82,11 @@ export interface Revocation {
   retire(actor: string, device: string): Promise<RevocationOutcome>;
   /** Publishes the next epoch; publications follow each other. */
   publish(options?: PublicationOptions): Promise<EpochRecord>;
-  /** Publishes when something waits, a list or head grows old, or more indices must be covered. */
-  publishIfDue(): Promise<EpochRecord | undefined>;
+  /**
+   * Publishes when something has waited for a while (at a start: at all), a list or head grows old, or more indices must
+   * be covered.
+   */
+  publishIfDue(options?: { readonly isStarting: boolean }): Promise<EpochRecord | undefined>;
   /** Puts the present epoch on the broker again; brokers may forget. */
   announce(): Promise<void>;
   /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
@@ -107,9 +110,9 @@ export function openRevocation(parts: RevocationParts): Revocation {
     revoke: (actor, selection) => revoke({ ...parts, publish }, { actor, selection }),
     retire: (actor, device) => retireRevoking({ ...parts, publish }, { actor, device }),
     publish,
-    async publishIfDue() {
+    async publishIfDue(options = { isStarting: false }) {
       return await turns.take("publish", async () => {
-        const due = await isPublicationDue(parts);
+        const due = await isPublicationDue(parts, options);
         return due === undefined ? undefined : await publishEpoch(parts, due);
       });
     },
