@@ -3,16 +3,34 @@
  * compiler has settled. `run` may return a promise.
  */
 export async function medianOf7(run: () => unknown): Promise<number> {
-  for (const end = performance.now() + 250; ; ) {
-    await run();
-    if (performance.now() > end) break;
-  }
-  const times: number[] = [];
-  for (let count = 0; count < 7; count++) {
-    const start = performance.now();
-    const pending = run();
-    if (pending instanceof Promise) await pending;
-    times.push(performance.now() - start);
-  }
-  return times.toSorted((left, right) => left - right)[3] as number;
+  return (await mediansOf7({ run })).run;
+}
+
+/** As {@link medianOf7} for several runs that take turns, so that other load on the machine falls on all alike. */
+export async function mediansOf7<Name extends string>(
+  runs: Readonly<Record<Name, () => unknown>>,
+): Promise<Record<Name, number>> {
+  const named = Object.entries(runs) as [Name, () => unknown][];
+  for (const [, run] of named) await warmUp(run);
+  const times = new Map(named.map(([name]) => [name, [] as number[]]));
+  for (let round = 0; round < 7; round++) for (const [name, run] of named) times.get(name)?.push(await timeOnce(run));
+  return Object.fromEntries([...times].map(([name, each]) => [name, median(each)])) as Record<Name, number>;
+}
+
+async function warmUp(run: () => unknown): Promise<void> {
+  const end = performance.now() + 250;
+  do await run();
+  while (performance.now() < end);
+}
+
+async function timeOnce(run: () => unknown): Promise<number> {
+  const start = performance.now();
+  const pending = run();
+  if (pending instanceof Promise) await pending;
+  return performance.now() - start;
+}
+
+/** The middle one of an odd number of figures. */
+export function median(figures: readonly number[]): number {
+  return figures.toSorted((left, right) => left - right)[figures.length >> 1] as number;
 }
