@@ -52,7 +52,7 @@ export async function refuseMessage(
           type: "refused",
           code: refusal.code,
           message: refusal.message.slice(0, 1024),
-          hint: (refusal.hint ?? "").slice(0, 1024),
+          hint: (refusal.hint ?? `fleetcert explain ${refusal.code}`).slice(0, 1024),
           retryAfter: refusal.retry ? retryAfter : 0,
         },
       });

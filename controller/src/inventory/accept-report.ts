@@ -1,4 +1,5 @@
 import type { Body, SecurityEvent, StatusReport } from "@fleetcert/proto";
+import type { Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { DeviceMessage } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
@@ -26,7 +27,9 @@ export async function acceptReport(parts: InventoryParts, received: DeviceMessag
 /** Writes a device's security event into the audit chain. */
 export async function acceptEvent(parts: InventoryParts, received: DeviceMessage, reply: Reply): Promise<void> {
   const event = received.message.body as SecurityEvent;
-  parts.surroundings.notices.raise({ name: event.name, device: received.device, details: event.details });
+  // A device's words never stand where ours do: it chooses neither a notice's name nor a field of the log.
+  const details = { event: event.name, said: JSON.stringify(event.details) };
+  parts.surroundings.notices.raise({ name: "device.event", device: received.device, details });
   await parts.store.transaction(async (tx) => {
     await appendAudit(tx, {
       at: parts.surroundings.clock.now(),
@@ -34,10 +37,14 @@ export async function acceptEvent(parts: InventoryParts, received: DeviceMessage
       action: "device.event",
       target: received.device,
       outcome: "success",
-      details: { ...event.details, name: event.name, deviceTime: new Date(event.at).toISOString() },
+      details: { ...event.details, name: event.name, deviceTime: deviceTime(event.at) },
     });
     await reply(tx, { type: "received" });
   });
 }
 
+/** A device's clock may show what no calendar has. */
+const deviceTime = (at: Instant): string => (at <= lastInstant ? new Date(at).toISOString() : String(at));
+/** ECMA-262 §21.4.1.1. */
+const lastInstant: Instant = 8.64e15;
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -1,0 +1,121 @@
+import { deepStrictEqual } from "node:assert";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Endpoints, initController, type RunningController, startController } from "@fleetcert/controller";
+import type { AuditRecord } from "../../controller/src/records.ts";
+
+/** A controller as `fleetcert serve` runs it, in this process, with a data directory and sockets of its own. */
+export interface RealController {
+  readonly data: string;
+  readonly endpoints: Endpoints;
+  /** The one that runs now; another one after a restart. */
+  readonly running: RunningController;
+  /** A claim string; one use and an hour unless said otherwise. */
+  claim(wishes?: ClaimWishes): Promise<string>;
+  /**
+   * Does something that must change nothing, and resolves with the audit entries it left. Rejects when a device,
+   * certificate, claim, revocation or reserved index is another afterwards, or the audit does not verify.
+   */
+  unchangedBy(attempt: () => Promise<unknown>): Promise<readonly AuditRecord[]>;
+  /** Stops it and starts it again on the same directory and ports; `between` runs while it is down. */
+  restart(between?: () => Promise<void>): Promise<void>;
+  /** Stops it and removes its directory. */
+  close(): Promise<void>;
+}
+
+type ClaimWishes = Partial<Parameters<RunningController["operations"]["claims"]["create"]>[1]>;
+
+/** The host's administrator. */
+export const administrator = { name: "local", role: "admin" } as const;
+export const testFleetName = "plant";
+
+/** Makes and starts one on free ports of 127.0.0.1. */
+export async function realController(
+  options: { readonly settings?: Readonly<Record<string, unknown>>; readonly profiles?: string } = {},
+): Promise<RealController> {
+  const data = await mkdtemp(join(tmpdir(), "fleetcert-real-"));
+  const [operational, bootstrap, http, api] = await freePorts(4);
+  const listener = (port: number | undefined) => ({ host: "127.0.0.1", port });
+  const listeners = {
+    operational: listener(operational),
+    bootstrap: listener(bootstrap),
+    http: listener(http),
+    api: listener(api),
+  };
+  await initController({
+    data,
+    fleet: testFleetName,
+    hosts: ["localhost", "127.0.0.1"],
+    rootPassphrase: undefined,
+    settings: { listeners, ...options.settings },
+    ...(options.profiles !== undefined && { profiles: options.profiles }),
+  });
+  const start = () => startController({ data, logLevel: "silent" });
+  let running = await start();
+  return {
+    data,
+    get endpoints() {
+      return running.endpoints;
+    },
+    get running() {
+      return running;
+    },
+    async claim(wishes = {}) {
+      const request = { maxUses: 1, validFor: 3_600_000, ...wishes };
+      return (await running.operations.claims.create(administrator, request)).claimString;
+    },
+    async unchangedBy(attempt) {
+      const before = await factsOf(running);
+      await attempt();
+      const after = await factsOf(running);
+      deepStrictEqual(after.state, before.state);
+      deepStrictEqual((await running.operations.audit.verify(administrator)).firstBad, undefined);
+      return after.audit.slice(before.audit.length);
+    },
+    async restart(between = async () => undefined) {
+      await running.stop();
+      await between();
+      running = await start();
+    },
+    async close() {
+      await running.stop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Everything an attacker might want to change; when a device was last seen is none of it. */
+async function factsOf({ duties, issuerId }: RunningController) {
+  return await duties.store.transaction(async (tx) => {
+    const devices = await tx.devices.list({ limit: 1000 });
+    const certificates = await tx.certificates.list({ limit: 1000 });
+    const shards = await tx.shards.listOf(issuerId);
+    const revocations = [];
+    for (const { shard } of shards) revocations.push(...(await tx.revocations.listOf(issuerId, shard)));
+    return {
+      state: {
+        devices: devices.map(({ lastSeenAt: _, ...device }) => device),
+        identifiers: await Promise.all(devices.map(({ id }) => tx.identifiers.listOf(id))),
+        certificates: certificates.map(({ der: _, ...certificate }) => certificate),
+        claims: await tx.claims.list({ limit: 1000 }),
+        operators: await tx.operators.list({ limit: 1000 }),
+        openIntents: await tx.intents.listOpen(),
+        shards,
+        revocations,
+      },
+      audit: await tx.audit.list(1, 100_000),
+    };
+  });
+}
+
+/** Ports nobody listens on; all are held until each is known, so that they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
