@@ -18,14 +18,18 @@ export async function readiness(parts: ControllerState): Promise<Readiness> {
   const now = parts.clock.now();
   const expiries = [...parts.duties.trust.expiries(), ...(await parts.ownExpiries())];
   const ended = expiries.filter(({ notAfter }) => notAfter < now).map(({ what }) => `${what} has expired`);
-  const reasons = [...ended, ...(await storeReasons(parts))];
+  const reasons = [...ended, ...(await storeReasons(parts, now))];
   return { ready: reasons.length === 0, reasons, expiries };
 }
 
-async function storeReasons({ duties }: ControllerState): Promise<string[]> {
+async function storeReasons({ duties }: ControllerState, now: Instant): Promise<string[]> {
   try {
     const waiting = await duties.store.transaction((tx) => tx.outbox.list(maxWaiting));
-    return waiting.length >= maxWaiting ? [`at least ${maxWaiting} messages wait for the broker`] : [];
+    const nextUpdate = await duties.revocation.headNextUpdate();
+    return [
+      ...(waiting.length >= maxWaiting ? [`at least ${maxWaiting} messages wait for the broker`] : []),
+      ...(nextUpdate === undefined || nextUpdate < now ? ["the revocation head is past its nextUpdate"] : []),
+    ];
   } catch (error) {
     return [`the store fails: ${String(error)}`];
   }

@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from "node:path";
 import { FleetError, type Secret } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
+import { askNewPassphrase } from "./ask-passphrase.ts";
 import { type CliContext, formatOf } from "./context.ts";
 import { type InitResult, initController } from "./init-controller.ts";
 import { when } from "./output/human.ts";
@@ -26,8 +27,7 @@ export function registerInit(program: Command, context: CliContext): void {
       const directory = data ?? process.env["FLEETCERT_DATA"];
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
-      const rootPassphrase: Secret | undefined =
-        passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
+      const rootPassphrase = await rootPassphraseOf(context, passphraseFile);
       const result = await initController({
         data: isAbsolute(directory) ? directory : resolve(directory),
         fleet,
@@ -39,6 +39,12 @@ export function registerInit(program: Command, context: CliContext): void {
         isJson ? `${JSON.stringify({ ...result, next: nextCommands(result) }, undefined, 2)}\n` : report(result),
       );
     });
+}
+
+/** From the file, else from the person at the terminal, else none: then a random one is made. */
+async function rootPassphraseOf(context: CliContext, file: string | undefined): Promise<Secret | undefined> {
+  if (file !== undefined) return await readPassphrase(file);
+  return context.isInteractive ? await askNewPassphrase("passphrase of the root key") : undefined;
 }
 
 function report(result: InitResult): string {

@@ -11,7 +11,7 @@ export interface OwnListener {
 }
 
 /**
- * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions,
+ * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions, destroy command keys that have ended,
  * take expired certificates out of the counters, forget old answers, hand over what the outbox still holds. A part that
  * fails is logged and tried again in the next round; the others go on.
  */
@@ -38,6 +38,7 @@ export async function maintain(parts: {
       log.info({ listener: listener.name, notAfter: credential.notAfter }, "listener certificate renewed");
     });
   }
+  await attempt("retire command keys", () => duties.trust.retireKeys());
   await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
   await attempt("forget answers", () => duties.store.transaction((tx) => tx.answers.deleteExpired(clock.now())));
   await attempt("drain outbox", () => duties.outbox.drain());

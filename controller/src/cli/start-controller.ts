@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { openKeyProvider } from "@fleetcert/hw";
-import { sha256Hex } from "@fleetcert/shared";
+import { FleetError, sha256Hex } from "@fleetcert/shared";
 import type { Operations } from "../access/operations.ts";
 import { operationsOf } from "../access/operations-of-duties.ts";
 import { openEmbeddedBroker } from "../adapters/broker/open-embedded-broker.ts";
@@ -75,7 +75,7 @@ export async function startController(options: StartOptions): Promise<RunningCon
     return await start(options, closers, closeAll);
   } catch (error) {
     await closeAll();
-    throw error;
+    throw asListenError(error);
   }
 }
 
@@ -105,6 +105,7 @@ async function start(
     onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
     sources: {
       crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
+      authority: (id) => (id === authority.id ? authority.certificate : undefined),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
       metrics: () => metrics.expose(),
     },
@@ -191,6 +192,16 @@ async function start(
       return stopping;
     },
   };
+}
+
+/** An address that cannot be listened on is the configuration's fault; everything else stays what it is. */
+function asListenError(error: unknown): unknown {
+  const { syscall, code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (syscall !== "listen" || error instanceof FleetError) return error;
+  return new FleetError("config-invalid", `${address ?? ""}:${port ?? ""} cannot be listened on: ${code}`, {
+    hint: "stop what uses the address, or change listeners in config.yaml",
+    cause: error,
+  });
 }
 
 async function openKeys(paths: DataPaths) {

@@ -26,7 +26,7 @@ export async function answer(
     messageId: message.messageId,
     payloadSha256,
     answer: encodeBodyAtRest(body),
-    expiresAt: now + answersKept,
+    expiresAt: now + (isAboutCredential(body) ? answersKept : receiptsKept),
   });
   if (message.sequence !== undefined && peer.type === "operational") {
     await tx.sequences.put({ device, ...message.sequence });
@@ -80,6 +80,9 @@ export async function enqueueAnswer(
   await tx.outbox.enqueue({ topic, payload: envelope, retain: false });
 }
 
-/** Longer than any outbox of a device keeps a message. */
+/** What was decided about a credential is kept longer than a device may be away; the rest is sealed anew when it asks again. */
+const isAboutCredential = ({ type }: Body): boolean => type === "issued" || type === "confirmed";
+
 const answersKept = 30 * 86_400_000;
+const receiptsKept = 3_600_000;
 const answerValidity = 5 * 60_000;

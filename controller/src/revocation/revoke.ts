@@ -33,13 +33,10 @@ export async function revoke(
       return { plan, refused: true };
     }
     await execute(parts, tx, { ...request, plan, now: requestedAt });
+    await countOneMore(tx, { actor: request.actor, now: requestedAt });
     return { plan, refused: false };
   });
-  if (refused) {
-    throw new FleetError("second-person-required", "this is above what one person may revoke within 24 hours", {
-      hint: `the bound is ${parts.settings.revokeAlone}; wait, or have another person do the rest`,
-    });
-  }
+  if (refused) throw aboveBound(parts);
   return await blockAndPublish(parts, { plan, requestedAt });
 }
 
@@ -51,11 +48,14 @@ export async function retireRevoking(
   const { store, surroundings, inventory } = parts;
   const requestedAt = surroundings.clock.now();
   const selection: RevocationSelection = { device, reason: "cessationOfOperation" };
-  const plan = await store.transaction((tx) => planRevocation(parts, tx, { actor, selection, mayBeEmpty: true }));
-  if (plan.aboveBound) {
-    await store.transaction((tx) => auditRefusal(tx, { actor, selection, now: requestedAt }));
-    throw new FleetError("second-person-required", "this is above what one person may revoke within 24 hours");
-  }
+  // The bound is taken in the transaction that looks at it; what follows belongs to the same act (I14).
+  const plan = await store.transaction(async (tx) => {
+    const plan = await planRevocation(parts, tx, { actor, selection, mayBeEmpty: true });
+    if (plan.aboveBound) await auditRefusal(tx, { actor, selection, now: requestedAt });
+    else await countOneMore(tx, { actor, now: requestedAt });
+    return plan;
+  });
+  if (plan.aboveBound) throw aboveBound(parts);
   await inventory.retire(actor, device);
   // The order to erase the keys leaves before the session is dropped.
   await parts.flush();
@@ -93,7 +93,6 @@ async function execute(
       details: { reason },
     });
   }
-  await countOneMore(tx, { actor, now });
 }
 
 /** Marks one certificate revoked and lets it wait for the next epoch. */
@@ -136,6 +135,11 @@ async function blockAndPublish(
   const { epoch } = await parts.publish({ refreshAll: false, request: { requestedAt, blockedAtBroker } });
   return { plan, epoch, droppedSessions, blockedAtBroker };
 }
+
+const aboveBound = ({ settings }: Parts): FleetError =>
+  new FleetError("second-person-required", "this is above what one person may revoke within 24 hours", {
+    hint: `the bound is ${settings.revokeAlone}; wait, or have another person do the rest`,
+  });
 
 async function auditRefusal(
   tx: Transaction,

@@ -50,6 +50,8 @@ export interface Trust extends CommandSigners, MessageSealer {
   /** Puts the retained trust topics on the broker again; brokers may forget. */
   announce(): Promise<void>;
   expiries(): Expiry[];
+  /** Destroys the private halves of command keys that have ended; resolves with how many. */
+  retireKeys(): Promise<number>;
 }
 
 /** Opens trust from the stored bundles. Throws `trust-invalid` when they do not follow from each other. */
@@ -113,6 +115,25 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       });
     },
     expiries: () => expiriesOf(bundle),
+    async retireKeys() {
+      const now = surroundings.clock.now();
+      const ended = bundle.commandKeys.filter(({ notAfter, keyId }) => notAfter < now && keyRefs.has(keyId));
+      for (const { keyId, use } of ended) {
+        await parts.keys.destroy(keyRefs.get(keyId) as string);
+        await store.transaction((tx) =>
+          appendAudit(tx, {
+            at: now,
+            actor: "controller",
+            action: "commandKey.retired",
+            target: keyId,
+            outcome: "success",
+            details: { use },
+          }),
+        );
+      }
+      if (ended.length > 0) keyRefs = await commandKeyRefs(parts.keys);
+      return ended.length;
+    },
   };
   return trust;
 }

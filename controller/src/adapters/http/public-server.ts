@@ -7,6 +7,8 @@ import { toProblem } from "../../access/problem.ts";
 export interface PublicSources {
   /** The CRL in force of one shard; undefined when there is none. */
   crl(issuer: string, shard: number): Promise<ServedCrl | undefined>;
+  /** DER of the certificate of an issuing CA, as AuthorityInfoAccess names it; undefined when it is none of ours. */
+  authority?(id: string): Uint8Array | undefined;
   readiness(): Promise<Readiness>;
   /** Prometheus text exposition. */
   metrics(): Promise<string>;
@@ -47,6 +49,7 @@ export async function openPublicServer(options: {
     return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
   });
   serveCrls(server, options.sources, options.now);
+  serveAuthorities(server, options.sources);
   server.get("/healthz", async () => ({ status: "ok" }));
   server.get("/readyz", async (_request, reply) => {
     const { ready, reasons, expiries } = await options.sources.readiness();
@@ -76,6 +79,16 @@ function serveCrls(server: FastifyInstance, sources: PublicSources, now: () => n
     });
     if (isUnchanged(request.headers, tag, crl.thisUpdate)) return reply.code(304).send();
     return reply.type("application/pkix-crl").send(Buffer.from(crl.der));
+  });
+}
+
+/** RFC 5280 §4.2.2.1: the issuer's certificate for those who did not get it with the leaf. */
+function serveAuthorities(server: FastifyInstance, sources: PublicSources): void {
+  server.get<{ Params: { file: string } }>("/ca/:file", async (request, reply) => {
+    const id = /^([0-9a-f]{64})\.crt$/.exec(request.params.file)?.[1];
+    const der = id === undefined ? undefined : sources.authority?.(id);
+    if (der === undefined) throw new FleetError("not-found", "there is no such CA certificate");
+    return reply.type("application/pkix-cert").send(Buffer.from(der));
   });
 }
 
