@@ -59,7 +59,8 @@ describe("an agent killed between any two journal states", () => {
 });
 
 function enrol(device: string, env: Readonly<Record<string, string>> = {}) {
-  const address = ["--controller", `localhost:${served.port}`, "--bootstrap-port", `${served.port}`];
+  const { operational, bootstrap } = served.ports;
+  const address = ["--controller", `localhost:${operational}`, "--bootstrap-port", `${bootstrap}`];
   const who = ["--device-id", device, "--claim-file", join(directory, "claim"), "--data", join(directory, device)];
   return startAgentProcess(["enrol", ...address, ...who, "--json", "--timeout", "60s"], env).ended;
 }

@@ -1,20 +1,20 @@
 import { type Clock, parseCertificate, spkiSha256 } from "@fleetcert/shared";
 import type { SessionRequest } from "../../agent/src/ports.ts";
 import type { SeenConnect } from "../contracts/link.ts";
-import { startAedesBroker } from "./aedes-broker.ts";
+import { type AgentBroker, startAgentBroker } from "./agent-broker.ts";
 import { FakeController } from "./fake-controller.ts";
 
 /** A {@link FakeController} behind a real socket, for agents that are processes. */
 export interface ServedController {
   readonly controller: FakeController;
-  readonly port: number;
+  readonly ports: AgentBroker["ports"];
   close(): Promise<void>;
 }
 
-/** Serves both namespaces on one port of localhost. */
+/** Serves both namespaces on free ports of localhost. */
 export async function serveController(clock: Clock): Promise<ServedController> {
   const controller = await FakeController.open(clock);
-  const broker = await startAedesBroker({
+  const broker = await startAgentBroker({
     key: controller.serverKey,
     chain: controller.chain,
     accept: (connect) => isAccepted(controller, requestOf(connect)),
@@ -23,7 +23,7 @@ export async function serveController(clock: Clock): Promise<ServedController> {
   controller.publish = (topic, payload, options = { retain: false }) => {
     broker.send(topic, payload, options).catch((error: unknown) => controller.errors.push(error));
   };
-  return { controller, port: broker.port, close: broker.close };
+  return { controller, ports: broker.ports, close: broker.close };
 }
 
 function isAccepted(controller: FakeController, request: SessionRequest): boolean {

@@ -32,6 +32,3 @@ export type Effect =
 
 /** Name of an effect. */
 export type EffectName = Effect["do"];
-
-/** The effects whose end is an event the journal waits for, in the order a rotation meets them. */
-export const journalledEffects = ["generate", "makeCsr", "request", "install", "prove", "destroy"] as const;

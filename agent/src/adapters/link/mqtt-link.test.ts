@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { bootstrapClientId } from "@fleetcert/proto";
 import { afterEach, describe, expect, it } from "vitest";
 import { type LinkWorld, linkContract, type SeenConnect } from "../../../../test/contracts/link.ts";
-import { startAedesBroker } from "../../../../test/support/aedes-broker.ts";
+import { startAgentBroker } from "../../../../test/support/agent-broker.ts";
 import { memoryKeyProvider } from "../../../../test/support/memory-key-provider.ts";
 import { testPki } from "../../../../test/support/test-pki.ts";
 import { MqttLink } from "./mqtt-link.ts";
@@ -21,7 +21,7 @@ async function tlsWorld(): Promise<LinkWorld> {
   const connects: SeenConnect[] = [];
   const publishes: { topic: string; payload: Uint8Array }[] = [];
   let isRefusing = false;
-  const broker = await startAedesBroker({
+  const broker = await startAgentBroker({
     key: server.signer.privatePem,
     chain,
     accept: (connect) => {
@@ -30,7 +30,7 @@ async function tlsWorld(): Promise<LinkWorld> {
     },
     received: ({ topic, payload }) => publishes.push({ topic, payload }),
   });
-  const address = { host: "127.0.0.1", port: broker.port };
+  const { operational, bootstrap } = broker.ports;
   const credential = {
     key,
     certificate: device.certificate.der,
@@ -39,10 +39,11 @@ async function tlsWorld(): Promise<LinkWorld> {
   };
   return {
     link: new MqttLink({ patience: 5_000 }),
-    operational: { type: "operational", ...address, device: "pump-1", credential },
+    operational: { type: "operational", host: "127.0.0.1", port: operational, device: "pump-1", credential },
     bootstrap: {
       type: "bootstrap",
-      ...address,
+      host: "127.0.0.1",
+      port: bootstrap,
       clientId: bootstrapClientId(key.id),
       claim: { id: "claim0001", secret: new Uint8Array([1, 2, 3, 255]) },
     },
