@@ -62,6 +62,8 @@ export { keyAlgorithmOf } from "./key/key-algorithm.ts";
 export { Secret, type SecretSource } from "./key/secret.ts";
 export { type SignatureAlgorithmIdentifierDer, signatureAlgorithmOf } from "./key/signature-algorithm.ts";
 export { type SignatureClaim, verifySignature } from "./key/verify-signature.ts";
+export { IndexSet } from "./snapshot/index-set.ts";
+export { applySnapshotDelta, decodeSnapshot, encodeSnapshot, encodeSnapshotDelta } from "./snapshot/snapshot.ts";
 export { formatDuration, parseDuration } from "./time/duration.ts";
 export type { Clock, Duration, Instant } from "./time/instant.ts";
 export {
