@@ -237,10 +237,12 @@ describe("when", () => {
     expect(after(idle, { type: "connected" }, { ...due, isAnchored: true }).state.journal.at).toBe("intended");
   });
 
-  it("comes without a vouched time when the credential has expired, since no session can vouch for one", () => {
-    expect(after(idle, { type: "started" }, { now: now + 91 * day, isAnchored: false }).state.journal.at).toBe(
-      "intended",
-    );
+  it("comes without a vouched time when the credential has expired and no session came to vouch for one", () => {
+    const expired = { now: now + 91 * day, isAnchored: false };
+    const started = after(idle, { type: "started" }, expired);
+    expect(started.state.journal.at).toBe("idle");
+    expect(started.effects).toContainEqual({ do: "sleep", duration: 60_000 });
+    expect(after(started.state, { type: "woke" }, expired).state.journal.at).toBe("intended");
   });
 });
 

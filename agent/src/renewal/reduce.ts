@@ -135,6 +135,10 @@ function start(state: SlotState, context: Context): Reduction {
 function wake(state: SlotState, context: Context): Reduction {
   // The sleep was measured by a clock that only grows; what the wall clock says now does not lengthen the grace.
   if (state.journal.at === "confirmed") return retireOld(state, state.journal.old, context);
+  const { current, journal } = state;
+  const hasNoWayIn = journal.at === "idle" && !context.moment.isAnchored;
+  // Time enough has passed to connect; an expired credential never will, and no session can vouch for the time.
+  if (hasNoWayIn && current !== undefined && context.moment.now > current.notAfter) return intend(state, context);
   return proceed(state, context);
 }
 
@@ -187,9 +191,11 @@ function waitForPlan(state: SlotState, context: Context): Reduction {
   const planned = plan === state.plan ? state : { ...state, plan };
   const { moment, settings } = context;
   const rest = plan.at - moment.now;
-  // A clock nobody vouched for starts no rotation; an expired credential, which no session can vouch for, does.
-  if (rest <= 0 && (moment.isAnchored || moment.now > current.notAfter)) return intend(planned, context);
-  const duration = rest <= 0 ? settings.lookAgainAfter : Math.min(rest, settings.lookAgainAfter);
+  // A clock nobody vouched for starts no rotation; a session soon vouches for one, if the credential still opens any.
+  if (rest <= 0 && moment.isAnchored) return intend(planned, context);
+  const isOverByTheClock = !moment.isAnchored && moment.now > current.notAfter;
+  const patience = isOverByTheClock ? connectPatience : settings.lookAgainAfter;
+  const duration = rest <= 0 ? patience : Math.min(rest, settings.lookAgainAfter);
   return { state: planned, effects: [{ do: "sleep", duration }] };
 }
 
@@ -347,6 +353,8 @@ const wrongAskerCodes: ReadonlySet<string> = new Set([
   "not-found",
 ]);
 
+/** How long a session may take to come before a credential that looks expired is taken for that. */
+const connectPatience: Duration = 60_000;
 /** 7 days: a grace longer than that only keeps a key that nobody needs. */
 const maxGrace: Duration = 604_800_000;
 const maxAttempts = 30;
