@@ -15,6 +15,17 @@ export interface PublicationOptions {
   readonly request?: { readonly requestedAt: Instant; readonly blockedAtBroker: number };
 }
 
+/** One publication for two wishes; the way to the agents is measured from the earlier request. */
+export function mergeOptions(one: PublicationOptions, other: PublicationOptions): PublicationOptions {
+  const requests = [one.request, other.request].filter((request) => request !== undefined);
+  const [earliest] = requests.sort((a, b) => a.requestedAt - b.requestedAt);
+  const blockedAtBroker = Math.max(...requests.map((request) => request.blockedAtBroker));
+  return {
+    refreshAll: one.refreshAll || other.refreshAll,
+    ...(earliest && { request: { requestedAt: earliest.requestedAt, blockedAtBroker } }),
+  };
+}
+
 /**
  * Publishes the issuer's next epoch: the number is anchored first, lists that changed are signed in the order of I2,
  * then parts, head and the clearing of superseded parts go out together. The caller lets publications follow each other.

@@ -252,6 +252,26 @@ describe("publication", () => {
   });
 });
 
+describe("many revocations at once", () => {
+  it("share publications, and each is on the list of the epoch it was told", async () => {
+    const controller = await startTestController({ config: "bounds: {revokeAlone: 100}" });
+    const devices = [];
+    for (let index = 0; index < 12; index++) devices.push(await anEnrolledDevice(controller, `edge-${index}`));
+    const before = (await controller.revocation.publish()).epoch;
+    const outcomes = await Promise.all(
+      devices.map(({ id }) => controller.revocation.revoke("local", { device: id, reason: "keyCompromise" })),
+    );
+    const last = Math.max(...outcomes.map(({ epoch }) => epoch));
+    expect(last - before).toBeLessThan(12);
+    for (const [index, { epoch }] of outcomes.entries()) {
+      const { serial } = parseCertificate(devices[index]?.certificate ?? new Uint8Array());
+      const lists = await controller.store.transaction((tx) => tx.crls.listOf(controller.revocation.issuer, 0, 20));
+      const list = lists.find((one) => one.epoch <= epoch);
+      expect(parseCrl(list?.der ?? new Uint8Array()).find(serial)).toBeDefined();
+    }
+  });
+});
+
 describe("an acknowledgement", () => {
   const ackOf = (head: RevocationHead, headSha256: string) =>
     ({

@@ -15,7 +15,13 @@ import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
 import { planRevocation } from "./plan-revocation.ts";
 import { findPropagation, type Propagation } from "./propagation.ts";
-import { announceEpoch, isPublicationDue, type PublicationOptions, publishEpoch } from "./publish-epoch.ts";
+import {
+  announceEpoch,
+  isPublicationDue,
+  mergeOptions,
+  type PublicationOptions,
+  publishEpoch,
+} from "./publish-epoch.ts";
 import { type RevocationOutcome, retireRevoking, revoke } from "./revoke.ts";
 
 /** What revocation works with. */
@@ -102,8 +108,25 @@ export interface Revocation {
 export function openRevocation(parts: RevocationParts): Revocation {
   const turns = new Turns({ maxWaiting: 256 });
   const issuer = parts.authority.id;
-  const publish = (options: PublicationOptions = { refreshAll: false }) =>
-    turns.take("publish", () => publishEpoch(parts, options));
+  /** A publication that has not begun serves everybody who asks meanwhile: what they revoked is stored already. */
+  let next: { options: PublicationOptions; readonly published: Promise<EpochRecord> } | undefined;
+  const publish = (options: PublicationOptions = { refreshAll: false }): Promise<EpochRecord> => {
+    if (next !== undefined) {
+      next.options = mergeOptions(next.options, options);
+      return next.published;
+    }
+    const published = turns.take("publish", async () => {
+      const wanted = next?.options ?? options;
+      next = undefined;
+      return await publishEpoch(parts, wanted);
+    });
+    next = { options, published };
+    // One that could not even queue up must not be waited for by the next.
+    published.catch(() => {
+      if (next?.published === published) next = undefined;
+    });
+    return published;
+  };
   const revocation: Revocation = {
     issuer,
     plan: (actor, selection) => parts.store.transaction((tx) => planRevocation(parts, tx, { actor, selection })),
