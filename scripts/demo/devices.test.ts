@@ -19,4 +19,10 @@ describe("the demo's fleet", () => {
     expect(devices.filter(({ role }) => role !== "hosted")).toHaveLength(5);
     expect(new Set(devices.map(({ id }) => id)).size).toBe(count);
   });
+
+  it("has no wrong clocks where nothing can skew them", () => {
+    const devices = demoDevices(25, 1, { hasSkewedClocks: false });
+    expect(devices.filter(({ role }) => role.startsWith("clock"))).toEqual([]);
+    expect(devices.filter(({ role }) => role !== "hosted")).toHaveLength(5);
+  });
 });

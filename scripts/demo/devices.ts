@@ -11,10 +11,11 @@ export interface DemoDevice {
 
 /**
  * The fleet of a run. At least five are processes of their own, the special ones among them; below eight devices there are no
- * special ones. The last min(3, ⌊N/8⌋) are revoked, one of them a process of its own.
+ * special ones, and none with a skewed clock where nothing can skew it. The last min(3, ⌊N/8⌋) are revoked, one of them a process of its own.
  */
-export function demoDevices(count: number, run: number): DemoDevice[] {
-  const roles: DeviceRole[] = count < fewestForScenes ? [] : ["cut-off", "clock-behind", "clock-ahead"];
+export function demoDevices(count: number, run: number, { hasSkewedClocks = true } = {}): DemoDevice[] {
+  const roles: DeviceRole[] = count < fewestForScenes ? [] : ["cut-off"];
+  if (roles.length > 0 && hasSkewedClocks) roles.push("clock-behind", "clock-ahead");
   while (roles.length < Math.min(5, count)) roles.push("process");
   const revoked = Math.min(3, Math.floor(count / 8));
   const lastProcess = roles.length - 1;

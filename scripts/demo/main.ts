@@ -4,11 +4,12 @@ import { relative } from "node:path";
 import { distributionText, serviceLevelText } from "@fleetcert/controller";
 import { errorCatalogue, exitCodes, FleetError } from "@fleetcert/shared";
 import { startController } from "./controller-process.ts";
-import { demoDevices, fewestForScenes } from "./devices.ts";
+import { type DemoDevice, demoDevices, fewestForScenes } from "./devices.ts";
 import { chooseKeyStore } from "./key-store.ts";
 import { type DemoOptions, demoUsage, parseOptions } from "./options.ts";
 import { openPanel } from "./panel.ts";
 import { type MainJob, runMainJob } from "./run-main-job.ts";
+import { skewedClock } from "./skewed-clock.ts";
 import type { Stage } from "./stage.ts";
 import { openWorkplace, repository } from "./workplace.ts";
 
@@ -34,9 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
   panel.step(
     `controller: devices ${operational.port}, enrolment ${bootstrap.port}, CRLs and health ${http.port}, people ${api.port}`,
   );
-  const stage: Stage = { place, panel, controller, keyStore, devices: demoDevices(options.devices, place.run) };
-  if (options.devices < fewestForScenes)
-    panel.warn(`the special scenes need ${fewestForScenes} devices and are left out`);
+  const stage: Stage = { place, panel, controller, keyStore, devices: castOf(options, place.run) };
   try {
     const job = await runMainJob(stage, startedAt);
     try {
@@ -49,6 +48,15 @@ async function main(args: readonly string[]): Promise<number> {
   } finally {
     await controller.stop();
   }
+}
+
+/** The devices of this run; says which scenes are left out. */
+function castOf({ devices }: DemoOptions, run: number): DemoDevice[] {
+  const hasSkewedClocks = skewedClock(1) !== undefined;
+  if (devices < fewestForScenes) panel.warn(`the special scenes need ${fewestForScenes} devices and are left out`);
+  else if (!hasSkewedClocks)
+    panel.warn("no device has a wrong clock: libfaketime is missing; apt-get install faketime");
+  return demoDevices(devices, run, { hasSkewedClocks });
 }
 
 async function report({ json }: DemoOptions, { figures, age, serviceLevels }: MainJob): Promise<void> {
