@@ -17,7 +17,8 @@ export interface RealController {
   claim(wishes?: ClaimWishes): Promise<string>;
   /**
    * Does something that must change nothing, and resolves with the audit entries it left. Rejects when a device,
-   * certificate, claim, revocation or reserved index is another afterwards, or the audit does not verify.
+   * certificate, claim, revocation or used index is another afterwards, or the audit does not verify. What the controller
+   * publishes by itself meanwhile does not count.
    */
   unchangedBy(attempt: () => Promise<unknown>): Promise<readonly AuditRecord[]>;
   /** Stops it and starts it again on the same directory and ports; `between` runs while it is down. */
@@ -103,10 +104,10 @@ async function factsOf({ duties, issuerId }: RunningController) {
         claims: await tx.claims.list({ limit: 1000 }),
         operators: await tx.operators.list({ limit: 1000 }),
         openIntents: await tx.intents.listOpen(),
-        shards,
-        revocations,
+        usedIndices: shards.map(({ shard, nextIndex }) => [shard, nextIndex]),
+        revocations: revocations.map(({ epoch: _, ...revocation }) => revocation),
       },
-      audit: await tx.audit.list(1, 100_000),
+      audit: (await tx.audit.list(1, 100_000)).filter(({ action }) => !action.startsWith("crl.")),
     };
   });
 }
