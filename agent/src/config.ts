@@ -119,9 +119,18 @@ function parseYaml({ name, text }: { readonly name: string; readonly text: strin
   const document = parseDocument(text, { strict: true, uniqueKeys: true });
   const [problem] = document.errors;
   if (problem !== undefined) throw invalid(`${name}: ${problem.message.split("\n")[0]}`);
-  const value: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
+  const value = plainValue(name, document) ?? {};
   if (typeof value !== "object" || Array.isArray(value)) throw invalid(`${name}: this is no list of settings`);
   return value as ConfigChanges;
+}
+
+/** Aliases are never needed here, and a few of them make a file of any size. */
+function plainValue(name: string, document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw invalid(`${name}: aliases are not taken`, cause);
+  }
 }
 
 function fromEnvironment(env: Readonly<Record<string, string | undefined>>): ConfigChanges {
@@ -178,8 +187,9 @@ function describe(error: { readonly instancePath: string; readonly message: stri
   return `${where}: unknown setting ${additionalProperties.map((name) => `"${name}"`).join(", ")}`;
 }
 
-function invalid(message: string): FleetError {
+function invalid(message: string, cause?: unknown): FleetError {
   return new FleetError("config-invalid", message, {
+    cause,
     hint: "correct it, or compare it with docs/reference/agent-config.md",
   });
 }
