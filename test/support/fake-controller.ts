@@ -14,6 +14,7 @@ import {
 import {
   type Clock,
   FleetError,
+  parseCertificate,
   parseCsr,
   Serial,
   type Signer,
@@ -67,7 +68,7 @@ export class FakeController implements FakeServer {
   static async open(clock: Clock): Promise<FakeController> {
     const root = await aRoot();
     const issuing = await anIssuer(root);
-    const validity = { notBefore: clock.now() - 86_400_000, notAfter: clock.now() + 80 * 86_400_000 };
+    const validity = { notBefore: clock.now() - 86_400_000, notAfter: clock.now() + 400 * 86_400_000 };
     const messages = aCommandKey("messages", validity);
     const time = aCommandKey("time", validity);
     const bundle = aBundle({
@@ -81,6 +82,7 @@ export class FakeController implements FakeServer {
     const leaf = await signCertificate(
       {
         ...leafOf(issuing, clock, server.spki, 1),
+        notAfter: clock.now() + 400 * 86_400_000,
         subject: { commonName: "controller" },
         extendedKeyUsage: ["serverAuth"],
         subjectAlternativeNames: [{ dns: "controller.test" }, { dns: "localhost" }],
@@ -102,6 +104,10 @@ export class FakeController implements FakeServer {
   }
 
   accept(request: SessionRequest): void {
+    const isExpired = (der: Uint8Array) => parseCertificate(der).notAfter < this.#parts.clock.now();
+    if (request.type === "operational" && isExpired(request.credential.certificate)) {
+      throw new FleetError("denied", "CONNACK 5");
+    }
     if (request.type === "operational" && this.refusedCertificates.has(sha256Hex(request.credential.certificate))) {
       throw new FleetError("denied", "CONNACK 5");
     }

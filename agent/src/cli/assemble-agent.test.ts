@@ -146,4 +146,66 @@ describe("an agent", () => {
     controller.link.isCut = false;
     await timer.until(() => again.status().connection?.state === "connected", 10 * minute);
   });
+
+  it("renews over bootstrap, by its expired credential, after it was offline too long", async () => {
+    const { timer, clock, controller, keys, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    await agent.stop();
+    clock.advance(100 * day);
+    const again = await start();
+    await timer.until(isSettled(again, 2), 30 * minute);
+    await timer.until(() => again.status().connection?.state === "connected", 10 * minute);
+    const renewal = controller.link.connects.filter(({ type }) => type === "bootstrap").at(-1);
+    expect(renewal).toMatchObject({ credential: { generation: 1 } });
+    expect(renewal).not.toHaveProperty("claim");
+    expect(await keys.list("fleetcert:pump-1:identity:")).toHaveLength(1);
+  });
+
+  it("reports to the controller, and the controller sees each change", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    agent.renew();
+    await timer.until(isSettled(agent, 2), minute);
+    await timer.advance(minute);
+    const reports = controller.messages.flatMap(({ body }) => (body.type === "report" ? [body] : []));
+    expect(reports.at(-1)).toMatchObject({
+      timeStatus: "anchored",
+      slots: [{ slot: "identity", generation: 2, journal: "idle", protection: "software", lastError: "" }],
+      outboxLength: 0,
+    });
+  });
+
+  it("erases its keys and stays away when it is retired", async () => {
+    const { timer, controller, keys, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    await controller.desire("pump-1", {
+      era: 1,
+      version: 1,
+      slots: [],
+      reportInterval: 0,
+      retire: true,
+      suspended: "",
+    });
+    await timer.until(() => identityOf(agent)?.journal === "retired", minute);
+    await timer.advance(10 * minute);
+    expect(await keys.list("fleetcert:")).toEqual([]);
+    expect(controller.link.sessionCount).toBe(0);
+    expect(agent.status().connection?.state).toBe("unenrolled");
+  });
+
+  it("heeds no desired state that is older than the one it has, or of an era no root has opened", async () => {
+    const { timer, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    const rest = { slots: [], reportInterval: 0, suspended: "" };
+    await controller.desire("pump-1", { era: 1, version: 5, retire: false, ...rest });
+    await timer.advance(minute);
+    await controller.desire("pump-1", { era: 1, version: 4, retire: true, ...rest });
+    await controller.desire("pump-1", { era: 2, version: 9, retire: true, ...rest });
+    await timer.advance(minute);
+    expect(identityOf(agent)?.journal).toBe("idle");
+  });
 });
