@@ -148,7 +148,9 @@ interface Forgery {
 }
 
 /** A certificate that says what the good device's says, under our issuer's name and key id, signed by somebody else. */
-async function forged(wishes: Forgery): Promise<ConnectionOptions & { readonly spkiSha256: string }> {
+async function forged(
+  wishes: Forgery,
+): Promise<{ readonly cert: string; readonly key: string; readonly spkiSha256: string }> {
   const real = parseCertificate(good.certificate);
   const { signer = testSigner("P-256"), issuer = testSigner("P-256"), parent } = wishes;
   const now = Math.floor(Date.now() / 1000) * 1000;
@@ -189,11 +191,10 @@ async function sessionsOf(tls: ConnectionOptions, clientId: string): Promise<Buf
   return sessions;
 }
 
-function statusOf(path: string, { cert, key }: ConnectionOptions): Promise<number | undefined> {
+function statusOf(path: string, tls: { readonly cert?: string; readonly key?: string }): Promise<number | undefined> {
   const { host, port } = controller.endpoints.api;
   return new Promise((resolve, reject) => {
-    const options = { host, port, path, rejectUnauthorized: false, ...(cert && { cert }), ...(key && { key }) };
-    get(options as Parameters<typeof get>[0], (response) => {
+    get({ host, port, path, rejectUnauthorized: false, ...tls }, (response) => {
       response.resume();
       resolve(response.statusCode);
     }).once("error", reject);
