@@ -1,7 +1,7 @@
 // Writes docs/reference/*.md from the catalogues in the code; `--check` says whether what is committed is what would be made.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { auditEvents, metricCatalogue, rolePermissions, routes } from "@fleetcert/controller";
+import { auditEvents, metricCatalogue, rolePermissions, routes, settingRows } from "@fleetcert/controller";
 import { errorCatalogue } from "@fleetcert/shared";
 
 const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
@@ -27,6 +27,19 @@ function pages(): Record<string, string> {
       "Every error has one of these codes, in the CLI, in the API's problem documents and in answers to devices.",
       ["code", "meaning", "exit code", "HTTP status"],
       Object.entries(errorCatalogue).map(([code, { title, exit, http }]) => [`\`${code}\``, title, exit, http]),
+    ),
+    config: page(
+      "Configuration of the controller",
+      "Settings of `config.yaml` in the data directory, and, below `profile`, those of each profile in `profiles.yaml`. An unknown one is an error.",
+      ["setting", "type", "default", "meaning"],
+      [...settingRows().config, ...settingRows().profile.map((row) => ({ ...row, name: `profile.${row.name}` }))].map(
+        ({ name, type, default: preset, description }) => [
+          `\`${name}\``,
+          type,
+          preset === undefined ? "must be given" : `\`${preset}\``,
+          description,
+        ],
+      ),
     ),
     metrics: page(
       "Metrics",

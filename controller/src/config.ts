@@ -103,10 +103,12 @@ export function formatConfig(
 const profileSchema = Type.Object(
   {
     keyAlgorithms: Type.Array(Type.Enum(["P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-4096", "Ed25519"]), {
+      description: "kinds of keys it takes; the first is what devices are asked for",
       default: ["P-256"],
       minItems: 1,
     }),
     protections: Type.Array(Type.Enum(["software", "token", "attested"]), {
+      description: "where the key may live",
       default: ["software", "token", "attested"],
       minItems: 1,
     }),
@@ -115,10 +117,14 @@ const profileSchema = Type.Object(
     renewAt: Type.Number({
       default: 2 / 3,
       minimum: 0.1,
-      maximum: 0.95,
-      description: "share of the life after which it is renewed",
+      maximum: 0.9,
+      description: "share of the life after which it is renewed; at 2/3 devices plan it by themselves",
     }),
-    extendedKeyUsage: Type.Array(Type.Enum(["clientAuth", "serverAuth"]), { default: ["clientAuth"], minItems: 1 }),
+    extendedKeyUsage: Type.Array(Type.Enum(["clientAuth", "serverAuth"]), {
+      description: "what the certificate may be used for",
+      default: ["clientAuth"],
+      minItems: 1,
+    }),
   },
   { additionalProperties: false, default: {} },
 );
@@ -154,6 +160,44 @@ export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap
       return [name, { ...profile, name, validity, backdate }];
     }),
   );
+}
+
+/** One setting as the reference shows it. */
+export interface SettingRow {
+  /** `listeners.http.port`. */
+  readonly name: string;
+  readonly type: string;
+  /** JSON; undefined when the setting must be given. */
+  readonly default: string | undefined;
+  readonly description: string;
+}
+
+/** Every setting of config.yaml and of one profile in profiles.yaml, from the schemas. */
+export function settingRows(): { readonly config: SettingRow[]; readonly profile: SettingRow[] } {
+  return { config: rowsOf(configSchema, ""), profile: rowsOf(profileSchema, "") };
+}
+
+interface SchemaView {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, SchemaView>>;
+  readonly default?: unknown;
+  readonly description?: string;
+}
+
+function rowsOf(schema: SchemaView, prefix: string): SettingRow[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, setting]) => {
+    const name = `${prefix}${key}`;
+    if (setting.properties !== undefined) return rowsOf(setting, `${name}.`);
+    const isGiven = setting.default !== undefined;
+    return [
+      {
+        name,
+        type: setting.type ?? "",
+        default: isGiven ? JSON.stringify(setting.default) : undefined,
+        description: setting.description ?? "",
+      },
+    ];
+  });
 }
 
 /** Milliseconds of a duration setting. */

@@ -77,7 +77,8 @@ async function prove(
     });
   }
   const registered = await tx.devices.find(device);
-  if (slot === "identity" && registered !== undefined && registered.wantedGeneration === generation) {
-    await parts.inventory.publishDesired(tx, { ...registered, wantedGeneration: 0, windowStart: 0, windowEnd: 0 });
-  }
+  if (slot !== "identity" || registered === undefined) return;
+  const isWishFulfilled = registered.wantedGeneration <= generation;
+  const wish = isWishFulfilled ? { wantedGeneration: 0, windowStart: 0, windowEnd: 0 } : {};
+  await parts.inventory.publishDesired(tx, { ...registered, ...wish });
 }

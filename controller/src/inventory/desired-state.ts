@@ -1,5 +1,7 @@
 import { formatTopic } from "@fleetcert/proto";
-import type { DeviceRecord } from "../records.ts";
+import type { Instant } from "@fleetcert/shared";
+import type { Profile } from "../policy/policy.ts";
+import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { InventoryParts } from "./inventory.ts";
 
@@ -44,9 +46,7 @@ async function enqueueDesired(parts: InventoryParts, tx: Transaction, device: De
           slot: "identity",
           profile: profileName,
           keyAlgorithm: parts.profiles.get(profileName)?.keyAlgorithms[0] ?? "P-256",
-          renewGeneration: device.wantedGeneration,
-          windowStart: device.windowStart,
-          windowEnd: device.windowEnd,
+          ...windowOf(device, certificates[0], parts.profiles.get(profileName)),
           explanationUrl: "",
         },
       ],
@@ -57,6 +57,21 @@ async function enqueueDesired(parts: InventoryParts, tx: Transaction, device: De
   });
   const topic = formatTopic({ type: "desired", device: device.id });
   await tx.outbox.enqueue({ topic, payload: envelope, retain: true });
+}
+
+/** The window a person or policy asked for, else the profile's own where it differs from what devices plan by themselves. */
+function windowOf(device: DeviceRecord, newest: CertificateRecord | undefined, profile: Profile | undefined) {
+  if (device.wantedGeneration > 0 || newest?.state !== "proven" || profile === undefined || profile.renewAt === 2 / 3) {
+    const { wantedGeneration: renewGeneration, windowStart, windowEnd } = device;
+    return { renewGeneration, windowStart, windowEnd };
+  }
+  const { notBefore, notAfter, generation } = newest;
+  const at = (share: number): Instant => Math.floor(notBefore + (notAfter - notBefore) * share);
+  return {
+    renewGeneration: generation + 1,
+    windowStart: at(profile.renewAt),
+    windowEnd: at(profile.renewAt + 1 / 12),
+  };
 }
 
 /** A retained wish is good until the next one; 400 days as the trust bundle. */

@@ -12,7 +12,7 @@ export interface Profile {
   readonly validity: Duration;
   /** How far notBefore lies in the past, for devices whose clock is behind. */
   readonly backdate: Duration;
-  /** Share of the lifetime after which the certificate is to be renewed. */
+  /** Share of the lifetime after which the certificate is to be renewed; at 2/3 devices plan it by themselves. */
   readonly renewAt: number;
   readonly extendedKeyUsage: readonly ("clientAuth" | "serverAuth")[];
 }
