@@ -82,7 +82,7 @@ export class FakeController implements FakeServer {
     const leaf = await signCertificate(
       {
         ...leafOf(issuing, clock, server.spki, 1),
-        notAfter: clock.now() + 400 * 86_400_000,
+        notAfter: clock.now() + 300 * 86_400_000,
         subject: { commonName: "controller" },
         extendedKeyUsage: ["serverAuth"],
         subjectAlternativeNames: [{ dns: "controller.test" }, { dns: "localhost" }],
@@ -175,13 +175,13 @@ export class FakeController implements FakeServer {
     }
   }
 
-  async #issue(
+  /** The certificate of a generation; the same for the same key. */
+  async certify(
     device: string,
-    { slot, generation, csr }: { slot: string; generation: number; csr: Uint8Array },
-  ): Promise<Body> {
-    const { spki } = parseCsr(csr);
+    { slot, generation, spki }: { readonly slot: string; readonly generation: number; readonly spki: Uint8Array },
+  ): Promise<Uint8Array> {
     const name = `${device} ${slot} ${generation} ${spkiSha256(spki)}`;
-    const { issuing, root, clock, envelope } = this.#parts;
+    const { issuing, clock } = this.#parts;
     this.#counter += 1;
     const certificate =
       this.issued.get(name) ??
@@ -195,6 +195,20 @@ export class FakeController implements FakeServer {
         issuing.signer,
       ));
     this.issued.set(name, certificate);
+    return certificate;
+  }
+
+  /** Refuses sessions of a certificate from now on. */
+  refuse(certificate: Uint8Array): void {
+    this.refusedCertificates.add(sha256Hex(certificate));
+  }
+
+  async #issue(
+    device: string,
+    { slot, generation, csr }: { readonly slot: string; readonly generation: number; readonly csr: Uint8Array },
+  ): Promise<Body> {
+    const { issuing, root, envelope } = this.#parts;
+    const certificate = await this.certify(device, { slot, generation, spki: parseCsr(csr).spki });
     const chain = [issuing.certificate.der, root.certificate.der];
     return { type: "issued", slot, generation, certificate, chain, trustBundles: [envelope] };
   }

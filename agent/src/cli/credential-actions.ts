@@ -77,10 +77,11 @@ async function requestCertificate(
   }
   const previous = await openAsker(asker, keys);
   const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256: sha256(asker.certificate) };
-  if (connection.isLive) return overSession({ body, signer: previous, spki }, parts, signal);
-  if (time.estimate().at <= asker.notAfter) {
+  const isExpired = time.estimate().at > asker.notAfter;
+  if (!isExpired && !connection.isLive) {
     throw new FleetError("offline", "there is no session to renew over", { retry: true });
   }
+  if (!isExpired) return overSession({ body, signer: previous, spki }, parts, signal);
   return overBootstrap({ body, right: { expired: previous }, signer: previous.key, spki }, parts, signal);
 }
 

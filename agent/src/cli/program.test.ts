@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../adapters/system.ts";
+import { runProgram } from "./program.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "fleetcert-cli-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function run(...args: string[]) {
+  const output = { stdout: "", stderr: "" };
+  const code = await runProgram(args, {
+    stdout: (text) => {
+      output.stdout += text;
+    },
+    stderr: (text) => {
+      output.stderr += text;
+    },
+    env: { FLEETCERT_AGENT_DATA: join(directory, "data") },
+    clock: systemClock,
+    failpoint: async () => undefined,
+    interrupted: new AbortController().signal,
+  });
+  return { code, ...output };
+}
+
+describe("fleetcert-agent", () => {
+  it("helps, and says what it does not know", async () => {
+    expect(await run("--help")).toMatchObject({ code: 0, stdout: expect.stringContaining("enrol"), stderr: "" });
+    expect(await run("enroll")).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("enrol") });
+  });
+
+  it.each([["status"], ["crl", "show"], ["crl", "check", "01"]])(
+    "says that nobody has enrolled: %s",
+    async (...args) => {
+      const { code, stderr, stdout } = await run(...args);
+      expect(code).toBe(5);
+      expect(stdout).toBe("");
+      expect(stderr).toContain("no device has enrolled");
+      expect(stderr).toContain("fix   fleetcert-agent enrol");
+      expect(stderr).toContain("code  not-found");
+    },
+  );
+
+  it("tells errors as JSON to programs", async () => {
+    const { stderr } = await run("renew", "--json");
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: { code: "offline", hint: expect.stringContaining("fleetcert-agent run") },
+    });
+  });
+
+  it.each([
+    [["--controller", "a:b:c"], "usage", 2],
+    [["--controller", "localhost:99999"], "usage", 2],
+    [["--root-fingerprint", "abc"], "usage", 2],
+    [["--controller", "localhost"], "claim-invalid", 4],
+    [[], "config-invalid", 3],
+    [["--controller", "localhost", "--device-id", "Pump 1"], "config-invalid", 3],
+    [["--controller", "localhost", "--claim-file", "/nonexistent"], "config-invalid", 3],
+    [["--controller", "localhost", "--keys", "pkcs11", "--claim-file", "CLAIM"], "config-invalid", 3],
+  ])("refuses to enrol with %j: %s", async (args, code, exit) => {
+    const claim = join(directory, "claim");
+    await writeFile(claim, `fc1.claim0001.${"A".repeat(22)}.${"ab".repeat(32)}.plant-7\n`);
+    const given = args.map((arg) => (arg === "CLAIM" ? claim : arg));
+    const ended = await run("enrol", "--json", ...given);
+    expect({ exit: ended.code, ...(JSON.parse(ended.stderr) as object) }).toMatchObject({ exit, error: { code } });
+  });
+
+  it("refuses a fingerprint that is not the claim's, before anything is sent or kept", async () => {
+    const claim = join(directory, "claim");
+    await writeFile(claim, `fc1.claim0001.${"A".repeat(22)}.${"ab".repeat(32)}.plant-7\n`);
+    const args = ["--controller", "localhost", "--claim-file", claim, "--device-id", "pump-1"];
+    const { code, stderr } = await run("enrol", ...args, "--root-fingerprint", `SHA256:${"CD:".repeat(31)}CD`);
+    expect(code).toBe(3);
+    expect(stderr).toContain("rootFingerprint");
+    expect(await run("status")).toMatchObject({ code: 5 });
+  });
+
+  it("never shows the claim's secret", async () => {
+    const claim = join(directory, "claim");
+    const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ";
+    await writeFile(claim, `fc1.claim0001.${secret}.${"ab".repeat(32)}.plant-7\n`);
+    const args = ["--controller", "localhost:1", "--claim-file", claim, "--device-id", "pump-1", "--timeout", "200ms"];
+    const { code, stderr, stdout } = await run("enrol", "-v", ...args);
+    expect(code).toBe(8);
+    expect(stdout + stderr).not.toContain(secret);
+  });
+
+  it("has a doctor that says what is wrong, and makes nothing", async () => {
+    const { code, stdout } = await run("doctor", "--json");
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ check: "data directory", isOk: false })]);
+  });
+});

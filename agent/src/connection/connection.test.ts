@@ -1,0 +1,227 @@
+import { formatTopic } from "@fleetcert/proto";
+import { FleetError, sha256 } from "@fleetcert/shared";
+import { afterEach, describe, expect, it } from "vitest";
+import { KeptLog } from "../../../test/support/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { FakeController } from "../../../test/support/fake-controller.ts";
+import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
+import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { ManualTimer } from "../../../test/support/manual-timer.ts";
+import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { SeededRandom } from "../../../test/support/seeded-random.ts";
+import type { Credential, Incoming } from "../ports.ts";
+import { openTimeKeeper } from "../time/time-keeper.ts";
+import { openTrustKeeper } from "../trust/trust-keeper.ts";
+import { Connection } from "./connection.ts";
+import { DesiredKeeper } from "./desired-keeper.ts";
+import { SequenceBlocks } from "./sequence-blocks.ts";
+
+const minute = 60_000;
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+async function aConnection() {
+  const clock = new ManualClock(testNow);
+  const timer = new ManualTimer(clock);
+  const log = new KeptLog();
+  const controller = await FakeController.open(clock);
+  const store = new CrashingStateStore();
+  const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log });
+  const pin = { rootSha256: controller.root.certificate.sha256, fleet: testFleet };
+  const trust = await openTrustKeeper({ state: store, pin, time, log });
+  await trust.accept(controller.envelope);
+  const keys = memoryKeyProvider();
+  const events: string[] = [];
+  const incoming: Incoming = {
+    connected: async ({ credential }) => void events.push(`connected ${credential.generation}`),
+    fleet: async (topic) => void events.push(topic.type),
+    desired: async ({ version }) => void events.push(`desired ${version}`),
+  };
+  const connection = new Connection(
+    {
+      device: "pump-1",
+      controller: { host: "controller.test", port: 8883 },
+      link: controller.link,
+      trust,
+      time,
+      sequences: await SequenceBlocks.open(store, "mqtt"),
+      desired: await DesiredKeeper.open(store),
+      incoming,
+      isRevoked: () => false,
+      surroundings: { clock, timer, log, random: new SeededRandom(5), failpoint: async () => undefined },
+    },
+    { backoff: { base: 1_000, cap: 5 * minute }, provePatience: minute },
+  );
+  const credentialOf = async (generation: number): Promise<Credential> => {
+    const key = await keys.generate({ algorithm: "P-256", label: `fleetcert:pump-1:identity:${generation}` });
+    const certificate = await controller.certify("pump-1", { slot: "identity", generation, spki: key.spki });
+    return { key, certificate, chain: [], generation };
+  };
+  const stop = new AbortController();
+  const running = connection.run(stop.signal);
+  stops.push(async () => {
+    stop.abort();
+    await running;
+  });
+  const isConnected = () => connection.status.state === "connected";
+  return { connection, controller, timer, time, events, credentialOf, isConnected, clock };
+}
+
+const activated = ({ generation, certificate }: Credential) =>
+  ({ type: "activated", slot: "identity", generation, certificateSha256: sha256(certificate) }) as const;
+
+describe("the connection", () => {
+  it("anchors the time before anybody hears of the session, and asks for it once in a process", async () => {
+    const { connection, controller, timer, time, events, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    expect(time.estimate().status).toBe("anchored");
+    controller.link.cut();
+    controller.link.isCut = false;
+    await timer.until(() => events.filter((event) => event === "connected 1").length === 2, minute);
+    expect(controller.messages.filter(({ kind }) => kind === "time")).toHaveLength(1);
+  });
+
+  it("lets trust pass before the time is anchored, and everything else only after", async () => {
+    const { connection, controller, timer, events, credentialOf } = await aConnection();
+    const issuer = "ab".repeat(32);
+    controller.link.publish(formatTopic({ type: "head", issuer }), Uint8Array.of(1), { retain: true });
+    controller.link.publish(formatTopic({ type: "trust" }), Uint8Array.of(2), { retain: true });
+    connection.use(await credentialOf(1));
+    await timer.until(() => events.length === 3, minute);
+    expect(events).toEqual(["trust", "connected 1", "head"]);
+  });
+
+  it("disconnects from a server whose dates do not hold at the time that came", async () => {
+    const { connection, timer, clock, credentialOf } = await aConnection();
+    clock.advance(301 * 86_400_000);
+    connection.use(await credentialOf(1));
+    await timer.until(() => connection.status.lastError !== "", minute);
+    expect(connection.status).toEqual({ state: "connecting", lastError: "path-invalid" });
+  });
+
+  it("reconnects with pauses that grow up to the cap, and never stops", async () => {
+    const { connection, controller, timer, clock, credentialOf, isConnected } = await aConnection();
+    const credential = await credentialOf(1);
+    const tries: number[] = [];
+    controller.accept = () => {
+      tries.push(clock.monotonic());
+      throw new FleetError("denied", "not today");
+    };
+    connection.use(credential);
+    await timer.advance(60 * minute);
+    const pauses = tries.slice(1).map((at, index) => at - (tries[index] ?? 0));
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(5 * minute);
+    expect(Math.max(...pauses.slice(0, 3))).toBeLessThan(16_000);
+    expect(tries.length).toBeGreaterThan(10);
+    expect(connection.status).toEqual({ state: "connecting", lastError: "denied" });
+    controller.accept = () => undefined;
+    await timer.until(isConnected, 5 * minute);
+  });
+
+  it("spreads a fleet that lost its controller at once over the first pause", async () => {
+    const { connection, controller, timer, clock, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    await timer.advance(minute);
+    controller.link.cut();
+    controller.link.isCut = false;
+    const before = clock.monotonic();
+    await timer.advance(0);
+    expect(isConnected()).toBe(false);
+    await timer.until(isConnected, minute);
+    expect(clock.monotonic() - before).toBeGreaterThan(0);
+  });
+
+  it("asks over the live session, and is offline without one", async () => {
+    const { connection, controller, timer, credentialOf, isConnected } = await aConnection();
+    const credential = await credentialOf(1);
+    const ask = () =>
+      connection.ask(
+        { type: "event", name: "test", at: 1, details: {} },
+        { signer: credential.key, patience: minute, signal: new AbortController().signal },
+      );
+    await expect(ask()).rejects.toMatchObject({ code: "offline" });
+    connection.use(credential);
+    await timer.until(isConnected, minute);
+    expect((await ask()).body).toEqual({ type: "received" });
+    expect(controller.errors).toEqual([]);
+  });
+
+  it("subscribes again, on the next session, what was subscribed on this one", async () => {
+    const { connection, controller, timer, events, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    const topic = { type: "trust-version", version: 7 } as const;
+    await connection.subscribe([formatTopic(topic)]);
+    controller.link.cut();
+    controller.link.isCut = false;
+    await timer.until(() => events.filter((event) => event === "connected 1").length === 2, minute);
+    controller.link.publish(formatTopic(topic), Uint8Array.of(1));
+    await timer.until(() => events.includes("trust-version"), minute);
+    await connection.unsubscribe([formatTopic(topic)]);
+    controller.link.publish(formatTopic(topic), Uint8Array.of(1));
+    await timer.advance(minute);
+    expect(events.filter((event) => event === "trust-version")).toHaveLength(1);
+  });
+});
+
+describe("a proof in use", () => {
+  const signal = new AbortController().signal;
+
+  it("takes the client id over, is confirmed over its own session, and that session stays", async () => {
+    const { connection, controller, timer, events, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    const next = await credentialOf(2);
+    expect(await connection.prove(next, activated(next), signal)).toMatchObject({ type: "confirmed", generation: 2 });
+    await timer.advance(minute);
+    expect(events).toEqual(["connected 1", "connected 2"]);
+    expect(controller.link.sessionCount).toBe(1);
+    expect(connection.status).toEqual({ state: "connected", lastError: "" });
+  });
+
+  it("gives way to the old credential when the new one is refused at CONNECT", async () => {
+    const { connection, controller, timer, events, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    const next = await credentialOf(2);
+    controller.refuse(next.certificate);
+    await expect(connection.prove(next, activated(next), signal)).rejects.toMatchObject({ code: "denied" });
+    await timer.advance(minute);
+    expect(isConnected()).toBe(true);
+    expect(events).toEqual(["connected 1"]);
+  });
+
+  it("gives way to the old credential when the proof is refused or not answered", async () => {
+    const { connection, controller, timer, events, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    const next = await credentialOf(2);
+    controller.intervene = ({ body }) => (body.type === "activated" ? "lost" : undefined);
+    const unanswered = connection.prove(next, activated(next), signal).catch((error: unknown) => error);
+    await timer.until(() => events.filter((event) => event === "connected 1").length === 2, 5 * minute);
+    expect(await unanswered).toMatchObject({ code: "timeout" });
+    controller.intervene = ({ body }) =>
+      body.type === "activated"
+        ? { type: "refused", code: "not-found", message: "", hint: "", retryAfter: 0 }
+        : undefined;
+    await expect(connection.prove(next, activated(next), signal)).rejects.toMatchObject({ code: "denied" });
+    await timer.until(() => events.filter((event) => event === "connected 1").length === 3, 5 * minute);
+    expect(controller.proven).toEqual([]);
+  });
+
+  it("is not confirmed by an answer about another certificate", async () => {
+    const { connection, controller, timer, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    const next = await credentialOf(2);
+    controller.intervene = ({ body }) =>
+      body.type === "activated"
+        ? { ...body, type: "confirmed", certificateSha256: new Uint8Array(32), grace: 0 }
+        : undefined;
+    await expect(connection.prove(next, activated(next), signal)).rejects.toMatchObject({ code: "message-invalid" });
+  });
+});
