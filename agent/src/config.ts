@@ -190,7 +190,7 @@ function describe(error: { readonly instancePath: string; readonly message: stri
 function invalid(message: string, cause?: unknown): FleetError {
   return new FleetError("config-invalid", message, {
     cause,
-    hint: "correct it, or compare it with docs/reference/agent-config.md",
+    hint: "correct it, or compare it with docs/reference/config.md",
   });
 }
 
