@@ -24,7 +24,8 @@ export interface KeyStoreSettings {
  */
 export async function chooseKeyStore(wanted: DemoKeys): Promise<KeyStoreKind> {
   if (wanted === "software") return { kind: "software", why: "asked for" };
-  const module = softHsmModules.find((path) => existsSync(path));
+  const named = process.env["FLEETCERT_DEMO_SOFTHSM"];
+  const module = (named === undefined ? softHsmModules : [named]).find((path) => existsSync(path));
   const missing = await whatIsMissing(module);
   if (missing === undefined && module !== undefined) return { kind: "pkcs11", module };
   const hint = "apt-get install softhsm2 build-essential python3, then npm start again";

@@ -25,6 +25,9 @@ export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json
   --reset        replace the PKI of an earlier run in .demo/
   --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), or encrypted files (software)
   --scenario S   main (more to come: rotation, ca-rollover, revocation)
+
+  FLEETCERT_DEMO_IN=DIR       where .demo/ is made, instead of here
+  FLEETCERT_DEMO_SOFTHSM=FILE SoftHSM2's module, where it is in none of the usual places
 `;
 
 /** Reads the arguments of `npm start`. Throws `usage`. */

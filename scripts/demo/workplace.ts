@@ -48,4 +48,5 @@ async function nextRun(): Promise<number> {
   return run;
 }
 
-const folder = join(repository, ".demo");
+/** In the repository, or where FLEETCERT_DEMO_IN says; nothing but `.demo` itself is ever removed. */
+const folder = join(process.env["FLEETCERT_DEMO_IN"] ?? repository, ".demo");
