@@ -1,6 +1,7 @@
 // Writes docs/reference/*.md from the catalogues in the code; `--check` says whether what is committed is what would be made.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { agentSettings } from "@fleetcert/agent";
 import { auditEvents, metricCatalogue, rolePermissions, routes, settingRows } from "@fleetcert/controller";
 import { errorCatalogue } from "@fleetcert/shared";
 
@@ -40,6 +41,18 @@ function pages(): Record<string, string> {
           description,
         ],
       ),
+    ),
+    "agent-config": page(
+      "Configuration of the agent",
+      "Settings of `config.yaml` in the data directory; each can also come from its environment variable, or from a flag of `fleetcert-agent enrol`. An unknown one is an error.",
+      ["setting", "type", "default", "variable", "meaning"],
+      agentSettings().map(({ name, type, default: preset, variable, description }) => [
+        `\`${name}\``,
+        type,
+        `\`${JSON.stringify(preset)}\``,
+        `\`${variable}\``,
+        description,
+      ]),
     ),
     metrics: page(
       "Metrics",

@@ -115,6 +115,35 @@ export function variableOf(path: readonly string[]): string {
   return `${variablePrefix}${words.join("_")}`;
 }
 
+/** Every setting for the reference page, in the order of the schema. */
+export function agentSettings(): {
+  name: string;
+  variable: string;
+  type: string;
+  default: unknown;
+  description: string;
+}[] {
+  return settingPaths().map((path) => {
+    const schema = path.reduce((inner, name) => propertiesOf(inner)?.[name] ?? inner, configSchema as Type.TSchema);
+    const { type, default: preset, description, enum: choices } = schema as SettingSchema;
+    const shown = choices === undefined ? (type ?? "") : choices.join(" or ");
+    return {
+      name: path.join("."),
+      variable: variableOf(path),
+      type: shown,
+      default: preset,
+      description: description ?? "",
+    };
+  });
+}
+
+interface SettingSchema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+  readonly description?: string;
+}
+
 function parseYaml({ name, text }: { readonly name: string; readonly text: string }): ConfigChanges {
   const document = parseDocument(text, { strict: true, uniqueKeys: true });
   const [problem] = document.errors;
@@ -151,9 +180,13 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Con
 
 /** Paths of all settings, in the order of the schema. */
 function settingPaths(schema: Type.TSchema = configSchema, path: readonly string[] = []): string[][] {
-  const { properties } = schema as { readonly properties?: Readonly<Record<string, Type.TSchema>> };
+  const properties = propertiesOf(schema);
   if (properties === undefined) return [[...path]];
   return Object.entries(properties).flatMap(([name, inner]) => settingPaths(inner, [...path, name]));
+}
+
+function propertiesOf(schema: Type.TSchema): Readonly<Record<string, Type.TSchema>> | undefined {
+  return (schema as { readonly properties?: Readonly<Record<string, Type.TSchema>> }).properties;
 }
 
 function merge(below: ConfigChanges, above: ConfigChanges): ConfigChanges {
@@ -190,7 +223,7 @@ function describe(error: { readonly instancePath: string; readonly message: stri
 function invalid(message: string, cause?: unknown): FleetError {
   return new FleetError("config-invalid", message, {
     cause,
-    hint: "correct it, or compare it with docs/reference/config.md",
+    hint: "correct it, or compare it with docs/reference/agent-config.md",
   });
 }
 
