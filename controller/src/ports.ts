@@ -104,6 +104,15 @@ export interface CounterAnchor {
   raise(counter: string, value: number): Promise<void>;
 }
 
+/**
+ * The newest list of each shard, kept outside the database: an older database put back must not forget what was revoked
+ * (I3). `save` is durable when it resolves and replaces the shard's list before it; `list` gives those saved last.
+ */
+export interface ListArchive {
+  save(list: { readonly issuer: string; readonly shard: number; readonly der: Uint8Array }): Promise<void>;
+  list(issuer: string): Promise<readonly { readonly shard: number; readonly der: Uint8Array }[]>;
+}
+
 /** Puts what the controller says into signed envelopes, by the command key of the kind. */
 export interface MessageSealer {
   readonly fleet: string;

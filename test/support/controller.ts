@@ -20,7 +20,7 @@ import { memoryStore } from "../../controller/src/adapters/store/memory/memory-s
 import { type Duties, wireDuties } from "../../controller/src/cli/wire-duties.ts";
 import { type Config, parseConfig, parseProfiles } from "../../controller/src/config.ts";
 import type { FailpointName } from "../../controller/src/failpoints.ts";
-import type { Broker, CounterAnchor, PeerIdentity, Surroundings } from "../../controller/src/ports.ts";
+import type { Broker, CounterAnchor, ListArchive, PeerIdentity, Surroundings } from "../../controller/src/ports.ts";
 import type { Store } from "../../controller/src/store-port.ts";
 import { type CreatedPki, createPki } from "../../controller/src/trust/create-pki.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -37,6 +37,7 @@ export interface ControllerWorld {
   readonly pki: CreatedPki;
   readonly bundles: Uint8Array[];
   readonly anchor: CounterAnchor & { readonly values: Map<string, number> };
+  readonly archive: ListArchive;
 }
 
 /** A controller in this process without sockets or files: what the broker would deliver is given to its events. */
@@ -73,7 +74,12 @@ export async function aWorld(now: Instant = Date.UTC(2026, 10, 20, 12)): Promise
       values.set(counter, Math.max(value, values.get(counter) ?? 0));
     },
   };
-  return { store: memoryStore(), clock, keys, rootKeys, pki, bundles: [pki.envelope], anchor };
+  const lists = new Map<number, Uint8Array>();
+  const archive: ListArchive = {
+    save: async ({ shard, der }) => void lists.set(shard, der),
+    list: async () => [...lists].map(([shard, der]) => ({ shard, der })),
+  };
+  return { store: memoryStore(), clock, keys, rootKeys, pki, bundles: [pki.envelope], anchor, archive };
 }
 
 /** Starts a controller on a world as `serve` does: recovers, then publishes what is due. */
@@ -121,6 +127,7 @@ export async function startTestController(
     store: world.store,
     surroundings,
     anchor: world.anchor,
+    archive: world.archive,
     keys,
     authority: await openProviderAuthority({
       keys,
@@ -135,6 +142,7 @@ export async function startTestController(
     coverageGrew: () => undefined,
   });
   await duties.issuance.recover();
+  await duties.revocation.recover();
   if (options.publish !== false) await duties.revocation.publishIfDue({ isStarting: true });
   let seen = 0;
   return {

@@ -40,6 +40,7 @@ export const auditEvents = {
   "crl.intent": "A CRL is about to be signed (I2) → issuer",
   "crl.published": "A CRL was signed and published → issuer",
   "crl.aborted": "A CRL was given up → issuer",
+  "revocation.recovered": "Revocations an older store had forgotten were taken back from the archived list → issuer",
   "epoch.skipped": "The anchored epoch is ahead of the store, as after a restored backup; it is skipped → issuer",
   "revocation.refused": "A revocation was above the bound one person may do alone → selection",
 } as const;

@@ -7,6 +7,7 @@ import { openEmbeddedBroker } from "../adapters/broker/open-embedded-broker.ts";
 import { openProviderAuthority } from "../adapters/ca/provider-authority.ts";
 import { openAnchorFile } from "../adapters/files/anchor-file.ts";
 import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
+import { openListArchive } from "../adapters/files/list-archive.ts";
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
 import { writeDurably } from "../adapters/files/write-durably.ts";
 import type { ApiServer } from "../adapters/http/api-server.ts";
@@ -121,6 +122,7 @@ async function start(
       failpoint: options.failpoint ?? (async () => undefined),
     },
     anchor: await openAnchorFile(paths.anchor),
+    archive: openListArchive(paths.crl),
     bundles: await readBundles(paths),
     saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
     broker: () => late.broker,
@@ -129,6 +131,7 @@ async function start(
   });
   const note = noteOf(duties.store, config.fleet);
   const { aborted } = await duties.issuance.recover();
+  await duties.revocation.recover();
   if (aborted > 0) await note("controller.recovered", { aborted: String(aborted) });
 
   const own = new Map<string, ListenerCredential>();

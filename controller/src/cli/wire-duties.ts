@@ -6,7 +6,7 @@ import { type Inventory, openInventory } from "../inventory/inventory.ts";
 import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
-import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, Surroundings } from "../ports.ts";
+import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { openRevocation, type Revocation } from "../revocation/revocation.ts";
 import type { Store } from "../store-port.ts";
 import { type ListenerCertificates, openListenerCertificates } from "../trust/listener-certificates.ts";
@@ -20,6 +20,7 @@ export interface ControllerParts {
   readonly store: Store;
   readonly surroundings: Surroundings;
   readonly anchor: CounterAnchor;
+  readonly archive: ListArchive;
   /** Issuing, command and listener keys. */
   readonly keys: KeyProvider;
   readonly authority: CertificateAuthority;
@@ -74,6 +75,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   });
   const revocation = openRevocation({
     ...{ store, surroundings, anchor, authority, issuance, inventory, broker },
+    archive: parts.archive,
     sealer: trust,
     flush: () => outbox.drain(),
     settings: {

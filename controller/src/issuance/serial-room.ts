@@ -31,15 +31,20 @@ export class SerialRoom {
     await this.#turns.take(need.issuer, () => this.#reserve(need));
   }
 
-  /** Skips every index the anchor says may have been used: an older database may have been put in place. */
+  /**
+   * Skips every index the anchor says may have been used, and brings back shards the anchor knows and the store does not:
+   * an older database may have been put in place.
+   */
   async skipToAnchor(issuer: string): Promise<void> {
-    const { store, anchor } = this.#parts;
-    const shards = await store.transaction((tx) => tx.shards.listOf(issuer));
-    for (const { shard } of shards) {
+    const { store, anchor, span } = this.#parts;
+    for (let shard = 0; shard <= lastShard; shard++) {
+      const notAfterTo = await anchor.read(endOf(issuer, shard));
+      if (notAfterTo === 0) return;
       const anchored = await anchor.read(counterOf(issuer, shard));
       await store.transaction(async (tx) => {
-        const present = await tx.shards.find(issuer, shard);
-        if (present === undefined || present.nextIndex >= anchored) return;
+        const lost = { issuer, shard, notAfterFrom: notAfterTo - span, notAfterTo, nextIndex: 0, coveredTo: 0 };
+        const present = (await tx.shards.find(issuer, shard)) ?? lost;
+        if (present.nextIndex >= anchored) return;
         await tx.shards.put({ ...present, nextIndex: anchored, coveredTo: Math.max(anchored, present.coveredTo) });
       });
     }
@@ -64,6 +69,7 @@ export class SerialRoom {
     if (shard > lastShard) throw new FleetError("conflict", `issuer ${issuer} has used all ${lastShard + 1} shards`);
     const { span, anchor } = this.#parts;
     const notAfterFrom = Math.floor(notAfter / span) * span;
+    await anchor.raise(endOf(issuer, shard), notAfterFrom + span);
     const anchored = await anchor.read(counterOf(issuer, shard));
     return { issuer, shard, notAfterFrom, notAfterTo: notAfterFrom + span, nextIndex: anchored, coveredTo: anchored };
   }
@@ -102,6 +108,7 @@ function shardOf(shards: readonly ShardRecord[], notAfter: Instant): ShardRecord
   );
 }
 
+const endOf = (issuer: string, shard: number): string => `shard-end/${issuer}/${shard}`;
 const counterOf = (issuer: string, shard: number): string => `index/${issuer}/${shard}`;
 
 /** Indices reserved at once; DESIGN.md section 7.4: extended at half use. */

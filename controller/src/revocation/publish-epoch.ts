@@ -40,7 +40,12 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
   const now = surroundings.clock.now();
   const shards = await openShards(parts, now);
   const lists = new Map<number, CrlRecord>();
-  for (const shard of shards) lists.set(shard.shard, await listOf(parts, { shard, epoch, now, ...options }));
+  for (const shard of shards) {
+    const list = await listOf(parts, { shard, epoch, now, ...options });
+    lists.set(shard.shard, list);
+    // Before anybody can have applied it.
+    if (list.epoch === epoch) await parts.archive.save(list);
+  }
 
   return await store.transaction(async (tx) => {
     const before = (await tx.epochs.latest(issuer))?.epoch ?? 0;

@@ -18,6 +18,7 @@ import {
   type TestController,
 } from "../../../test/support/controller.ts";
 import { memoryStore } from "../adapters/store/memory/memory-store.ts";
+import type { Store } from "../store-port.ts";
 
 const hour = 3_600_000;
 
@@ -49,6 +50,27 @@ function listOf(controller: TestController, issuer: string, { shard, crlEpoch, c
   const crl = parseCrl(der);
   verifyCrl({ crl, issuer: parseCertificate(controller.world.pki.issuing.der), at: controller.world.clock.now() });
   return crl;
+}
+
+/** A store with all the rows that a backup of the controller's has. */
+async function copyOf(controller: TestController): Promise<Store> {
+  const { issuer } = controller.revocation;
+  const backup = memoryStore();
+  const rows = await controller.store.transaction(async (tx) => ({
+    devices: await tx.devices.list({ limit: 100 }),
+    certificates: await tx.certificates.list({ limit: 100 }),
+    shards: await tx.shards.listOf(issuer),
+    epoch: await tx.epochs.latest(issuer),
+    audit: await tx.audit.list(1, 1000),
+  }));
+  await backup.transaction(async (tx) => {
+    for (const device of rows.devices) await tx.devices.put(device);
+    for (const certificate of rows.certificates) await tx.certificates.put(certificate);
+    for (const shard of rows.shards) await tx.shards.put(shard);
+    for (const entry of rows.audit) await tx.audit.append(entry);
+    if (rows.epoch !== undefined) await tx.epochs.put(rows.epoch);
+  });
+  return backup;
 }
 
 describe("retiring a device", () => {
@@ -222,15 +244,42 @@ describe("publication", () => {
     expect(head.shards[0]?.crlEpoch).toBe(head.epoch);
   });
 
-  it("skips past the anchor when an older database was put back (I3)", async () => {
+  it("goes on past the anchor and forgets no revocation when an older database was put back (I3, I7)", async () => {
     const controller = await startTestController();
-    await anEnrolledDevice(controller, "edge-1");
-    for (let count = 0; count < 4; count++) await controller.revocation.publish();
+    const device = await anEnrolledDevice(controller, "edge-1");
+    const superseded = await anEnrolledDevice(controller, "edge-2");
+    const backup = await copyOf(controller);
+    await controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
+    const serial = parseCertificate(superseded.certificate).serial.hex;
+    await controller.revocation.revoke("local", { serial, reason: "superseded" });
+    const { head } = await readPublished(controller);
+
+    const restored = await startTestController({ world: { ...controller.world, store: backup } });
+    await restored.revocation.announce();
+    const after = await readPublished(restored);
+    expect(after.head.epoch).toBeGreaterThan(head.epoch);
+    expect(after.lists[0]?.entryCount).toBe(2);
+    expect(restored.notices.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["epoch.skipped", "revocation.recovered"]),
+    );
+    device.controller = restored;
+    await expect(device.connect()).rejects.toMatchObject({ code: "device-suspended" });
+    const known = await restored.store.transaction((tx) => tx.devices.find("edge-2"));
+    expect(known?.state).toBe("active");
+    expect(await restored.revocation.recover()).toBe(0);
+  });
+
+  it("brings back what was revoked also when nothing at all is left of the database", async () => {
+    const controller = await startTestController();
+    const device = await anEnrolledDevice(controller, "edge-1");
+    await controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
     const { head } = await readPublished(controller);
     const restored = await startTestController({ world: { ...controller.world, store: memoryStore() } });
-    const { epoch } = await restored.revocation.publish();
-    expect(epoch).toBeGreaterThan(head.epoch);
-    expect(restored.notices).toContainEqual(expect.objectContaining({ name: "epoch.skipped" }));
+    const after = await readPublished(restored);
+    expect(after.head.epoch).toBeGreaterThan(head.epoch);
+    expect(after.lists[0]?.find(parseCertificate(device.certificate).serial)).toBeDefined();
+    const other = await anEnrolledDevice(restored, "edge-2");
+    expect(parseCertificate(other.certificate).serial.index).toBe(1024);
   });
 
   it("keeps a revoked certificate on the list past its end and drops it when nobody can accept it any more", async () => {

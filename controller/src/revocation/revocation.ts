@@ -5,6 +5,7 @@ import type {
   Broker,
   CertificateAuthority,
   CounterAnchor,
+  ListArchive,
   MessageHandlers,
   MessageSealer,
   Surroundings,
@@ -22,6 +23,7 @@ import {
   type PublicationOptions,
   publishEpoch,
 } from "./publish-epoch.ts";
+import { recoverRevocations } from "./recover-revocations.ts";
 import { type RevocationOutcome, retireRevoking, revoke } from "./revoke.ts";
 
 /** What revocation works with. */
@@ -29,6 +31,7 @@ export interface RevocationParts {
   readonly store: Store;
   readonly surroundings: Surroundings;
   readonly anchor: CounterAnchor;
+  readonly archive: ListArchive;
   readonly authority: CertificateAuthority;
   readonly issuance: Issuance;
   readonly inventory: Inventory;
@@ -86,6 +89,8 @@ export interface Revocation {
   revoke(actor: string, selection: RevocationSelection): Promise<RevocationOutcome>;
   /** Retires the device and revokes all it has. */
   retire(actor: string, device: string): Promise<RevocationOutcome>;
+  /** Takes back from the archived lists what an older database has forgotten; resolves with how many. */
+  recover(): Promise<number>;
   /** Publishes the next epoch; publications follow each other. */
   publish(options?: PublicationOptions): Promise<EpochRecord>;
   /**
@@ -132,6 +137,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
     plan: (actor, selection) => parts.store.transaction((tx) => planRevocation(parts, tx, { actor, selection })),
     revoke: (actor, selection) => revoke({ ...parts, publish }, { actor, selection }),
     retire: (actor, device) => retireRevoking({ ...parts, publish }, { actor, device }),
+    recover: () => recoverRevocations(parts),
     publish,
     async publishIfDue(options = { isStarting: false }) {
       return await turns.take("publish", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openAnchorFile } from "./anchor-file.ts";
 import { createDataDirectory, finishDataDirectory, openDataDirectory, readPassphrase } from "./data-directory.ts";
+import { openListArchive } from "./list-archive.ts";
 import { writeDurably } from "./write-durably.ts";
 
 let parent: string;
@@ -91,6 +92,25 @@ describe("the anchor file", () => {
     await expect(anchor.raise("a", 2)).rejects.toMatchObject({ code: "store-failed" });
     expect(await anchor.read("a")).toBe(1);
     expect(await (await openAnchorFile(path)).read("a")).toBe(1);
+  });
+});
+
+describe("the list archive", () => {
+  it("keeps the newest list of each shard of each issuer", async () => {
+    const [one, two] = ["1".repeat(64), "2".repeat(64)];
+    const directory = join(parent, "crl");
+    const archive = openListArchive(directory);
+    expect(await archive.list(one)).toEqual([]);
+    await archive.save({ issuer: one, shard: 0, der: Uint8Array.of(1) });
+    await archive.save({ issuer: one, shard: 0, der: Uint8Array.of(2) });
+    await archive.save({ issuer: one, shard: 12, der: Uint8Array.of(3) });
+    await archive.save({ issuer: two, shard: 0, der: Uint8Array.of(4) });
+    await writeFile(join(directory, "notes.txt"), "mine");
+    const lists = await openListArchive(directory).list(one);
+    expect(lists.toSorted((a, b) => a.shard - b.shard)).toEqual([
+      { shard: 0, der: Uint8Array.of(2) },
+      { shard: 12, der: Uint8Array.of(3) },
+    ]);
   });
 });
 

@@ -18,6 +18,8 @@ export interface DataPaths {
   readonly rootPassphrase: string;
   readonly ca: string;
   readonly trust: string;
+  /** The newest CRL of each shard, DER; local software may use them too. */
+  readonly crl: string;
   readonly run: string;
   readonly adminSocket: string;
   readonly endpoints: string;
@@ -38,6 +40,7 @@ export function dataPaths(root: string): DataPaths {
     rootPassphrase: at("secrets", "root-passphrase"),
     ca: at("ca"),
     trust: at("trust"),
+    crl: at("crl"),
     run: at("run"),
     adminSocket: at("run", "admin.sock"),
     endpoints: at("run", "endpoints.json"),
@@ -67,7 +70,7 @@ export async function createDataDirectory(root: string): Promise<DataPaths> {
   await guard(root, async () => {
     for (const name of names) await rm(join(root, name), { recursive: true, force: true });
     await writeFile(join(root, inProgress), "", { mode: 0o600 });
-    for (const name of ["keys", "root-key", "secrets", "ca", "trust", "run"])
+    for (const name of ["keys", "root-key", "secrets", "ca", "trust", "crl", "run"])
       await mkdir(join(root, name), { mode: 0o700 });
   });
   return paths;
@@ -125,7 +128,7 @@ async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
 const inProgress = "init-in-progress";
 const ownNames = [
   ...[inProgress, "config.yaml", "profiles.yaml", "store.db", "anchor.json"],
-  ...["keys", "root-key", "secrets", "ca", "trust", "run"],
+  ...["keys", "root-key", "secrets", "ca", "trust", "crl", "run"],
 ];
 const hint = "look at the path, its owner and the free space";
 const hints: Readonly<Record<string, string>> = {

@@ -1,0 +1,73 @@
+import { type CertificateRevocationList, parseCertificate, parseCrl, type Serial, verifyCrl } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import type { Transaction } from "../store-port.ts";
+import type { RevocationParts } from "./revocation.ts";
+
+/**
+ * Compares the archived lists with the store. Where an archived list is newer, an older database was put back: what it
+ * has forgotten is revoked again, the devices of compromised keys are suspended again, and a person is told (I3, I7).
+ */
+export async function recoverRevocations(parts: RevocationParts): Promise<number> {
+  const { store, archive, authority, surroundings } = parts;
+  const issuer = authority.id;
+  let recovered = 0;
+  for (const { shard, der } of await archive.list(issuer)) {
+    const list = parseCrl(der);
+    verifyCrl({ crl: list, issuer: parseCertificate(authority.certificate) });
+    const known = await store.transaction(async (tx) => (await tx.crls.latest(issuer, shard))?.epoch ?? 0);
+    if (list.crlNumber === undefined || list.crlNumber <= BigInt(known)) continue;
+    recovered += await store.transaction((tx) => takeBack(parts, tx, { shard, list }));
+  }
+  if (recovered === 0) return 0;
+  const details = { issuer, recovered: String(recovered) };
+  surroundings.notices.raise({ name: "revocation.recovered", details });
+  await store.transaction((tx) =>
+    appendAudit(tx, {
+      at: surroundings.clock.now(),
+      actor: "controller",
+      action: "revocation.recovered",
+      target: issuer,
+      outcome: "success",
+      details,
+    }),
+  );
+  return recovered;
+}
+
+async function takeBack(
+  parts: RevocationParts,
+  tx: Transaction,
+  { shard, list }: { readonly shard: number; readonly list: CertificateRevocationList },
+): Promise<number> {
+  const issuer = parts.authority.id;
+  let count = 0;
+  for (const { serial, revokedAt, reason } of list.entries()) {
+    if ((await tx.revocations.find(issuer, serial.hex)) !== undefined) continue;
+    await revokeAgain(parts, tx, { serial, shard, revokedAt, reason: reason ?? "unspecified" });
+    count += 1;
+  }
+  return count;
+}
+
+async function revokeAgain(
+  parts: RevocationParts,
+  tx: Transaction,
+  entry: { readonly serial: Serial; readonly shard: number; readonly revokedAt: number; readonly reason: string },
+): Promise<void> {
+  const issuer = parts.authority.id;
+  const { serial, shard, revokedAt, reason } = entry;
+  const certificate = await tx.certificates.findBySerial(issuer, serial.hex);
+  // A certificate the store has forgotten too ends with its shard at the latest.
+  const notAfter = certificate?.notAfter ?? (await tx.shards.find(issuer, shard))?.notAfterTo ?? revokedAt;
+  const index = serial.index ?? 0;
+  await tx.revocations.put({ issuer, serial: serial.hex, shard, index, reason, revokedAt, notAfter, epoch: 0 });
+  if (certificate === undefined || certificate.revokedAt !== undefined) return;
+  await tx.certificates.put({ ...certificate, state: "revoked", revokedAt, revocationReason: reason });
+  const device = certificate.device === "" ? undefined : await tx.devices.find(certificate.device);
+  if (device?.state !== "active" || harmlessReasons.has(reason)) return;
+  const stateReason = `revoked: ${reason}, known from the archived list`;
+  await parts.inventory.publishDesired(tx, { ...device, state: "suspended", stateReason });
+}
+
+/** Ends of a certificate that say nothing against its device. */
+const harmlessReasons = new Set(["superseded", "cessationOfOperation", "unspecified"]);
