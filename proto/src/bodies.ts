@@ -215,7 +215,11 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   head: {
     kind: "head",
     field: "head",
-    encode: (body) => ({ ...body, issuer: fromHex(body.issuer), shards: [...body.shards] }),
+    encode: (body) => ({
+      ...body,
+      issuer: fromHex(body.issuer),
+      shards: body.shards.map((one) => ({ ...one, deltaFrom: [...one.deltaFrom] })),
+    }),
     decode: ({ head: wire }) => ({
       type: "head",
       issuer: check.hex32(wire?.issuer, "issuer"),
@@ -234,6 +238,7 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
         snapshotEpoch: check.uint(one.snapshotEpoch, "snapshot epoch"),
         snapshotLength: check.uint(one.snapshotLength, "snapshot length", maxCrlBytes),
         snapshotSha256: check.bytes(one.snapshotSha256, "snapshot hash", 32, 0),
+        deltaFrom: check.list(one.deltaFrom, "delta bases", 16).map((epoch) => check.uint(epoch, "delta base")),
       })),
     }),
   },

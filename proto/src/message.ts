@@ -156,6 +156,8 @@ export interface HeadShard {
   readonly snapshotEpoch: number;
   readonly snapshotLength: number;
   readonly snapshotSha256: Uint8Array;
+  /** Snapshot epochs from which a delta to this snapshot is published. */
+  readonly deltaFrom: readonly number[];
 }
 
 export interface RevocationHead {

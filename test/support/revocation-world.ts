@@ -168,6 +168,7 @@ export class RevocationWorld {
       snapshotEpoch: 0,
       snapshotLength: 0,
       snapshotSha256: new Uint8Array(),
+      deltaFrom: [],
     };
   }
 

@@ -1,4 +1,4 @@
-import { type Duration, FleetError, type Instant, Serial } from "@fleetcert/shared";
+import { type Duration, FleetError, IndexSet, type Instant, Serial } from "@fleetcert/shared";
 import type { CounterAnchor, RandomSource } from "../ports.ts";
 import type { ShardRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
@@ -113,5 +113,6 @@ const counterOf = (issuer: string, shard: number): string => `index/${issuer}/${
 
 /** Indices reserved at once; DESIGN.md section 7.4: extended at half use. */
 const blockLength = 1024;
-const lastIndex = 0xffff_ffff;
+/** A full shard closes; what a snapshot can hold is what a shard can hold. */
+const lastIndex = IndexSet.maxSize;
 const lastShard = 0xffff;

@@ -6,6 +6,15 @@ import type { Transaction } from "../store-port.ts";
 import { requireReason } from "./plan-revocation.ts";
 import { beginPropagation } from "./propagation.ts";
 import type { RevocationParts } from "./revocation.ts";
+import {
+  announceSnapshot,
+  clearSupersededSnapshots,
+  nextSnapshots,
+  readSnapshots,
+  type ShardSnapshots,
+  snapshotInHead,
+  storeSnapshots,
+} from "./shard-snapshots.ts";
 
 /** How the next epoch is to be made. */
 export interface PublicationOptions {
@@ -33,24 +42,25 @@ export function mergeOptions(one: PublicationOptions, other: PublicationOptions)
 export async function publishEpoch(parts: RevocationParts, options: PublicationOptions): Promise<EpochRecord> {
   const { store, surroundings, anchor, authority } = parts;
   const issuer = authority.id;
-  const epoch = await nextEpoch(parts);
+  const { epoch, hasSkipped } = await nextEpoch(parts);
   await anchor.raise(`epoch/${issuer}`, epoch);
   await surroundings.failpoint("crl.after-anchor");
 
   const now = surroundings.clock.now();
   const shards = await openShards(parts, now);
-  const lists = new Map<number, CrlRecord>();
+  // After a skip agents may hold newer lists than those at hand: all are made anew, or the head would take shards back.
+  const refreshAll = options.refreshAll || hasSkipped;
+  const contents: ShardContent[] = [];
   for (const shard of shards) {
-    const list = await listOf(parts, { shard, epoch, now, ...options });
-    lists.set(shard.shard, list);
-    // Before anybody can have applied it.
-    if (list.epoch === epoch) await parts.archive.save(list);
+    const list = await listOf(parts, { shard, epoch, now, refreshAll });
+    const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
+    contents.push({ shard, list, snapshots: nextSnapshots(before, { shard, list, epoch }) });
   }
 
   return await store.transaction(async (tx) => {
     const before = (await tx.epochs.latest(issuer))?.epoch ?? 0;
     const heads: HeadShard[] = [];
-    for (const { shard } of shards) heads.push(await headOf(tx, issuer, shard, lists.get(shard) as CrlRecord));
+    for (const content of contents) heads.push(await headOf(tx, content));
     const { era } = parts.sealer;
     const nextUpdate = now + parts.settings.headNextUpdate;
     const body = { type: "head" as const, issuer, era, epoch, thisUpdate: now, nextUpdate, shards: heads };
@@ -66,9 +76,13 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
     };
     await tx.epochs.put(record);
     // Also lists of an epoch that a crash kept from being published.
-    for (const list of lists.values()) if (list.epoch > before) await enqueueParts(tx, list);
+    for (const { list } of contents) if (list.epoch > before) await enqueueParts(tx, list);
+    for (const { shard, snapshots } of contents) await storeSnapshots(tx, shard, snapshots);
     await tx.outbox.enqueue({ topic: formatTopic({ type: "head", issuer }), payload: head.envelope, retain: true });
-    for (const { shard } of shards) await clearSuperseded(tx, issuer, shard);
+    for (const { shard, snapshots } of contents) {
+      await clearSuperseded(tx, issuer, shard.shard);
+      await clearSupersededSnapshots(tx, shard, snapshots);
+    }
     if (options.request !== undefined) await beginPropagation(tx, { issuer, epoch, ...options.request });
     return record;
   });
@@ -107,16 +121,17 @@ export async function announceEpoch(parts: RevocationParts): Promise<void> {
   await parts.store.transaction(async (tx) => {
     const latest = await tx.epochs.latest(issuer);
     if (latest === undefined) return;
-    for (const { shard } of shards) {
-      const list = await tx.crls.latest(issuer, shard);
+    for (const shard of shards) {
+      const list = await tx.crls.latest(issuer, shard.shard);
       if (list !== undefined) await enqueueParts(tx, list);
+      await announceSnapshot(tx, shard);
     }
     await tx.outbox.enqueue({ topic: formatTopic({ type: "head", issuer }), payload: latest.head, retain: true });
   });
 }
 
 /** One more than the store and the anchor know. An anchor that is ahead means an older store: its numbers are skipped. */
-async function nextEpoch({ store, anchor, authority, surroundings }: RevocationParts): Promise<number> {
+async function nextEpoch({ store, anchor, authority, surroundings }: RevocationParts) {
   const issuer = authority.id;
   const anchored = await anchor.read(`epoch/${issuer}`);
   const stored = (await store.transaction((tx) => tx.epochs.latest(issuer)))?.epoch ?? 0;
@@ -136,7 +151,7 @@ async function nextEpoch({ store, anchor, authority, surroundings }: RevocationP
       }),
     );
   }
-  return Math.max(anchored, stored) + 1;
+  return { epoch: Math.max(anchored, stored) + 1, hasSkipped: anchored > stored };
 }
 
 /** Shards that still hold a certificate whose revocation matters, in order. */
@@ -184,20 +199,23 @@ function entryOf({ serial, revokedAt, reason }: RevocationRecord) {
   return { serial: Serial.parse(serial), revokedAt, reason: requireReason(reason) };
 }
 
-async function headOf(tx: Transaction, issuer: string, shard: number, list: CrlRecord): Promise<HeadShard> {
-  const coveredTo = (await tx.shards.find(issuer, shard))?.coveredTo ?? 0;
-  await tx.settings.put(coveredSetting(issuer, shard), String(coveredTo));
+/** What one shard publishes. */
+interface ShardContent {
+  readonly shard: ShardRecord;
+  readonly list: CrlRecord;
+  readonly snapshots: ShardSnapshots;
+}
+
+async function headOf(tx: Transaction, { shard, list, snapshots }: ShardContent): Promise<HeadShard> {
+  await tx.settings.put(coveredSetting(shard.issuer, shard.shard), String(shard.coveredTo));
   return {
-    shard,
+    shard: shard.shard,
     coveredFrom: 0,
-    coveredTo,
-    revokedCount: list.entryCount,
+    coveredTo: shard.coveredTo,
     crlEpoch: list.epoch,
     crlLength: list.der.length,
     crlSha256: sha256(list.der),
-    snapshotEpoch: 0,
-    snapshotLength: 0,
-    snapshotSha256: new Uint8Array(),
+    ...snapshotInHead(snapshots),
   };
 }
 

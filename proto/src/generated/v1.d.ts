@@ -1398,6 +1398,9 @@ export namespace fleetcert {
             /** RevocationShard snapshotSha256. */
             snapshotSha256: Uint8Array;
 
+            /** RevocationShard deltaFrom. */
+            deltaFrom: number[];
+
             /**
              * Encodes the specified RevocationShard message. Does not implicitly {@link fleetcert.v1.RevocationShard.verify|verify} messages.
              * @param message RevocationShard message or plain object to encode
@@ -1451,6 +1454,9 @@ export namespace fleetcert {
 
                 /** RevocationShard snapshotSha256 */
                 snapshotSha256?: (Uint8Array|null);
+
+                /** RevocationShard deltaFrom */
+                deltaFrom?: (number[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

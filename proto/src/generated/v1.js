@@ -2081,6 +2081,7 @@ export const fleetcert = $root.fleetcert = (() => {
         v1.RevocationShard = (function() {
 
             const RevocationShard = function (properties) {
+                this.deltaFrom = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -2097,6 +2098,7 @@ export const fleetcert = $root.fleetcert = (() => {
             RevocationShard.prototype.snapshotEpoch = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             RevocationShard.prototype.snapshotLength = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             RevocationShard.prototype.snapshotSha256 = $util.newBuffer([]);
+            RevocationShard.prototype.deltaFrom = $util.emptyArray;
 
             RevocationShard.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -2125,6 +2127,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(72).uint64(message.snapshotLength);
                 if (message.snapshotSha256 != null && $Object.hasOwnProperty.call(message, "snapshotSha256") && message.snapshotSha256.length)
                     writer.uint32(82).bytes(message.snapshotSha256);
+                if (message.deltaFrom != null && message.deltaFrom.length)
+                    writer.uint32(90).uint64s(message.deltaFrom);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2246,6 +2250,20 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.snapshotSha256 = value;
                             else
                                 delete message.snapshotSha256;
+                            continue;
+                        }
+                    case 11: {
+                            if (wireType === 2) {
+                                if (!(message.deltaFrom && message.deltaFrom.length))
+                                    message.deltaFrom = [];
+                                reader.uint64s(message.deltaFrom);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.deltaFrom && message.deltaFrom.length))
+                                message.deltaFrom = [];
+                            message.deltaFrom.push(reader.uint64());
                             continue;
                         }
                     }

@@ -2,12 +2,14 @@ import { FleetError } from "../errors.ts";
 
 /** A set of serial indices of one shard, below `size`; one bit each. */
 export class IndexSet {
+  /** Most indices one shard may have, 16 Mi: a bitmap of 2 MiB. */
+  static readonly maxSize = 1 << 24;
   readonly size: number;
   readonly #bits: Uint8Array;
 
   constructor(size: number) {
-    if (!Number.isSafeInteger(size) || size < 0 || size > maxSize) {
-      throw new FleetError("revocation-invalid", `a shard of ${size} indices is larger than ${maxSize}`);
+    if (!Number.isSafeInteger(size) || size < 0 || size > IndexSet.maxSize) {
+      throw new FleetError("revocation-invalid", `a shard of ${size} indices is larger than ${IndexSet.maxSize}`);
     }
     this.size = size;
     this.#bits = new Uint8Array(Math.ceil(size / 8));
@@ -57,6 +59,3 @@ export class IndexSet {
     throw new FleetError("revocation-invalid", `index ${index} lies outside a shard of ${this.size}`);
   }
 }
-
-/** 16 Mi indices: a bitmap of 2 MiB. */
-const maxSize = 1 << 24;
