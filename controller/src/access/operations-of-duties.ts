@@ -197,6 +197,9 @@ function trustOperations(trust: Trust): TrustOperations {
         commandKeys: commandKeys.map(({ keyId, use, notBefore, notAfter }) => ({ keyId, use, notBefore, notAfter })),
       };
     },
+    async intend({ name }, intent) {
+      return { at: await trust.intend(intent, name) };
+    },
     async publish({ name }, bundle) {
       const { era, version } = await trust.publish(bundle, name);
       return { era, version };

@@ -275,6 +275,11 @@ export interface TrustOperations {
       readonly notAfter: Instant;
     }[];
   }>;
+  /** Writes into the audit that the root is about to sign a CA certificate whose to-be-signed bytes have this hash (I2). */
+  intend(
+    actor: Actor,
+    intent: { readonly target: string; readonly tbsSha256: string },
+  ): Promise<{ readonly at: Instant }>;
   /** Takes a bundle made with the root by `fleetcert trust renew`, and publishes it. */
   publish(actor: Actor, bundle: Uint8Array): Promise<{ readonly era: number; readonly version: number }>;
 }

@@ -216,6 +216,18 @@ export const routes: readonly Route[] = [
     call: ({ trust }, actor) => trust.show(actor),
   },
   {
+    name: "trust.intend",
+    method: "POST",
+    path: "/trust/intents",
+    permission: "trust.write",
+    summary: "Record that the root is about to sign a CA certificate",
+    body: closed({
+      target: Type.String({ minLength: 1, maxLength: 64 }),
+      tbsSha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+    }),
+    call: ({ trust }, actor, { body }) => trust.intend(actor, body),
+  },
+  {
     name: "trust.publish",
     method: "POST",
     path: "/trust",

@@ -26,14 +26,15 @@ export async function openApi(parts: {
     recordDenied: recordDenied(store),
     onInternalError: (error: unknown) => log.error({ error: String(error) }, "request failed"),
   };
-  const trusted = { store, clock: systemClock, roots: authority.chain.slice(-1), issuers: [authority.certificate] };
+  const trusted = { store, clock: systemClock, roots: authority.chain.slice(-1) };
   const https = await openApiServer({
     ...common,
     listener: {
       type: "tls",
       ...parts.listen,
       certificate: pemCredential(parts.credential),
-      authenticate: (chain) => authenticateOperator(trusted, chain),
+      // Asked anew at every handshake: the issuing CA gets a new certificate while the controller runs.
+      authenticate: (chain) => authenticateOperator({ ...trusted, issuers: [authority.certificate] }, chain),
     },
   });
   const socket = await openApiServer({

@@ -1,21 +1,31 @@
 import { openKeyProvider } from "@fleetcert/hw";
 import { acceptTrustBundle, decodeEnvelope, decodeTrustBundle, type TrustBundle } from "@fleetcert/proto";
 import { FleetError, type Secret } from "@fleetcert/shared";
-import { openDataDirectory, readPassphrase } from "../adapters/files/data-directory.ts";
+import { type DataPaths, openDataDirectory, readPassphrase } from "../adapters/files/data-directory.ts";
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
-import { systemClock } from "../adapters/system/system-surroundings.ts";
+import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
+import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
+import { type AuditEvent, appendAudit } from "../audit/append-audit.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
+import { publicationEntries, rootIntent } from "../trust/trust-audit.ts";
+
+/** A running controller, as far as a renewal needs it. */
+export interface RunningTrust {
+  /** Writes an intent of the root into the audit (I2). */
+  intend(intent: { readonly target: string; readonly tbsSha256: string }): Promise<unknown>;
+  publish(envelope: Uint8Array): Promise<unknown>;
+}
 
 /**
- * Makes the next trust bundle with the root key at hand, and the command keys it names. `publish` hands it to a running
- * controller; without one it is written for the next start. Throws `key-not-found`, `trust-invalid`, `data-directory`.
+ * Makes the next trust bundle with the root key at hand, the command keys it names, and a new certificate for an issuing CA
+ * near its end. A running controller takes it at once; without one it is written for the next start. Throws `key-not-found`, `trust-invalid`, `data-directory`.
  */
 export async function renewTrust(options: {
   readonly data: string;
   /** Directory of the root key; where `init` made it when undefined. */
   readonly rootKeyDirectory?: string;
   readonly rootPassphrase: Secret | undefined;
-  readonly publish: ((envelope: Uint8Array) => Promise<unknown>) | undefined;
+  readonly controller: RunningTrust | undefined;
 }): Promise<TrustBundle> {
   const paths = await openDataDirectory(options.data);
   const keys = await openKeyProvider({
@@ -34,13 +44,42 @@ export async function renewTrust(options: {
     const current = decodeTrustBundle(decodeEnvelope(newest).payload);
     const { rootKeyRef } = await readPkiFiles(paths);
     const rootSigner = await rootKeys.open(rootKeyRef);
-    const { bundle, envelope } = await renewBundle({ current, now: systemClock.now(), rootSigner, keys });
+    const controller = options.controller ?? stoppedController(paths, current);
+    const { bundle, envelope } = await renewBundle({
+      ...{ current, rootSigner, keys, now: systemClock.now(), random: systemRandom },
+      recordIntent: async (intent) => void (await controller.intend(intent)),
+      // What was signed counts when it is published; that is its outcome.
+      recordOutcome: async () => undefined,
+    });
     acceptTrustBundle(envelope, { bundle: current });
-    if (options.publish === undefined) await writeBundle(paths, bundle.version, envelope);
-    else await options.publish(envelope);
+    await controller.publish(envelope);
     return bundle;
   } finally {
     await keys.close();
     await rootKeys.close();
   }
+}
+
+/** Does on the files what a running controller does; the store's lock keeps a running one out. */
+function stoppedController(paths: DataPaths, current: TrustBundle): RunningTrust {
+  const record = async (events: readonly AuditEvent[], act = async (): Promise<void> => undefined): Promise<void> => {
+    const store = await openSqliteStore({ path: paths.store, create: "never" });
+    try {
+      await store.transaction(async (tx) => {
+        for (const event of events) await appendAudit(tx, event);
+        await act();
+      });
+    } finally {
+      await store.close();
+    }
+  };
+  const said = () => ({ at: systemClock.now(), actor: "local" });
+  return {
+    intend: (intent) => record([rootIntent({ ...said(), ...intent })]),
+    async publish(envelope) {
+      const next = decodeTrustBundle(decodeEnvelope(envelope).payload);
+      const events = publicationEntries({ ...said(), next, before: current });
+      await record(events, () => writeBundle(paths, next.version, envelope));
+    },
+  };
 }

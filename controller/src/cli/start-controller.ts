@@ -106,7 +106,7 @@ async function start(
     onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
     sources: {
       crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
-      authority: (id) => (id === authority.id ? authority.certificate : undefined),
+      authority: (id) => (id === authority.id ? late.state?.duties.authority.certificate : undefined),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
       metrics: () => metrics.expose(),
     },
@@ -155,14 +155,14 @@ async function start(
   await duties.outbox.drain();
 
   const operations = operationsOf({
-    ...{ ...duties, clock, authority, ownExpiries: late.state.ownExpiries },
+    ...{ ...duties, clock, ownExpiries: late.state.ownExpiries },
     verifyAudit: () => verifyAudit(duties.store),
   });
   const { https, socket } = await openApi({
     listen: config.listeners.api,
     adminSocket: paths.adminSocket,
     credential: own.get("api") as ListenerCredential,
-    ...{ store: duties.store, authority, operations, log },
+    ...{ store: duties.store, authority: duties.authority, operations, log },
   });
   closers.push(async () => {
     await https.close();

@@ -5,7 +5,7 @@ import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printOne } from "./context.ts";
 import { when } from "./output/human.ts";
-import { renewTrust } from "./renew-trust.ts";
+import { type RunningTrust, renewTrust } from "./renew-trust.ts";
 
 interface RenewFlags {
   readonly data?: string;
@@ -29,7 +29,7 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
         data: resolve(directory),
         ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
         rootPassphrase: passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile),
-        publish: await publisher(context, command),
+        controller: await runningController(context, command),
       });
       const { era, version, expires, commandKeys } = bundle;
       printOne(context, command, { era, version, expires, commandKeys: commandKeys.length }, [
@@ -41,11 +41,14 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
 }
 
 /** A running controller takes the bundle at once; without one it is found at the next start. */
-async function publisher(context: CliContext, command: Command) {
+async function runningController(context: CliContext, command: Command): Promise<RunningTrust | undefined> {
   try {
     const operations = await connect(context, command);
     await operations.trust.show(remoteActor);
-    return (envelope: Uint8Array) => operations.trust.publish(remoteActor, envelope);
+    return {
+      intend: (intent) => operations.trust.intend(remoteActor, intent),
+      publish: (envelope) => operations.trust.publish(remoteActor, envelope),
+    };
   } catch (error) {
     if (isFleetError(error, "offline")) return undefined;
     throw error;

@@ -9,6 +9,7 @@ import type { Profile } from "../policy/policy.ts";
 import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { openRevocation, type Revocation } from "../revocation/revocation.ts";
 import type { Store } from "../store-port.ts";
+import { currentAuthority } from "../trust/current-authority.ts";
 import { type ListenerCertificates, openListenerCertificates } from "../trust/listener-certificates.ts";
 import { openTrust, type Trust } from "../trust/trust.ts";
 
@@ -40,6 +41,8 @@ export interface Duties {
   readonly store: Store;
   readonly outbox: Outbox;
   readonly trust: Trust;
+  /** Under its certificate of the trust bundle in force. */
+  readonly authority: CertificateAuthority;
   readonly issuance: Issuance;
   readonly inventory: Inventory;
   readonly revocation: Revocation;
@@ -50,12 +53,13 @@ export interface Duties {
 
 /** Wires the duties: data flows from intake to outbox, no duty calls back up. */
 export async function wireDuties(parts: ControllerParts): Promise<Duties> {
-  const { config, profiles, surroundings, anchor, authority, keys } = parts;
+  const { config, profiles, surroundings, anchor, keys } = parts;
   const outbox = openOutbox({ store: parts.store, surroundings, broker: parts.broker });
   const { store } = outbox;
   const graceAfterProof = durationOf(config.graceAfterProof);
   const renewAfterExpiry = durationOf(config.renewAfterExpiry);
   const trust = await openTrust({ store, surroundings, keys, bundles: parts.bundles, saveBundle: parts.saveBundle });
+  const authority = currentAuthority(parts.authority, () => trust.current());
   const issuance = await openIssuance({
     ...{ store, surroundings, anchor, authority, profiles },
     fleet: config.fleet,
@@ -102,7 +106,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
     sessionChanged: (change) => inventory.sessionChanged(change),
   });
-  return { store, outbox, trust, issuance, inventory, revocation, enrolment, listeners, events };
+  return { store, outbox, trust, authority, issuance, inventory, revocation, enrolment, listeners, events };
 }
 
 /** How far a device's clock may be behind when it judges an expired certificate. */

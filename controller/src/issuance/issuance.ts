@@ -79,10 +79,11 @@ export interface Issuance {
   recover(): Promise<{ readonly aborted: number }>;
 }
 
-/** {@link IssuanceParts} with what is built from them once. */
+/** {@link IssuanceParts} with what is built from them. */
 export interface IssuanceContext extends IssuanceParts {
   readonly room: SerialRoom;
   readonly clockGuard: ClockGuard;
+  /** Built again only when the authority has a new certificate. */
   readonly issuer: Issuer;
 }
 
@@ -90,9 +91,15 @@ export interface IssuanceContext extends IssuanceParts {
 export async function openIssuance(parts: IssuanceParts): Promise<Issuance> {
   const { store, anchor, surroundings, shardSpan: span, coverageGrew: roomGrew } = parts;
   const lastEntry = await store.transaction((tx) => tx.audit.last());
+  let issuer: Issuer | undefined;
   const context: IssuanceContext = {
     ...parts,
-    issuer: openIssuer(parts.authority),
+    get issuer() {
+      if (issuer === undefined || issuer.certificate.der !== parts.authority.certificate) {
+        issuer = openIssuer(parts.authority);
+      }
+      return issuer;
+    },
     room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),
     clockGuard: watchClock(surroundings.clock, { limit: parts.maxClockLeap, notBefore: lastEntry?.at ?? 0 }),
   };

@@ -1,31 +1,44 @@
 import { type CommandKeyUse, encodeTrustBundle, payloadTypes, signEnvelope, type TrustBundle } from "@fleetcert/proto";
 import {
+  type Certificate,
+  type Duration,
   FleetError,
   type Instant,
   type KeyProvider,
+  keyAlgorithmOf,
   parseCertificate,
   type Signer,
   spkiSha256,
 } from "@fleetcert/shared";
+import type { RandomSource } from "../ports.ts";
 import { commandKeyUses, makeLadder } from "./command-ladder.ts";
-import { bundleLifetime } from "./create-pki.ts";
+import { bundleLifetime, issuingLifetime } from "./create-pki.ts";
+import { caTemplate, type RootRecords, signCa } from "./sign-ca.ts";
 
-/**
- * Makes the successor of a bundle with the root key at hand: command keys that ended are left out, each use gets
- * successors until the new bundle ends. Throws `trust-invalid` when the signer is none of the bundle's roots.
- */
-export async function renewBundle(request: {
+/** What a bundle is renewed from. */
+export interface BundleRenewal extends RootRecords {
   readonly current: TrustBundle;
   readonly now: Instant;
+  readonly random: RandomSource;
   readonly rootSigner: Signer;
   /** Where the new command keys are made. */
   readonly keys: KeyProvider;
   /** Raises the era; only to come back from a wrong clock, a restored backup or a stolen command key. */
   readonly raiseEra?: boolean;
-}): Promise<{ readonly bundle: TrustBundle; readonly envelope: Uint8Array }> {
+}
+
+/**
+ * Makes the successor of a bundle with the root key at hand: command keys that ended are left out, each use gets
+ * successors until the new bundle ends, and an issuing CA that would end within the next renewals gets a new certificate for
+ * its key. Throws `trust-invalid` when the signer is none of the bundle's roots.
+ */
+export async function renewBundle(
+  request: BundleRenewal,
+): Promise<{ readonly bundle: TrustBundle; readonly envelope: Uint8Array }> {
   const { current, now, keys, rootSigner } = request;
   const rootKey = spkiSha256(rootSigner.spki);
-  if (!current.roots.some((der) => spkiSha256(parseCertificate(der).spki) === rootKey)) {
+  const root = current.roots.map(parseCertificate).find(({ spki }) => spkiSha256(spki) === rootKey);
+  if (root === undefined) {
     throw new FleetError("trust-invalid", "the root key given is none of the trust bundle's", {
       hint: "give the root key that fleetcert init made, and its passphrase",
     });
@@ -38,12 +51,15 @@ export async function renewBundle(request: {
     CommandKeyUse,
     Instant
   >;
-  const issuers = current.issuers.map((der) => spkiSha256(parseCertificate(der).spki));
+  const authorities: Uint8Array[] = [];
+  for (const der of current.issuers) authorities.push(await renewIssuer(request, root, der));
+  const issuers = authorities.map((der) => spkiSha256(parseCertificate(der).spki));
   const added = await makeLadder({ keys, issuers, from, until: expires });
   const bundle: TrustBundle = {
     ...current,
     era: current.era + (request.raiseEra ? 1 : 0),
     version: current.version + 1,
+    issuers: authorities,
     commandKeys: [...kept, ...added],
     issuedAt: now,
     expires,
@@ -51,9 +67,40 @@ export async function renewBundle(request: {
   return { bundle, envelope: await signEnvelope(payloadTypes.trustBundle, encodeTrustBundle(bundle), rootSigner) };
 }
 
+/**
+ * The same name and key under a later end: what the old certificate has issued stays valid by either. Only an issuer of this
+ * root is renewed, never beyond the root's own end.
+ */
+async function renewIssuer(request: BundleRenewal, root: Certificate, der: Uint8Array): Promise<Uint8Array> {
+  const { now, random, rootSigner, current } = request;
+  const issuer = parseCertificate(der);
+  const notAfter = Math.min(seconds(now + issuingLifetime), root.notAfter);
+  const isOurs = Buffer.compare(issuer.issuer.der, root.subject.der) === 0;
+  if (!isOurs || issuer.notAfter > now + renewIssuerBefore || notAfter <= issuer.notAfter) return der;
+  const template = {
+    ...caTemplate({
+      ...{ fleet: current.fleet, random },
+      commonName: issuer.subject.commonName ?? "",
+      key: { spki: issuer.spki, algorithm: keyAlgorithmOf(issuer.spki) },
+      validity: { notBefore: seconds(now - hour), notAfter },
+      pathLen: 0,
+    }),
+    issuer: root.subject.der,
+    issuerSpki: root.spki,
+    signatureAlgorithmOf: rootSigner.algorithm,
+  };
+  const renewed = await signCa(request, { template, signer: rootSigner, target: "issuing CA" });
+  if (Buffer.compare(renewed.subject.der, issuer.subject.der) === 0) return renewed.der;
+  throw new FleetError("issued-mismatch", "the issuing CA would change its name");
+}
+
 /** The next key begins 15 days before the last one ends, or an hour ago when none is left. */
 function beginOf(lastEnd: Instant, now: Instant): Instant {
   return lastEnd === now ? now - hour : Math.max(now - hour, lastEnd - 15 * 24 * hour);
 }
 
-const hour = 3_600_000;
+const seconds = (instant: Instant): Instant => Math.floor(instant / 1000) * 1000;
+
+const hour: Duration = 3_600_000;
+/** Early enough that two renewals of the bundle may fail, and that no certificate has to end with its issuer. */
+const renewIssuerBefore: Duration = 3 * bundleLifetime;

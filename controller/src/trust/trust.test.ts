@@ -11,6 +11,7 @@ import { type Instant, parseCertificate, validatePath } from "@fleetcert/shared"
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import { maintain } from "../cli/maintenance.ts";
 import { planLadder } from "./command-ladder.ts";
@@ -18,6 +19,8 @@ import type { ListenerCredential } from "./listener-certificates.ts";
 import { renewBundle } from "./renew-bundle.ts";
 
 const day = 86_400_000;
+const random = new SeededRandom(1);
+const records = { recordIntent: async () => undefined, recordOutcome: async () => undefined };
 
 async function renew(controller: TestController): Promise<TrustBundle> {
   const { rootKeys, keys, pki, clock } = controller.world;
@@ -25,7 +28,7 @@ async function renew(controller: TestController): Promise<TrustBundle> {
     current: controller.trust.current(),
     now: clock.now(),
     rootSigner: await rootKeys.open(pki.rootKeyRef),
-    keys,
+    ...{ keys, random, ...records },
   });
   return await controller.trust.publish(envelope, "local");
 }
@@ -70,7 +73,14 @@ describe("the trust bundle", () => {
     const used = before.commandKeys.filter(({ notAfter }) => notAfter >= controller.world.clock.now());
     for (const { keyId } of used) expect(after.commandKeys.map((key) => key.keyId)).toContain(keyId);
     const { keys } = controller.world;
-    const request = { current: after, now: controller.world.clock.now(), rootSigner: testSigner("P-384"), keys };
+    const request = {
+      current: after,
+      now: controller.world.clock.now(),
+      rootSigner: testSigner("P-384"),
+      keys,
+      random,
+      ...records,
+    };
     await expect(renewBundle(request)).rejects.toMatchObject({ code: "trust-invalid" });
     const last = controller.trust.walk().at(-1) ?? new Uint8Array();
     expect(acceptTrustBundle(last, { rootSha256: controller.world.pki.root.sha256 }).version).toBe(2);
@@ -84,7 +94,14 @@ describe("the trust bundle", () => {
     const rootSigner = await rootKeys.open(pki.rootKeyRef);
     const current = controller.trust.current();
     clock.advance(day);
-    const { envelope } = await renewBundle({ current, now: clock.now(), rootSigner, keys: elsewhere });
+    const { envelope } = await renewBundle({
+      current,
+      now: clock.now(),
+      rootSigner,
+      keys: elsewhere,
+      random,
+      ...records,
+    });
     await expect(controller.trust.publish(envelope, "local")).rejects.toMatchObject({ code: "key-not-found" });
     expect(controller.trust.current()).toEqual(current);
   });

@@ -19,6 +19,7 @@ import type { CommandSigners, MessageSealer, Surroundings } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import { walkOf } from "./bundle-walk.ts";
 import { sealMessage } from "./seal-message.ts";
+import { publicationEntries, rootIntent } from "./trust-audit.ts";
 
 /** What trust works with. */
 export interface TrustParts {
@@ -45,6 +46,8 @@ export interface Trust extends CommandSigners, MessageSealer {
   current(): TrustBundle;
   /** What a device needs to come from its pinned root to the bundle in force: envelopes, oldest first. */
   walk(): readonly Uint8Array[];
+  /** Makes durable that the root is about to sign a CA certificate, before it does (I2). */
+  intend(intent: { readonly target: string; readonly tbsSha256: string }, actor: string): Promise<Instant>;
   /** Takes a successor signed by the roots, keeps it and publishes it. Throws `trust-invalid`, `key-not-found`. */
   publish(envelope: Uint8Array, actor: string): Promise<TrustBundle>;
   /** Puts the retained trust topics on the broker again; brokers may forget. */
@@ -79,25 +82,20 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       return signer;
     },
     seal: (letter) => sealMessage({ trust, fleet: bundle.fleet, surroundings }, letter),
+    async intend({ target, tbsSha256 }, actor) {
+      const at = surroundings.clock.now();
+      await store.transaction((tx) => appendAudit(tx, rootIntent({ at, actor, target, tbsSha256 })));
+      return at;
+    },
     async publish(envelope, actor) {
       const next = acceptTrustBundle(envelope, { bundle });
       const refs = await commandKeyRefs(parts.keys);
       requireKeys(next, refs, surroundings.clock.now());
       await parts.saveBundle(next.version, envelope);
-      await store.transaction((tx) =>
-        appendAudit(tx, {
-          at: surroundings.clock.now(),
-          actor,
-          action: "trust.published",
-          target: next.fleet,
-          outcome: "success",
-          details: {
-            era: String(next.era),
-            version: String(next.version),
-            expires: new Date(next.expires).toISOString(),
-          },
-        }),
-      );
+      const at = surroundings.clock.now();
+      await store.transaction(async (tx) => {
+        for (const entry of publicationEntries({ at, actor, next, before: bundle })) await appendAudit(tx, entry);
+      });
       envelopes.push(envelope);
       bundle = next;
       keyRefs = refs;

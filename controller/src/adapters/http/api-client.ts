@@ -66,6 +66,7 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
     },
     trust: {
       show: () => send("trust.show"),
+      intend: (_, intent) => send("trust.intend", { body: intent }),
       publish: (_, bundle) => send("trust.publish", { body: { bundle: Buffer.from(bundle).toString("base64") } }),
     },
     operators: {
