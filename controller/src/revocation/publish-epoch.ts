@@ -55,6 +55,8 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
     const list = await listOf(parts, { shard, epoch, now, refreshAll });
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     contents.push({ shard, list, snapshots: nextSnapshots(before, { shard, list, epoch }) });
+    // Before anybody can have applied it.
+    if (list.epoch === epoch) await parts.archive.save(list);
   }
 
   return await store.transaction(async (tx) => {
