@@ -2,6 +2,7 @@ import { FleetError, type OpenKeyProvider, type Secret, type SecretSource } from
 import { tokenSelector } from "./pkcs11/find-token.ts";
 import { openPkcs11Provider } from "./pkcs11/pkcs11-provider.ts";
 import { openSoftwareProvider } from "./software/software-provider.ts";
+import { openTpmProvider, type TpmKeysConfig } from "./tpm/tpm-provider.ts";
 
 /** Where keys are kept. Secrets are given as {@link Secret}s or functions that fetch them, never as text. */
 export type KeyProviderConfig =
@@ -12,13 +13,14 @@ export type KeyProviderConfig =
       /** The token's label, or an RFC 7512 URI where the label alone is ambiguous: `pkcs11:token=…;serial=…`. */
       readonly tokenLabel: string;
       readonly pin: SecretSource;
-    };
+    }
+  | ({ readonly kind: "tpm" } & TpmKeysConfig);
 
 /**
  * Opens a key provider.
  *
  * Throws `key-store-missing` (software for it is not installed), `key-store-unavailable` (no such token, directory open
- * to others, wrong passphrase), `pin-refused`, `token-error`, `request-invalid` (malformed URI).
+ * to others, wrong passphrase), `pin-refused`, `timeout` (TPM), `token-error`, `request-invalid` (malformed URI), `config-invalid` (malformed TPM address).
  */
 export async function openKeyProvider(config: KeyProviderConfig): Promise<OpenKeyProvider> {
   switch (config.kind) {
@@ -26,7 +28,9 @@ export async function openKeyProvider(config: KeyProviderConfig): Promise<OpenKe
       return await openSoftwareProvider(config);
     case "pkcs11":
       return await openPkcs11Provider({ ...config, token: tokenSelector(config.tokenLabel) });
+    case "tpm":
+      return await openTpmProvider(config);
     default:
-      throw new FleetError("config-invalid", "the kind of key provider is software or pkcs11");
+      throw new FleetError("config-invalid", "the kind of key provider is software, pkcs11 or tpm");
   }
 }

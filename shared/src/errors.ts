@@ -58,6 +58,7 @@ export const errorCatalogue = {
   "message-expired": entry("The message is past its expiry", "verification", 400),
   "message-replayed": entry("The message is a replay or does not answer anything asked", "verification", 409),
   "revocation-invalid": entry("The revocation state cannot be accepted", "verification", 400),
+  "attestation-invalid": entry("The TPM's evidence cannot be accepted", "verification", 400),
   "issued-mismatch": entry("The issued certificate is not what was asked for", "verification", 500),
   // rights and state
   denied: entry("The right for this is missing", "denied", 403),

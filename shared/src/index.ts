@@ -1,3 +1,58 @@
+export {
+  type Attest,
+  type AttestClock,
+  type PcrSelection,
+  parseAttest,
+  readPcrSelections,
+} from "./attestation/attest.ts";
+export {
+  type AttestationError,
+  type AttestationFailure,
+  attestationFailureOf,
+  isAttestationError,
+} from "./attestation/attestation-failure.ts";
+export { type AttestationKey, requireAttestationKey } from "./attestation/attestation-key.ts";
+export type { CredentialCrypto } from "./attestation/credential-crypto.ts";
+export {
+  type EndorsementKey,
+  requireEndorsementKey,
+  type TpmIdentity,
+  tpmIdentityOf,
+} from "./attestation/endorsement-key.ts";
+export { deriveKey } from "./attestation/key-derivation.ts";
+export { type MadeCredential, makeCredential } from "./attestation/make-credential.ts";
+export {
+  encodePublicArea,
+  maxNameBytes,
+  nameOfPublicArea,
+  objectAttributes,
+  parsePublicArea,
+  type TpmCurve,
+  type TpmPublicArea,
+  type TpmPublicKey,
+  type TpmSignatureScheme,
+} from "./attestation/public-area.ts";
+export { padLeft, spkiOfPublicArea } from "./attestation/public-area-spki.ts";
+export { keyQualifyingData, quoteQualifyingData } from "./attestation/qualifying-data.ts";
+export { shareSeed } from "./attestation/share-seed.ts";
+export { type TpmHash, tpmAlgorithms, tpmDigest, tpmHashBytes } from "./attestation/tpm-algorithm.ts";
+export { encodeTpmKey, parseTpmKey, type TpmKeyBlob } from "./attestation/tpm-key-file.ts";
+export { TpmReader } from "./attestation/tpm-reader.ts";
+export { readTpmSignature, type TpmSignature } from "./attestation/tpm-signature.ts";
+export { tpmJoin, tpmSized, tpmU8, tpmU16, tpmU32 } from "./attestation/tpm-writer.ts";
+export {
+  type CertifiedKey,
+  type KeyEvidence,
+  type KeyExpectation,
+  verifyCertifiedKey,
+} from "./attestation/verify-certified-key.ts";
+export {
+  type QuoteEvidence,
+  type QuoteExpectation,
+  type VerifiedQuote,
+  verifyQuote,
+} from "./attestation/verify-quote.ts";
+export type { SignedStatement } from "./attestation/verify-statement.ts";
 export { type Certificate, parseCertificate } from "./certificate/certificate.ts";
 export { DistinguishedName, encodeName, type NameAttribute } from "./certificate/distinguished-name.ts";
 export {

@@ -1,0 +1,56 @@
+import {
+  encodeTpmKey,
+  FleetError,
+  type KeyAlgorithm,
+  keyAlgorithmOf,
+  parsePublicArea,
+  parseTpmKey,
+  pemDecode,
+  pemEncode,
+  spkiOfPublicArea,
+  spkiSha256,
+  type TpmKeyBlob,
+} from "@fleetcert/shared";
+
+/** A TPM key as it lies in a file: of use only with the TPM that made it. */
+export interface TpmKeyFile {
+  /** SHA-256 of the SPKI, lower-case hex. */
+  readonly id: string;
+  readonly label: string;
+  readonly algorithm: KeyAlgorithm;
+  readonly spki: Uint8Array;
+  readonly blob: TpmKeyBlob;
+}
+
+/** Writes a key file: a line with the label and a `TSS2 PRIVATE KEY` block, which OpenSSL's tpm2 provider reads too. */
+export function formatTpmKeyFile({ label, blob }: Pick<TpmKeyFile, "label" | "blob">): string {
+  return `label: ${label}\n${pemEncode(pemLabel, encodeTpmKey(blob))}`;
+}
+
+/** Reads a key file; throws `key-store-unavailable` when it is not one. */
+export function parseTpmKeyFile(name: string, text: string): TpmKeyFile {
+  const label = /^label: ([ -~]{1,128})\n/.exec(text)?.[1];
+  if (label === undefined) throw damaged(name);
+  try {
+    const [der = new Uint8Array(0)] = pemDecode(text, pemLabel);
+    const blob = parseTpmKey(der);
+    return keyFile(label, blob);
+  } catch (cause) {
+    if (cause instanceof FleetError) throw damaged(name, cause);
+    throw cause;
+  }
+}
+
+/** What a key that was just made will be in its file. Throws `key-weak` or `attestation-invalid`. */
+export function keyFile(label: string, blob: TpmKeyBlob): TpmKeyFile {
+  const spki = spkiOfPublicArea(parsePublicArea(blob.publicArea));
+  return { id: spkiSha256(spki), label, algorithm: keyAlgorithmOf(spki), spki, blob };
+}
+
+const damaged = (name: string, cause?: unknown): FleetError =>
+  new FleetError("key-store-unavailable", `the key file ${name} is damaged`, {
+    hint: "restore it from a backup of this machine, or remove it and enrol again",
+    cause,
+  });
+
+const pemLabel = "TSS2 PRIVATE KEY";

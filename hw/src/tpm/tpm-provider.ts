@@ -1,0 +1,150 @@
+import {
+  FleetError,
+  type KeyAlgorithm,
+  type KeyProviderInfo,
+  type KeySummary,
+  type OpenKeyProvider,
+  type ProviderKey,
+  type Secret,
+  type SecretSource,
+} from "@fleetcert/shared";
+import { requireLabel } from "../key-label.ts";
+import { KeyDirectory } from "../software/key-directory.ts";
+import { openTlsKeyHandle, type TlsKeyHandle } from "../tls/tls-key-handle.ts";
+import { createKey } from "./commands/objects.ts";
+import { signingKeyTemplate } from "./templates.ts";
+import { Tpm } from "./tpm.ts";
+import { type KeyHolder, TpmKey, tpmKeyRef } from "./tpm-key.ts";
+import { formatTpmKeyFile, keyFile, parseTpmKeyFile, type TpmKeyFile } from "./tpm-key-file.ts";
+
+/** Which TPM, and where the keys it has encrypted lie. */
+export interface TpmKeysConfig {
+  /** `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321` or `swtpm:path=/run/swtpm.sock`. */
+  readonly tpm: string;
+  /** One file a key, mode 0600; the directory has mode 0700. A copy is useless without this TPM. */
+  readonly directory: string;
+  /** The owner's authorisation value, where the TPM has one. It proves itself and does not cross the bus. */
+  readonly ownerAuth?: SecretSource;
+}
+
+/**
+ * Opens the keys of one TPM 2.0. Refs are `tpm2:<id>`.
+ *
+ * Throws `config-invalid`, `key-store-unavailable`, `timeout`, `pin-refused` (wrong owner's value, or lockout) or
+ * `token-error`.
+ */
+export async function openTpmProvider(config: TpmKeysConfig): Promise<OpenKeyProvider> {
+  const directory = await KeyDirectory.open(config.directory);
+  const access = await config.ownerAuth?.();
+  const tpm = Tpm.acquire(config.tpm);
+  try {
+    // Whether the owner's value is right shows now, and not at the first handshake.
+    if (access !== undefined) tpm.withStorageRoot(access, () => undefined);
+    return new TpmProvider(tpm, directory, access);
+  } catch (error) {
+    tpm.release();
+    throw error;
+  }
+}
+
+class TpmProvider implements OpenKeyProvider, KeyHolder {
+  readonly info: KeyProviderInfo;
+  readonly #tpm: Tpm;
+  readonly #directory: KeyDirectory;
+  readonly #access: Secret | undefined;
+  readonly #tlsHandles = new Map<string, TlsKeyHandle>();
+  #isOpen = true;
+
+  constructor(tpm: Tpm, directory: KeyDirectory, access: Secret | undefined) {
+    const { manufacturer, model, firmware } = tpm.facts;
+    const description = `TPM 2.0 (${manufacturer} ${model}, firmware ${firmware})`;
+    this.info = { kind: "tpm", protection: "token", description, algorithms: tpm.algorithms };
+    this.#tpm = tpm;
+    this.#directory = directory;
+    this.#access = access;
+  }
+
+  async generate(request: { readonly algorithm: KeyAlgorithm; readonly label: string }): Promise<ProviderKey> {
+    const tpm = this.requireTpm();
+    const label = requireLabel(request.label);
+    const algorithm = tpm.algorithms.find((known) => known === request.algorithm);
+    if (algorithm === undefined) {
+      throw new FleetError("token-error", `the TPM makes no ${request.algorithm} keys`, {
+        hint: `choose one of ${tpm.algorithms.join(", ")}`,
+      });
+    }
+    const blob = tpm.withStorageRoot(this.#access, (parent) =>
+      createKey(tpm.connection, { parent, template: signingKeyTemplate(algorithm) }),
+    );
+    const file = keyFile(label, blob);
+    await this.#directory.write(file.id, formatTpmKeyFile(file));
+    return this.#key(file);
+  }
+
+  async open(ref: string): Promise<ProviderKey> {
+    this.requireTpm();
+    const file = await this.#find(idOf(ref));
+    if (file === undefined) throw new FleetError("key-not-found", `there is no key ${ref} in ${this.#directory.path}`);
+    return this.#key(file);
+  }
+
+  async list(labelPrefix: string): Promise<KeySummary[]> {
+    this.requireTpm();
+    const files = await Promise.all((await this.#directory.ids()).map((id) => this.#find(id)));
+    return files
+      .flatMap((file) => (file === undefined ? [] : [file]))
+      .filter(({ label }) => label.startsWith(labelPrefix))
+      .map(({ id, label, algorithm }) => ({ ref: tpmKeyRef(id), id, label, algorithm }));
+  }
+
+  async destroy(ref: string): Promise<void> {
+    const id = idOf(ref);
+    const tpm = this.requireTpm();
+    this.#closeTlsHandle(id);
+    tpm.dropKept();
+    await this.#directory.remove(id);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    for (const id of [...this.#tlsHandles.keys()]) this.#closeTlsHandle(id);
+    this.#tpm.release();
+  }
+
+  requireTpm(): Tpm {
+    if (this.#isOpen) return this.#tpm;
+    throw new FleetError("key-store-unavailable", "the TPM's keys are closed");
+  }
+
+  /** One handle a key, however often it is opened: OpenSSL would keep each of them until the process ends. */
+  tlsKey(key: TpmKey): string {
+    this.requireTpm();
+    const handle = this.#tlsHandles.get(key.id) ?? openTlsKeyHandle(key.spki, (request) => key.signDigest(request));
+    this.#tlsHandles.set(key.id, handle);
+    return handle.pem;
+  }
+
+  #key(file: TpmKeyFile): TpmKey {
+    return new TpmKey(file, this.#access, this);
+  }
+
+  #closeTlsHandle(id: string): void {
+    this.#tlsHandles.get(id)?.close();
+    this.#tlsHandles.delete(id);
+  }
+
+  async #find(id: string): Promise<TpmKeyFile | undefined> {
+    const text = await this.#directory.find(id);
+    if (text === undefined) return undefined;
+    const file = parseTpmKeyFile(id, text);
+    if (file.id === id) return file;
+    throw new FleetError("key-store-unavailable", `the key file ${id} holds another key`);
+  }
+}
+
+function idOf(ref: string): string {
+  const id = /^tpm2:([0-9a-f]{64})$/.exec(ref)?.[1];
+  if (id !== undefined) return id;
+  throw new FleetError("request-invalid", "the reference of a TPM key is tpm2: and 64 hex digits");
+}

@@ -1,0 +1,165 @@
+import { isFleetError, type Secret, type TpmKeyBlob } from "@fleetcert/shared";
+import {
+  neededFor,
+  readAlgorithms,
+  readCurves,
+  readFacts,
+  readHandles,
+  type TpmFacts,
+} from "./commands/capabilities.ts";
+import { createPrimary, flushContext, type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
+import { inSession } from "./open-session.ts";
+import { openTransport } from "./open-transport.ts";
+import { responseCodeOf } from "./response-code.ts";
+import { storageRootTemplate, type TpmKeyAlgorithm } from "./templates.ts";
+import { parseTpmAddress, type TpmAddress } from "./tpm-address.ts";
+import { TpmConnection } from "./tpm-connection.ts";
+import { owner } from "./tpm-object.ts";
+
+/**
+ * One TPM as this process uses it. Everybody in the process shares the connection, because an emulator serves one client
+ * at a time; the last `release` closes it. At most two keys are loaded at once and one is kept between signatures, so
+ * that the three slots of an emulator suffice.
+ */
+export class Tpm {
+  readonly connection: TpmConnection;
+  readonly facts: TpmFacts;
+  readonly algorithms: readonly TpmKeyAlgorithm[];
+  readonly #address: string;
+  #users = 1;
+  #kept: { readonly id: string; readonly key: LoadedObject } | undefined;
+
+  private constructor(
+    address: string,
+    facts: { connection: TpmConnection; facts: TpmFacts; algorithms: readonly TpmKeyAlgorithm[] },
+  ) {
+    this.#address = address;
+    this.connection = facts.connection;
+    this.facts = facts.facts;
+    this.algorithms = facts.algorithms;
+  }
+
+  /** Opens the TPM at an address, or shares it. Throws `config-invalid`, `key-store-unavailable`, `timeout`, `token-error`. */
+  static acquire(address: string): Tpm {
+    const known = opened.get(address);
+    if (known !== undefined) {
+      known.#users++;
+      return known;
+    }
+    const tpm = Tpm.#open(address, parseTpmAddress(address));
+    opened.set(address, tpm);
+    return tpm;
+  }
+
+  static #open(text: string, address: TpmAddress): Tpm {
+    const connection = new TpmConnection(openTransport(address));
+    try {
+      const facts = readFacts(connection);
+      // The kernel's resource manager cleans up for its clients; an emulator keeps what a killed one left.
+      if (address.kind !== "device") flushLeftovers(connection);
+      return new Tpm(text, { connection, facts, algorithms: supportedAlgorithms(connection) });
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** Call once for every `acquire`. */
+  release(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    opened.delete(this.#address);
+    try {
+      this.dropKept();
+    } catch (error) {
+      // A TPM that is gone has nothing loaded.
+      if (!isFleetError(error, "key-store-unavailable", "timeout", "token-error")) throw error;
+    } finally {
+      this.connection.close();
+    }
+  }
+
+  /** Runs with the storage root key loaded; `access` is the owner's authorisation value, where there is one. */
+  withStorageRoot<T>(access: Secret | undefined, run: (root: LoadedObject) => T): T {
+    this.dropKept();
+    return whileLoaded(this.connection, createOwned(this.connection, access, storageRootTemplate), run);
+  }
+
+  /**
+   * Runs with a key loaded and keeps it loaded for the next time. When the TPM forgot the key, as after a restart, it is
+   * loaded anew, once.
+   */
+  withKey<T>(key: LoadableKey, run: (loaded: LoadedObject) => T): T {
+    const kept = this.#kept;
+    if (kept?.id === key.id) {
+      try {
+        return run(kept.key);
+      } catch (error) {
+        this.#kept = undefined;
+        if (!isForgotten(error)) throw error;
+      }
+    }
+    const loaded = this.withStorageRoot(key.access, (parent) => loadKey(this.connection, { parent, key: key.blob }));
+    this.#kept = { id: key.id, key: loaded };
+    return run(loaded);
+  }
+
+  /** Frees the slot of the key that is kept. */
+  dropKept(): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept === undefined) return;
+    try {
+      flushContext(this.connection, kept.key.handle);
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+    }
+  }
+}
+
+/** A key at rest and what loading it takes. */
+export interface LoadableKey {
+  readonly id: string;
+  readonly blob: TpmKeyBlob;
+  /** The owner's authorisation value, where there is one. */
+  readonly access: Secret | undefined;
+}
+
+/** A primary key of the owner hierarchy; the owner's authorisation value proves itself and does not cross the bus. */
+export function createOwned(
+  tpm: TpmConnection,
+  access: Secret | undefined,
+  template: Parameters<typeof createPrimary>[1]["template"],
+): LoadedObject {
+  if (access === undefined) return createPrimary(tpm, { hierarchy: owner, template });
+  return inSession(tpm, { auth: access, protection: { command: true, response: false } }, (authorization) =>
+    createPrimary(tpm, { hierarchy: owner, template, authorization }),
+  );
+}
+
+function flushLeftovers(tpm: TpmConnection): void {
+  for (const kind of [handleKinds.loadedSession, handleKinds.savedSession, handleKinds.transient]) {
+    for (const handle of readHandles(tpm, kind)) flushContext(tpm, handle);
+  }
+}
+
+function supportedAlgorithms(tpm: TpmConnection): TpmKeyAlgorithm[] {
+  const algorithms = readAlgorithms(tpm);
+  const curves = readCurves(tpm);
+  return (["P-256", "RSA-2048"] as const).filter((name) => {
+    const { algorithms: needed, curve } = neededFor[name];
+    return needed.every((id) => algorithms.has(id)) && (curve === undefined || curves.has(curve));
+  });
+}
+
+/** Whether the error says that the TPM was restarted or knows the key no more. */
+function isForgotten(error: unknown): boolean {
+  return isFleetError(error, "key-store-unavailable") || forgottenCodes.has(responseCodeOf(error)?.name ?? "");
+}
+
+const forgottenCodes: ReadonlySet<string> = new Set(["TPM_RC_HANDLE", "TPM_RC_REFERENCE_H0"]);
+
+const opened = new Map<string, Tpm>();
+
+/** First octets of handles (TPM_HT, Part 2 §7.2). */
+const handleKinds = { loadedSession: 0x02, savedSession: 0x03, transient: 0x80 } as const;
