@@ -1,16 +1,26 @@
-import { FleetError, isDeviceId, type parseClaimString } from "@fleetcert/shared";
+import { type Claim, FleetError, isDeviceId } from "@fleetcert/shared";
 import type { StateStore } from "../ports.ts";
-import { putTwin, readTwin } from "../twin/twin-record.ts";
+import { slotKey } from "../renewal/runner.ts";
+import { emptySlot, type SlotState } from "../renewal/slot-state.ts";
+import { decodeSlotState } from "../renewal/slot-state-codec.ts";
+import { deleteTwin, putTwin, readTwin } from "../twin/twin-record.ts";
 import type { AgentIdentity } from "./agent-parts.ts";
+import { identitySlot } from "./credential-actions.ts";
 
-/** What a configuration says of the identity; the claim is asked only when nothing is stored yet. */
+/** What a configuration says of the identity; the claim is asked only while the identity is not bound. */
 export interface IdentityWishes {
   /** Empty takes the host's name. */
   readonly device: string;
   readonly hostName: string;
   /** Empty takes the claim's. */
   readonly rootFingerprint: string;
-  readonly claim: () => Promise<ReturnType<typeof parseClaimString>>;
+  readonly claim: () => Promise<Claim>;
+}
+
+/** The identity an agent goes by, and the device it tried to enrol as before, when that was another. */
+export interface SettledIdentity {
+  readonly identity: AgentIdentity;
+  readonly replacedDevice: string | undefined;
 }
 
 /** The identity settled by an earlier enrolment; undefined before. */
@@ -22,27 +32,44 @@ export async function readIdentity(store: StateStore): Promise<AgentIdentity | u
 }
 
 /**
- * The stored identity, or one made from the claim and stored. Throws `config-invalid` when the configuration contradicts either, so
- * that a changed file never turns a device into another one.
+ * The stored identity once a certificate was issued for it; before that the one the claim and the configuration say, which is
+ * stored, so that a wrong claim or name can be corrected. Throws `config-invalid` when they contradict each other, so that a changed
+ * file never turns an enrolled device into another one.
  */
-export async function settleIdentity(store: StateStore, wishes: IdentityWishes): Promise<AgentIdentity> {
+export async function settleIdentity(store: StateStore, wishes: IdentityWishes): Promise<SettledIdentity> {
   const stored = await readIdentity(store);
-  if (stored !== undefined) {
+  if (stored !== undefined && isBound(await readSlot(store))) {
     requireSame("device", wishes.device, stored.device);
     requireSame("rootFingerprint", wishes.rootFingerprint, stored.rootSha256);
-    return stored;
+    return { identity: stored, replacedDevice: undefined };
   }
   const { fleet, rootSha256 } = await wishes.claim();
   requireSame("rootFingerprint", wishes.rootFingerprint, rootSha256);
-  const device = wishes.device === "" ? wishes.hostName.toLowerCase() : wishes.device;
-  if (!isDeviceId(device)) {
-    throw new FleetError("config-invalid", `the host's name "${device}" is no device id`, {
-      hint: "give one with --device-id",
-    });
-  }
-  const identity = { fleet, device, rootSha256 };
-  await store.write(putTwin(identityKey, new TextEncoder().encode(JSON.stringify(identity))));
-  return identity;
+  const identity = { fleet, device: deviceOf(wishes), rootSha256 };
+  const isOther = stored !== undefined && stored.device !== identity.device;
+  await store.write([
+    ...putTwin(identityKey, new TextEncoder().encode(JSON.stringify(identity))),
+    ...(isOther ? deleteTwin(slotKey(identitySlot)) : []),
+  ]);
+  return { identity, replacedDevice: isOther ? stored.device : undefined };
+}
+
+/** The state of the identity slot on the disk. Throws `store-corrupt`. */
+export async function readSlot(store: StateStore): Promise<SlotState> {
+  const bytes = await readTwin(store, slotKey(identitySlot));
+  return bytes === undefined ? emptySlot : decodeSlotState(bytes);
+}
+
+function isBound({ current, unproven, journal }: SlotState): boolean {
+  return current !== undefined || unproven !== undefined || "next" in journal || journal.at === "retired";
+}
+
+function deviceOf({ device, hostName }: IdentityWishes): string {
+  const wanted = device === "" ? hostName.toLowerCase() : device;
+  if (isDeviceId(wanted)) return wanted;
+  throw new FleetError("config-invalid", `the host's name "${wanted}" is no device id`, {
+    hint: "give one with --device-id",
+  });
 }
 
 function requireSame(setting: string, wanted: string, settled: string): void {

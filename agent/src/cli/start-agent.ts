@@ -11,8 +11,10 @@ import { openLevelStore } from "../adapters/store/level-store.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
 import { type AgentConfig, durationOf } from "../config.ts";
 import type { Surroundings } from "../ports.ts";
+import { keyLabelPrefix } from "../renewal/key-label.ts";
 import type { AgentParts } from "./agent-parts.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
+import { identitySlot } from "./credential-actions.ts";
 import { settleIdentity } from "./identity-record.ts";
 import type { StatusView } from "./status-view.ts";
 
@@ -39,13 +41,14 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
     await store.close();
   };
   try {
-    const identity = await settleIdentity(store, {
+    const { identity, replacedDevice } = await settleIdentity(store, {
       device: config.device,
       hostName: hostname(),
       rootFingerprint: config.rootFingerprint,
       claim: () => readClaim(config),
     });
     keys = surroundings.keys ?? (await openKeys(config));
+    if (replacedDevice !== undefined) await destroyKeysOf(replacedDevice, keys);
     const parts: AgentParts = {
       identity,
       controller: config.controller,
@@ -106,6 +109,11 @@ export async function readClaim({ claimFile }: Pick<AgentConfig, "claimFile">): 
     if (cause instanceof FleetError) throw cause;
     throw new FleetError("config-invalid", `the claim file ${claimFile} cannot be read`, { cause });
   }
+}
+
+/** Keys of a name that came to nothing. */
+async function destroyKeysOf(device: string, keys: OpenKeyProvider): Promise<void> {
+  for (const { ref } of await keys.list(keyLabelPrefix({ device, slot: identitySlot }))) await keys.destroy(ref);
 }
 
 function settingsOf({ pace }: AgentConfig): AgentParts["settings"] {

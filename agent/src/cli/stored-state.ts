@@ -3,16 +3,12 @@ import { join } from "node:path";
 import { type Clock, FleetError } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/store/level-store.ts";
 import type { StateStore } from "../ports.ts";
-import { slotKey } from "../renewal/runner.ts";
-import { emptySlot, type SlotState } from "../renewal/slot-state.ts";
-import { decodeSlotState } from "../renewal/slot-state-codec.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
-import { readTwin } from "../twin/twin-record.ts";
 import type { AgentIdentity } from "./agent-parts.ts";
 import { identitySlot } from "./credential-actions.ts";
-import { readIdentity } from "./identity-record.ts";
+import { readIdentity, readSlot } from "./identity-record.ts";
 import { loadConfig } from "./load-config.ts";
 import { type StatusView, statusView } from "./status-view.ts";
 
@@ -75,11 +71,6 @@ async function withStoredState<T>(
   } finally {
     await store.close();
   }
-}
-
-async function readSlot(store: StateStore): Promise<SlotState> {
-  const bytes = await readTwin(store, slotKey(identitySlot));
-  return bytes === undefined ? emptySlot : decodeSlotState(bytes);
 }
 
 function notEnrolled(data: string, cause?: unknown): FleetError {
