@@ -68,13 +68,18 @@ export class SocketDevice {
     return answer;
   }
 
-  /** Connects with the certificate in hand and asks one thing. Throws what mqtt throws when it is refused. */
-  async ask(body: Body): Promise<Body> {
-    const client = await connectTo(this.endpoints.operational.port, {
+  /** Connects with the certificate in hand and stays. Throws what mqtt throws when it is refused. */
+  async stay(): Promise<MqttClient> {
+    return await connectTo(this.endpoints.operational.port, {
       clientId: this.id,
       key: this.key.privatePem,
       cert: [this.certificate, ...this.#chain].map((der) => pemEncode("CERTIFICATE", der)).join(""),
     });
+  }
+
+  /** Connects with the certificate in hand and asks one thing. */
+  async ask(body: Body): Promise<Body> {
+    const client = await this.stay();
     const topic = (kind: UpKind) => formatTopic({ type: "up", device: this.id, kind });
     return await this.#ask(client, { body, topic, filters: deviceSubscriptions(this.id) });
   }
