@@ -35,7 +35,10 @@ export const configSchema = Type.Object(
     claimFile: Path("file with the claim string; needed until the first credential is proven"),
     keys: Section(
       {
-        provider: Type.Enum(["software", "pkcs11"], { default: "software", description: "where private keys live" }),
+        provider: Type.Enum(["software", "pkcs11", "tpm"], {
+          default: "software",
+          description: "where private keys live",
+        }),
         passphraseFile: Path("software: file with the passphrase of the keys; empty makes secrets/keystore-passphrase"),
         module: Path("pkcs11: the vendor's library"),
         token: Type.String({
@@ -44,6 +47,12 @@ export const configSchema = Type.Object(
           description: "pkcs11: label of the token, or an RFC 7512 URI",
         }),
         pinFile: Path("pkcs11: file with the user PIN"),
+        tpm: Type.String({
+          default: "device:/dev/tpmrm0",
+          maxLength: 512,
+          description: "tpm: where it is; `device:PATH`, `swtpm:host=HOST,port=PORT` or `swtpm:path=PATH`",
+        }),
+        ownerAuthFile: Path("tpm: file with the owner's authorisation value, where the TPM has one"),
       },
       "the key store",
     ),

@@ -20,6 +20,7 @@ interface EnrolOptions {
   readonly pkcs11Module?: string;
   readonly token?: string;
   readonly pinFile?: string;
+  readonly tpm?: string;
   readonly passphraseFile?: string;
   readonly timeout: string;
 }
@@ -36,10 +37,11 @@ export function registerEnrol(program: Command, context: CliContext): void {
     .option("--root-fingerprint <sha256>", "fingerprint of the root certificate; must agree with the claim's")
     .option("--claim-file <file>", "file with the claim string")
     .option("--device-id <id>", "id of this device; the host's name when it is not given")
-    .addOption(new Option("--keys <provider>", "where private keys live").choices(["software", "pkcs11"]))
+    .addOption(new Option("--keys <provider>", "where private keys live").choices(["software", "pkcs11", "tpm"]))
     .option("--pkcs11-module <file>", "the vendor's PKCS#11 library")
     .option("--token <label>", "label of the token, or an RFC 7512 URI")
     .option("--pin-file <file>", "file with the token's user PIN")
+    .option("--tpm <address>", "where the TPM is: device:/dev/tpmrm0, swtpm:host=127.0.0.1,port=2321")
     .option("--passphrase-file <file>", "file with the passphrase of software keys; made when it is not given")
     .option("--timeout <duration>", "how long to try before giving up; the agent goes on when it is run", "2m")
     .action(async (options: EnrolOptions, command: Command) => {
@@ -101,6 +103,7 @@ function changesOf(options: EnrolOptions): ConfigChanges {
       module: absolute(options.pkcs11Module),
       token: options.token,
       pinFile: absolute(options.pinFile),
+      tpm: options.tpm,
       passphraseFile: absolute(options.passphraseFile),
     },
   };

@@ -85,6 +85,10 @@ export async function openKeys({ data, keys }: Pick<AgentConfig, "data" | "keys"
     const passphrase = await secretFile(passphraseFile)();
     return openKeyProvider({ kind: "software", directory: join(data, "keys"), passphrase });
   }
+  if (keys.provider === "tpm") {
+    const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
+    return openKeyProvider({ kind: "tpm", tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth });
+  }
   for (const name of ["module", "token", "pinFile"] as const) {
     if (keys[name] === "") throw new FleetError("config-invalid", `keys.${name} is not set, and pkcs11 needs it`);
   }

@@ -1,4 +1,6 @@
 import type { HeadShard, RevocationHead } from "@fleetcert/proto";
+import { IndexSet } from "@fleetcert/shared";
+import { hasSnapshot } from "./held-epoch.ts";
 import { RevocationRefusal } from "./refusal.ts";
 
 /**
@@ -24,14 +26,29 @@ function requireSound(head: RevocationHead): void {
     new RevocationRefusal("malformed", `head ${head.era}.${head.epoch}: ${why}`);
   if (head.thisUpdate >= head.nextUpdate) throw malformed("it ends before it begins");
   if (new Set(head.shards.map(({ shard }) => shard)).size < head.shards.length) throw malformed("a shard stands twice");
-  for (const { shard, coveredFrom, coveredTo, crlEpoch, crlLength, crlSha256 } of head.shards) {
+  for (const row of head.shards) {
+    const { shard, coveredFrom, coveredTo, crlEpoch, crlLength, crlSha256 } = row;
     if (coveredFrom > coveredTo) throw malformed(`shard ${shard} covers a range that ends before it begins`);
     if (crlEpoch > head.epoch) throw malformed(`shard ${shard} has a list of epoch ${crlEpoch}`);
     if (crlLength === 0 || crlSha256.length === 0) throw malformed(`shard ${shard} has no list`);
+    if (hasSnapshot(row)) requireSoundSnapshot(row, (why) => malformed(`shard ${shard} ${why}`), head.epoch);
   }
   const bytes = head.shards.reduce((sum, { crlLength }) => sum + crlLength, 0);
   if (bytes > maxIssuerBytes) {
     throw new RevocationRefusal("too-large", `the lists of one issuer have ${bytes} bytes, limit ${maxIssuerBytes}`);
+  }
+}
+
+/** A snapshot never has more bits than its shard has indices (docs/snapshot-format.md), whatever a head promises. */
+function requireSoundSnapshot(
+  { coveredFrom, coveredTo, snapshotEpoch, snapshotLength }: HeadShard,
+  malformed: (why: string) => RevocationRefusal,
+  epoch: number,
+): void {
+  if (snapshotEpoch > epoch) throw malformed(`has a snapshot of epoch ${snapshotEpoch}`);
+  if (coveredFrom !== 0 || coveredTo > IndexSet.maxSize) throw malformed("has a range no snapshot can cover");
+  if (snapshotLength < 1 || snapshotLength > coveredTo / 8 + snapshotOverhead) {
+    throw malformed(`has a snapshot of ${snapshotLength} bytes for ${coveredTo} indices`);
   }
 }
 
@@ -53,16 +70,24 @@ function textOf({ crlSha256, snapshotSha256, ...rest }: HeadShard): string {
 function requireNotOlder(offered: HeadShard, held: RevocationHead): void {
   const before = held.shards.find(({ shard }) => shard === offered.shard);
   if (before === undefined) return;
-  const isOlder = offered.crlEpoch < before.crlEpoch;
-  const isOther = offered.crlEpoch === before.crlEpoch && hex(offered.crlSha256) !== hex(before.crlSha256);
-  if (!isOlder && !isOther) return;
-  throw new RevocationRefusal(
-    "mix",
-    `shard ${offered.shard} would get ${isOlder ? "the" : "another"} list of epoch ${offered.crlEpoch}, that of ${before.crlEpoch} is held`,
-  );
+  const epochs = { list: [offered.crlEpoch, before.crlEpoch], snapshot: [offered.snapshotEpoch, before.snapshotEpoch] };
+  const hashes = { list: [offered.crlSha256, before.crlSha256], snapshot: [offered.snapshotSha256, before.snapshotSha256] };
+  for (const what of hasSnapshot(offered) && hasSnapshot(before) ? (["list", "snapshot"] as const) : (["list"] as const)) {
+    const [epoch, heldEpoch] = epochs[what] as [number, number];
+    const [hash, heldHash] = hashes[what] as [Uint8Array, Uint8Array];
+    const isOther = epoch === heldEpoch && hex(hash) !== hex(heldHash);
+    if (epoch >= heldEpoch && !isOther) continue;
+    const which = isOther ? "another" : "the";
+    throw new RevocationRefusal(
+      "mix",
+      `shard ${offered.shard} would get ${which} ${what} of epoch ${epoch}, that of ${heldEpoch} is held`,
+    );
+  }
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** All lists of one issuer are held in memory and twice on the disk. */
 const maxIssuerBytes = 128 * 1024 * 1024;
+/** Frame, code, parameter and count. */
+const snapshotOverhead = 16;
