@@ -3,6 +3,7 @@ import { type Config, durationOf } from "../config.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
 import { openIntake } from "../intake/intake.ts";
 import { type Inventory, openInventory } from "../inventory/inventory.ts";
+import { openClockGuard } from "../issuance/clock-guard.ts";
 import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
@@ -58,14 +59,20 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const { store } = outbox;
   const graceAfterProof = durationOf(config.graceAfterProof);
   const renewAfterExpiry = durationOf(config.renewAfterExpiry);
-  const trust = await openTrust({ store, surroundings, keys, bundles: parts.bundles, saveBundle: parts.saveBundle });
+  const clockGuard = await openClockGuard({
+    ...{ store, clock: surroundings.clock, issuer: parts.authority.id },
+    limit: durationOf(config.maxClockLeap),
+  });
+  const trust = await openTrust({
+    ...{ store, surroundings, keys, bundles: parts.bundles, saveBundle: parts.saveBundle },
+    believedNow: () => clockGuard.now(),
+  });
   const authority = currentAuthority(parts.authority, () => trust.current());
-  const issuance = await openIssuance({
-    ...{ store, surroundings, anchor, authority, profiles },
+  const issuance = openIssuance({
+    ...{ store, surroundings, anchor, authority, profiles, clockGuard },
     fleet: config.fleet,
     crlBase: parts.crlBase,
     shardSpan: durationOf(config.shardSpan),
-    maxClockLeap: durationOf(config.maxClockLeap),
     coverageGrew: parts.coverageGrew,
   });
   const broker: Pick<Broker, "dropSessions"> = {

@@ -1,4 +1,5 @@
 import { type Clock, type Duration, FleetError, formatDuration, type Instant } from "@fleetcert/shared";
+import type { Store } from "../store-port.ts";
 
 /** Refuses to sign while the controller's own clock cannot be believed (DESIGN.md section 4). */
 export interface ClockGuard {
@@ -7,8 +8,24 @@ export interface ClockGuard {
 }
 
 /**
+ * Opens the one guard of a controller. The earliest present it believes in is that of the last epoch: audit entries would
+ * not do, for they are written under a clock that has leapt too, and would keep out the right time afterwards. Throws
+ * `clock-leapt`.
+ */
+export async function openClockGuard(parts: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly issuer: string;
+  /** Largest leap of the controller's own clock that is signed over. */
+  readonly limit: Duration;
+}): Promise<ClockGuard> {
+  const epoch = await parts.store.transaction((tx) => tx.epochs.latest(parts.issuer));
+  return watchClock(parts.clock, { limit: parts.limit, notBefore: epoch?.thisUpdate ?? 0 });
+}
+
+/**
  * Watches wall clock against monotonic clock. A leap beyond `limit` is refused until the clock is back, or the
- * controller is started again by somebody who has looked. `notBefore` is the last instant the store knows of.
+ * controller is started again by somebody who has looked. `notBefore` is the last instant that was signed.
  */
 export function watchClock(
   clock: Clock,
@@ -17,7 +34,7 @@ export function watchClock(
   let wall = clock.now();
   let monotonic = clock.monotonic();
   if (wall + options.limit < options.notBefore) {
-    throw leapt(`the clock shows ${iso(wall)}, the store was written at ${iso(options.notBefore)}`);
+    throw leapt(`the clock shows ${iso(wall)}, an epoch was signed at ${iso(options.notBefore)}`);
   }
   return {
     now() {

@@ -5,7 +5,7 @@ import type { CertificateRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { type Issuer, openIssuer } from "./certificate-template.ts";
-import { type ClockGuard, watchClock } from "./clock-guard.ts";
+import type { ClockGuard } from "./clock-guard.ts";
 import { issueToController } from "./issue-to-controller.ts";
 import { issueToDevice } from "./issue-to-device.ts";
 import { recoverIntents } from "./recover-intents.ts";
@@ -24,8 +24,7 @@ export interface IssuanceParts {
   readonly crlBase: string;
   /** Width of a shard in notAfter. */
   readonly shardSpan: Duration;
-  /** Largest leap of the controller's own clock that is signed over. */
-  readonly maxClockLeap: Duration;
+  readonly clockGuard: ClockGuard;
   /** Called when indices beyond the published range were reserved, or a shard was opened. */
   readonly coverageGrew: (issuer: string) => void;
 }
@@ -82,15 +81,13 @@ export interface Issuance {
 /** {@link IssuanceParts} with what is built from them. */
 export interface IssuanceContext extends IssuanceParts {
   readonly room: SerialRoom;
-  readonly clockGuard: ClockGuard;
   /** Built again only when the authority has a new certificate. */
   readonly issuer: Issuer;
 }
 
-/** Opens issuance; throws `clock-leapt` when the clock is behind what the store has seen. */
-export async function openIssuance(parts: IssuanceParts): Promise<Issuance> {
+/** Opens issuance; nothing is signed yet. */
+export function openIssuance(parts: IssuanceParts): Issuance {
   const { store, anchor, surroundings, shardSpan: span, coverageGrew: roomGrew } = parts;
-  const lastEntry = await store.transaction((tx) => tx.audit.last());
   let issuer: Issuer | undefined;
   const context: IssuanceContext = {
     ...parts,
@@ -101,7 +98,6 @@ export async function openIssuance(parts: IssuanceParts): Promise<Issuance> {
       return issuer;
     },
     room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),
-    clockGuard: watchClock(surroundings.clock, { limit: parts.maxClockLeap, notBefore: lastEntry?.at ?? 0 }),
   };
   const turns = new Turns({ maxWaiting: 64 });
   return {

@@ -1,13 +1,21 @@
 import { commandKeyUseOf, encodeMessage, kindOf, payloadTypes, signEnvelope } from "@fleetcert/proto";
+import type { Instant } from "@fleetcert/shared";
 import type { CommandSigners, MessageSealer, Surroundings } from "../ports.ts";
 
-/** Puts a body into a signed message of the controller; the command key follows from the kind. */
+/**
+ * Puts a body into a signed message of the controller; the command key follows from the kind. Throws `clock-leapt`: what
+ * is signed at a wrong time would raise the time floor of devices for good.
+ */
 export async function sealMessage(
-  parts: { readonly trust: CommandSigners; readonly fleet: string; readonly surroundings: Surroundings },
+  parts: {
+    readonly trust: CommandSigners;
+    readonly fleet: string;
+    readonly surroundings: Surroundings;
+    readonly believedNow: () => Instant;
+  },
   letter: Parameters<MessageSealer["seal"]>[0],
 ): Promise<{ readonly envelope: Uint8Array; readonly payload: Uint8Array }> {
-  const { clock } = parts.surroundings;
-  const now = clock.now();
+  const now = parts.believedNow();
   const payload = encodeMessage({
     fleet: parts.fleet,
     direction: letter.recipient === "fleet" ? "controller-to-fleet" : "controller-to-device",

@@ -25,6 +25,8 @@ import { publicationEntries, rootIntent } from "./trust-audit.ts";
 export interface TrustParts {
   readonly store: Store;
   readonly surroundings: Surroundings;
+  /** The present, while it can be believed: nothing is said under another. Throws `clock-leapt`. */
+  readonly believedNow: () => Instant;
   /** Holds the command keys under labels that begin with `command-`. */
   readonly keys: KeyProvider;
   /** Envelopes of every bundle version, oldest first. */
@@ -81,7 +83,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       signers.set(ref, signer);
       return signer;
     },
-    seal: (letter) => sealMessage({ trust, fleet: bundle.fleet, surroundings }, letter),
+    seal: (letter) => sealMessage({ ...parts, trust, fleet: bundle.fleet }, letter),
     async intend({ target, tbsSha256 }, actor) {
       const at = surroundings.clock.now();
       await store.transaction((tx) => appendAudit(tx, rootIntent({ at, actor, target, tbsSha256 })));
