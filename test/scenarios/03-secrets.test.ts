@@ -11,7 +11,7 @@ import {
   type AgentKeys,
   type AgentPlace,
   askAgent,
-  softwareKeys,
+  placeAgent,
   startAgentRun,
   untilSettled,
 } from "../support/scenario-agent.ts";
@@ -102,11 +102,14 @@ describeWith(
       );
       const token = await makeAgentToken(hsm, "edge-token", directory);
       secrets.push(textSecret("PIN", token.pin, join(directory, "edge-token.pin")), textSecret("SO PIN", token.soPin));
-      const agents = [await enrol("edge-token", token.keys), await enrol("edge-files", softwareKeys)];
-      collectNumbers(keystore, agents);
+      // One enrols by a command that says little, the other under the eyes of its log.
+      const files = { data: join(directory, "edge-files"), device: "edge-files" };
+      const claimFile = await makeClaim(files.device);
+      const agents = [await enrol("edge-token", token.keys), await placeAgent({ ...files, controller, claimFile })];
       const running = agents.map((agent) => startAgentRun(agent));
       programs.push(...running);
       await Promise.all(agents.map((agent, index) => untilSettled(agent, running[index] as Program, 1)));
+      collectNumbers(keystore, agents);
       await run("controller", ["--data", controller.data, "device", "renew", ...agents.map(({ device }) => device)]);
       await Promise.all(agents.map((agent, index) => untilSettled(agent, running[index] as Program, 2)));
       collectNumbers(keystore, agents);
@@ -115,24 +118,21 @@ describeWith(
       for (const program of programs) if (program.end === undefined) await program.stop();
     }
 
+    async function makeClaim(device: string): Promise<string> {
+      const file = join(directory, `${device}.claim`);
+      await run("controller", ["--data", controller.data, "claim", "create", "--uses", "1", "--out", file]);
+      const { secret } = parseClaimString(readFileSync(file, "utf8"));
+      secrets.push(octetSecret(`claim secret of ${device}`, secret.reveal(), file));
+      return file;
+    }
+
     async function enrol(device: string, { settings, env }: AgentKeys): Promise<AgentPlace> {
-      const claim = join(directory, `${device}.claim`);
-      await run("controller", ["--data", controller.data, "claim", "create", "--uses", "1", "--out", claim]);
-      const { secret } = parseClaimString(readFileSync(claim, "utf8"));
-      secrets.push(octetSecret(`claim secret of ${device}`, secret.reveal(), claim));
+      const { module = "", token = "", pinFile = "" } = settings;
       const data = join(directory, device);
-      const { module, token, pinFile } = settings;
-      const keys =
-        module === undefined
-          ? []
-          : ["--keys", "pkcs11", "--pkcs11-module", module, "--token", token ?? "", "--pin-file", pinFile ?? ""];
-      const address = [
-        "--controller",
-        `127.0.0.1:${controller.port}`,
-        "--bootstrap-port",
-        `${controller.bootstrapPort}`,
-      ];
-      const who = ["--device-id", device, "--claim-file", claim, "--data", data];
+      const { port, bootstrapPort } = controller;
+      const address = ["--controller", `127.0.0.1:${port}`, "--bootstrap-port", `${bootstrapPort}`];
+      const who = ["--device-id", device, "--claim-file", await makeClaim(device), "--data", data];
+      const keys = ["--keys", "pkcs11", "--pkcs11-module", module, "--token", token, "--pin-file", pinFile];
       await run("agent", ["enrol", ...address, ...who, ...keys], env);
       return { device, data, env };
     }

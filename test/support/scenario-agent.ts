@@ -25,9 +25,6 @@ export interface AgentKeys {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Encrypted files in the agent's own directory. */
-export const softwareKeys: AgentKeys = { settings: { provider: "software" }, env: {} };
-
 /** Writes the configuration of an agent that will enrol with the claim of a file. */
 export async function placeAgent(options: {
   readonly data: string;
@@ -88,3 +85,6 @@ export async function journalOf({ data }: AgentPlace): Promise<SlotState> {
     await store.close();
   }
 }
+
+/** Encrypted files in the agent's own directory. */
+const softwareKeys: AgentKeys = { settings: { provider: "software" }, env: {} };
