@@ -1,7 +1,7 @@
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { connectPacket, pingPacket } from "../../../../test/support/mqtt-packets.ts";
+import { connectPacket, pingPacket, publishPacket } from "../../../../test/support/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 describe("CONNECT", () => {
@@ -57,6 +57,22 @@ describe("CONNECT", () => {
       await client.closed;
       await until(() => broker.log.lines.length > 0);
       expect(broker.log.lines).toEqual(["client dropped: no CONNECT within 30 ms"]);
+    });
+  });
+
+  it("closes a client that sends more than a little ahead of CONNACK, at once or later", async () => {
+    const answers = { authenticateOperational: () => new Promise<never>(() => undefined) };
+    await withBroker({ answers }, async (broker) => {
+      const ahead = publishPacket({ topic: "a", payload: Buffer.alloc(5_000) });
+      const hello = connectPacket({ clientId: "pump-1" });
+      const eager = broker.client();
+      eager.send(hello, ahead);
+      expect(await eager.next()).toBeUndefined();
+      const impatient = broker.client();
+      impatient.send(hello);
+      await until(() => broker.events.seen.length > 0);
+      impatient.send(ahead);
+      expect(await impatient.next()).toBeUndefined();
     });
   });
 

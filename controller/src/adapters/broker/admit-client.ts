@@ -25,10 +25,15 @@ export async function admitClient(
   packets: AsyncGenerator<ReceivedPacket, void, void>,
   context: ListenerContext,
 ): Promise<Session | undefined> {
-  const connect = await firstPacket(connection.stream, packets, context.limits.connectTimeout);
-  if (connect === undefined) return undefined;
+  const { connectTimeout, connectBytes } = context.limits;
+  const first = await firstPacket(connection.stream, packets, connectTimeout);
+  if (first === undefined) return undefined;
+  if (first.behind > connectBytes) throw tooMuchAhead(connectBytes);
+  const unlimited = limitBacklog(connection.stream, connectBytes);
   try {
-    return await admit(checkConnect(connect, context), connection, context);
+    const session = await admit(checkConnect(first.packet, context), connection, context);
+    unlimited();
+    return session;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const { clientId } = error;
@@ -42,15 +47,29 @@ async function firstPacket(
   stream: Duplex,
   packets: AsyncGenerator<ReceivedPacket, void, void>,
   timeout: number,
-): Promise<ReceivedPacket["packet"] | undefined> {
+): Promise<ReceivedPacket | undefined> {
   const late = new FleetError("timeout", `no CONNECT within ${timeout} ms`);
   const timer = setTimeout(() => stream.destroy(late), timeout);
   try {
     const first = await packets.next();
-    return first.done === true ? undefined : first.value.packet;
+    return first.done === true ? undefined : first.value;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Closes a client that sends more than so many octets ahead while it waits for CONNACK; until the result is called. */
+function limitBacklog(stream: Duplex, bytes: number): () => void {
+  const check = (): void => {
+    if (stream.readableLength > bytes) stream.destroy(tooMuchAhead(bytes));
+  };
+  stream.on("readable", check);
+  check();
+  return () => stream.off("readable", check);
+}
+
+function tooMuchAhead(limit: number): FleetError {
+  return new FleetError("message-too-large", `more than ${limit} octets sent ahead of CONNACK`);
 }
 
 /** What can be judged without knowing who it is. */
@@ -100,16 +119,19 @@ async function admit(connect: Connect, connection: Connection, context: Listener
 /** Asks the controller's store, at every CONNECT; TLS alone decides nothing. */
 async function judgeConnect(
   connect: Connect,
-  { chain }: Connection,
+  { stream, chain }: Connection,
   { rules, limits }: ListenerContext,
 ): Promise<PeerIdentity> {
+  const gone = closed(stream).then(() => {
+    throw new FleetError("offline", "it went away while it was judged");
+  });
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new FleetError("timeout", `CONNECT not judged within ${limits.authenticateTimeout} ms`)),
     limits.authenticateTimeout,
   );
   try {
-    const identity = await Promise.race([rules.authenticate(chain, connect), late.promise]);
+    const identity = await Promise.race([rules.authenticate(chain, connect), late.promise, gone]);
     if (rules.clientIdOf(identity) !== connect.clientId) {
       throw refusal("identifierRejected", "client id is not the identity's", connect.clientId);
     }

@@ -33,9 +33,14 @@ export class PacketSplitter {
     this.#limits = limits;
   }
 
+  /** Octets taken over that belong to no packet handed out yet. */
+  get waiting(): number {
+    return this.#end - this.#start;
+  }
+
   /** Takes bytes over; they are not copied as long as nothing is left of earlier ones. */
   push(chunk: Uint8Array): void {
-    const held = this.#end - this.#start;
+    const held = this.waiting;
     if (held === 0) {
       this.#buffer = chunk;
       this.#start = 0;
@@ -107,7 +112,7 @@ export class PacketSplitter {
 
   /** A few waiting octets must not keep a whole network buffer alive. */
   #letGo(): void {
-    const held = this.#end - this.#start;
+    const held = this.waiting;
     if (this.#buffer.length <= 2 * held + slack) return;
     this.#buffer = this.#held().slice();
     this.#start = 0;

@@ -6,6 +6,8 @@ import { type ClientPacket, readPacket } from "./read-packet.ts";
 export interface ReceivedPacket {
   readonly packet: ClientPacket;
   readonly bytes: Uint8Array;
+  /** Octets behind it that have been read already. */
+  readonly behind: number;
 }
 
 /**
@@ -19,11 +21,11 @@ export async function* readPackets(stream: Duplex, limits: FrameLimits): AsyncGe
     splitter.push(chunk);
     // What a session sent before it was dropped, but was not yet looked at, must not count any more.
     for (let frame = splitter.next(); frame !== undefined && !stream.destroyed; frame = splitter.next()) {
-      yield received(frame);
+      yield received(frame, splitter.waiting);
     }
   }
 }
 
-function received(frame: Frame): ReceivedPacket {
-  return { packet: readPacket(frame), bytes: frame.bytes };
+function received(frame: Frame, behind: number): ReceivedPacket {
+  return { packet: readPacket(frame), bytes: frame.bytes, behind };
 }
