@@ -4,6 +4,7 @@
  * that a hundred rounds of Fermat's method part them (Baseline Requirements §6.1.6).
  */
 export function weaknessOfModulus(modulus: bigint): string | undefined {
+  const { smallPrimes, fingerprints } = (tables ??= makeTables());
   const residues = smallPrimes.map((prime) => Number(modulus % BigInt(prime)));
   if (residues.includes(0)) return `it is divisible by ${smallPrimes[residues.indexOf(0)]}`;
   if (fingerprints.every(({ index, powers }) => powers.has(residues[index] as number)))
@@ -56,12 +57,22 @@ function powersOf65537(prime: number): ReadonlySet<number> {
   return powers;
 }
 
-const smallPrimes = primesBelow(752);
+interface Tables {
+  readonly smallPrimes: readonly number[];
+  /** The first 39 primes, those left out whose residues say nothing because 65537 generates them all. */
+  readonly fingerprints: readonly { readonly index: number; readonly powers: ReadonlySet<number> }[];
+}
+
+function makeTables(): Tables {
+  const smallPrimes = primesBelow(752);
+  const fingerprints = smallPrimes
+    .slice(0, 39)
+    .map((prime, index) => ({ index, prime, powers: powersOf65537(prime) }))
+    .filter(({ prime, powers }) => powers.size < prime - 1);
+  return { smallPrimes, fingerprints };
+}
+
+/** Made for the first RSA key: at the start of every program it would wake the optimizing compiler, which costs 6 MB. */
+let tables: Tables | undefined;
 
 const squareResidues: ReadonlySet<number> = new Set(Array.from({ length: 64 }, (_, root) => (root * root) & 63));
-
-/** The first 39 primes, those left out whose residues say nothing because 65537 generates them all. */
-const fingerprints = smallPrimes
-  .slice(0, 39)
-  .map((prime, index) => ({ index, prime, powers: powersOf65537(prime) }))
-  .filter(({ prime, powers }) => powers.size < prime - 1);
