@@ -13,6 +13,8 @@ const commandsOf = {
   mosquitto: ["mosquitto"],
   "mosquitto-clients": ["mosquitto_pub"],
   "gnutls-bin": ["gnutls-cli"],
+  swtpm: ["swtpm"],
+  "swtpm-tools": ["swtpm_setup", "swtpm_localca"],
 };
 
 const native = ["build-essential", "python3", "softhsm2"];
@@ -21,7 +23,7 @@ const native = ["build-essential", "python3", "softhsm2"];
 export const packagesFor = {
   demo: [...native, "faketime"],
   check: [...native, "openssl"],
-  bench: [...native, "openssl"],
+  bench: [...native, "openssl", "swtpm", "swtpm-tools"],
   test: Object.keys(commandsOf),
 };
 

@@ -9,6 +9,15 @@ export interface BusProtection {
   readonly response: boolean;
 }
 
+/** What a session is for. */
+export interface SessionUse {
+  /** The authorisation value of what the session authorises; undefined when it is empty. */
+  readonly auth?: Secret | undefined;
+  /** The value it will have when the command has changed it. */
+  readonly authAfterwards?: Secret;
+  readonly protection: BusProtection;
+}
+
 /**
  * An HMAC session for one command (Part 1 §19.6): the authorisation value proves itself by an HMAC and never crosses the
  * bus, and first parameters are encrypted by AES-128-CFB (Part 1 §21.3). It ends with the command, when that succeeds.
@@ -16,19 +25,20 @@ export interface BusProtection {
 export class HmacSession implements Authorization {
   readonly handle: number;
   readonly #hmacKey: Uint8Array;
+  readonly #responseKey: Uint8Array;
   readonly #protection: BusProtection;
   readonly #nonceCaller = new Uint8Array(randomBytes(nonceBytes));
   #nonceTpm: Uint8Array;
 
   constructor(
     { handle, nonceTpm, sessionKey }: { handle: number; nonceTpm: Uint8Array; sessionKey: Uint8Array },
-    { auth, protection }: { readonly auth: Secret | undefined; readonly protection: BusProtection },
+    { auth, authAfterwards, protection }: SessionUse,
   ) {
     this.handle = handle;
     this.#nonceTpm = nonceTpm;
-    // Part 1 §19.6.5: trailing zeros of an authorisation value do not count.
-    const authValue = Buffer.from((auth?.reveal() ?? "").replace(/\0+$/, ""), "utf8");
-    this.#hmacKey = tpmJoin(sessionKey, authValue);
+    this.#hmacKey = tpmJoin(sessionKey, authValueOf(auth));
+    // Part 1 §19.6.4: the response to a command that changes the value is authorised by the new one.
+    this.#responseKey = authAfterwards === undefined ? this.#hmacKey : tpmJoin(sessionKey, authValueOf(authAfterwards));
     this.#protection = protection;
   }
 
@@ -39,12 +49,12 @@ export class HmacSession implements Authorization {
 
   write(commandHash: Uint8Array): Uint8Array {
     const attributes = this.#attributes();
-    const mac = this.#mac(commandHash, { newer: this.#nonceCaller, older: this.#nonceTpm, attributes });
+    const mac = this.#mac(this.#hmacKey, commandHash, { newer: this.#nonceCaller, older: this.#nonceTpm, attributes });
     return tpmJoin(tpmU32(this.handle), tpmSized(this.#nonceCaller), tpmU8(attributes), tpmSized(mac));
   }
 
   accept({ nonce, attributes, hmac }: AuthorizationResponse, responseHash: Uint8Array): void {
-    const mac = this.#mac(responseHash, { newer: nonce, older: this.#nonceCaller, attributes });
+    const mac = this.#mac(this.#responseKey, responseHash, { newer: nonce, older: this.#nonceCaller, attributes });
     if (mac.length !== hmac.length || !timingSafeEqual(mac, hmac)) {
       throw new FleetError("token-error", "the TPM's response does not prove to come from the session's TPM", {
         hint: "something between this program and the TPM changes what they say",
@@ -63,10 +73,11 @@ export class HmacSession implements Authorization {
   }
 
   #mac(
+    key: Uint8Array,
     hash: Uint8Array,
     { newer, older, attributes }: { newer: Uint8Array; older: Uint8Array; attributes: number },
   ): Uint8Array {
-    return nodeCredentialCrypto.hmac("sha256", this.#hmacKey, tpmJoin(hash, newer, older, tpmU8(attributes)));
+    return nodeCredentialCrypto.hmac("sha256", key, tpmJoin(hash, newer, older, tpmU8(attributes)));
   }
 
   /** The content of the first sized buffer; its length stays readable. */
@@ -86,6 +97,11 @@ export class HmacSession implements Authorization {
     const first = cipher(bytes.subarray(0, 16), bytes.subarray(16), parameters.subarray(2, end));
     return tpmJoin(parameters.subarray(0, 2), first, parameters.subarray(end));
   }
+}
+
+/** Part 1 §19.6.5: trailing zeros of an authorisation value do not count. */
+function authValueOf(auth: Secret | undefined): Uint8Array {
+  return Buffer.from((auth?.reveal() ?? "").replace(/\0+$/, ""), "utf8");
 }
 
 /** Octets of a nonce: as many as SHA-256 gives. */

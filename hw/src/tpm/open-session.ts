@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { deriveKey, type Secret, shareSeed } from "@fleetcert/shared";
+import { deriveKey, shareSeed } from "@fleetcert/shared";
 import { createPrimary, flushContext, whileLoaded } from "./commands/objects.ts";
 import { startSession } from "./commands/sessions.ts";
 import { nodeCredentialCrypto } from "./credential-crypto.ts";
-import { type BusProtection, HmacSession, nonceBytes } from "./hmac-session.ts";
+import { HmacSession, nonceBytes, type SessionUse } from "./hmac-session.ts";
 import { storageRootTemplate } from "./templates.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
 import { nullHierarchy } from "./tpm-object.ts";
@@ -13,11 +13,7 @@ import { nullHierarchy } from "./tpm-object.ts";
  * salt that is encrypted to a key of the null hierarchy, as the Linux kernel does it. That stops who listens; who can
  * change what is on the bus could put a key of his own in its place. The session is flushed when the command fails.
  */
-export function inSession<T>(
-  tpm: TpmConnection,
-  { auth, protection }: { readonly auth?: Secret | undefined; readonly protection: BusProtection },
-  run: (session: HmacSession) => T,
-): T {
+export function inSession<T>(tpm: TpmConnection, use: SessionUse, run: (session: HmacSession) => T): T {
   const session = whileLoaded(
     tpm,
     createPrimary(tpm, { hierarchy: nullHierarchy, template: storageRootTemplate }),
@@ -32,7 +28,7 @@ export function inSession<T>(
         contextV: nonce,
         bits: 256,
       });
-      return new HmacSession({ handle, nonceTpm, sessionKey }, { auth, protection });
+      return new HmacSession({ handle, nonceTpm, sessionKey }, use);
     },
   );
   return flushedOnFailure(tpm, session.handle, () => run(session));
