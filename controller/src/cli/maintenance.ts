@@ -40,6 +40,9 @@ export async function maintain(parts: {
   }
   await attempt("retire command keys", () => duties.trust.retireKeys());
   await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
-  await attempt("forget answers", () => duties.store.transaction((tx) => tx.answers.deleteExpired(clock.now())));
+  await attempt("forget answers", async () => {
+    const now = duties.clockGuard.now();
+    await duties.store.transaction((tx) => tx.answers.deleteExpired(now));
+  });
   await attempt("drain outbox", () => duties.outbox.drain());
 }

@@ -3,7 +3,7 @@ import { type Config, durationOf } from "../config.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
 import { openIntake } from "../intake/intake.ts";
 import { type Inventory, openInventory } from "../inventory/inventory.ts";
-import { openClockGuard } from "../issuance/clock-guard.ts";
+import { type ClockGuard, openClockGuard } from "../issuance/clock-guard.ts";
 import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
@@ -44,6 +44,7 @@ export interface Duties {
   readonly trust: Trust;
   /** Under its certificate of the trust bundle in force. */
   readonly authority: CertificateAuthority;
+  readonly clockGuard: ClockGuard;
   readonly issuance: Issuance;
   readonly inventory: Inventory;
   readonly revocation: Revocation;
@@ -113,7 +114,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
     sessionChanged: (change) => inventory.sessionChanged(change),
   });
-  return { store, outbox, trust, authority, issuance, inventory, revocation, enrolment, listeners, events };
+  return { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment, listeners, events };
 }
 
 /** How far a device's clock may be behind when it judges an expired certificate. */

@@ -47,6 +47,17 @@ export function openListenerCertificates(parts: {
 
   async function issue(name: string, hosts: readonly string[]): Promise<void> {
     const key = await keys.generate({ algorithm: "P-256", label: `listener-${name}` });
+    await certify(key, { name, hosts }).catch(async (error: unknown) => {
+      // Tried again every few seconds, keys without a certificate would pile up.
+      if ((await find(name))?.keyRef !== key.ref) await keys.destroy(key.ref);
+      throw error;
+    });
+  }
+
+  async function certify(
+    key: ProviderKey,
+    { name, hosts }: { readonly name: string; readonly hosts: readonly string[] },
+  ): Promise<void> {
     await issuance.toController({
       actor: "controller",
       commonName: name,

@@ -82,7 +82,8 @@ async function renewIssuer(request: BundleRenewal, root: Certificate, der: Uint8
       ...{ fleet: current.fleet, random },
       commonName: issuer.subject.commonName ?? "",
       key: { spki: issuer.spki, algorithm: keyAlgorithmOf(issuer.spki) },
-      validity: { notBefore: seconds(now - hour), notAfter },
+      // Paths of certificates that have ended are judged at their end, which may lie before this day.
+      validity: { notBefore: issuer.notBefore, notAfter },
       pathLen: 0,
     }),
     issuer: root.subject.der,

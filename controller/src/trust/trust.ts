@@ -55,7 +55,7 @@ export interface Trust extends CommandSigners, MessageSealer {
   /** Puts the retained trust topics on the broker again; brokers may forget. */
   announce(): Promise<void>;
   expiries(): Expiry[];
-  /** Destroys the private halves of command keys that have ended; resolves with how many. */
+  /** Destroys the private halves of command keys that have ended; resolves with how many. Throws `clock-leapt`. */
   retireKeys(): Promise<number>;
 }
 
@@ -116,7 +116,8 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
     },
     expiries: () => expiriesOf(bundle),
     async retireKeys() {
-      const now = surroundings.clock.now();
+      // What is destroyed under a clock that has leapt does not come back when it is right again.
+      const now = parts.believedNow();
       const ended = bundle.commandKeys.filter(({ notAfter, keyId }) => notAfter < now && keyRefs.has(keyId));
       for (const { keyId, use } of ended) {
         await parts.keys.destroy(keyRefs.get(keyId) as string);
