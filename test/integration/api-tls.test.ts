@@ -45,8 +45,7 @@ describe("the API for people over TLS", () => {
     const { claim } = await alice.claims.create(local, { maxUses: 1, validFor: 60_000 });
     expect(claim.createdBy).toBe("operator:alice");
     expect((await alice.devices.list(local, {})).items).toEqual([]);
-    const entries = await controller.operations.audit.list(local, {});
-    expect(entries.at(-1)).toMatchObject({ actor: "operator:alice", action: "claim.created", target: claim.id });
+    expect(await auditedBy("operator:alice")).toMatchObject([{ action: "claim.created", target: claim.id }]);
   });
 
   it("denies what the role may not, changes nothing and audits the attempt", async () => {
@@ -56,8 +55,7 @@ describe("the API for people over TLS", () => {
       code: "denied",
     });
     expect((await controller.operations.claims.list(local, {})).items).toHaveLength(before);
-    const entries = await controller.operations.audit.list(local, {});
-    expect(entries.at(-1)).toMatchObject({ actor: "operator:victor", action: "access.denied", outcome: "failure" });
+    expect(await auditedBy("operator:victor")).toMatchObject([{ action: "access.denied", outcome: "failure" }]);
   });
 
   it("ends an operator's access at once, and never gives the name again", async () => {
@@ -78,6 +76,10 @@ describe("the API for people over TLS", () => {
     await expect(stranger.devices.list(local, {})).rejects.toMatchObject({ code: "unauthenticated" });
     expect(await rawStatus()).toBe("401");
   });
+
+  async function auditedBy(actor: string) {
+    return (await controller.operations.audit.list(local, {})).filter((entry) => entry.actor === actor);
+  }
 
   async function operator(name: string, role: "viewer" | "operator" | "admin"): Promise<Operations> {
     const signer = testSigner("P-256");
