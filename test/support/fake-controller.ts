@@ -40,7 +40,7 @@ export class FakeController implements FakeServer {
   readonly root: TestCa;
   readonly bundle: TrustBundle;
   readonly envelope: Uint8Array;
-  readonly chain: readonly Uint8Array[];
+  chain: readonly Uint8Array[];
   /** Certificates issued, by `device slot generation spki`. */
   readonly issued = new Map<string, Uint8Array>();
   /** SHA-256 of the certificates proven, in order. */
@@ -79,17 +79,7 @@ export class FakeController implements FakeServer {
       commandKeys: [messages.entry, time.entry],
     });
     const server = testSigner("P-256");
-    const leaf = await signCertificate(
-      {
-        ...leafOf(issuing, clock, server.spki, 1),
-        notAfter: clock.now() + 300 * 86_400_000,
-        subject: { commonName: "controller" },
-        extendedKeyUsage: ["serverAuth"],
-        subjectAlternativeNames: [{ dns: "controller.test" }, { dns: "localhost" }],
-      },
-      issuing.signer,
-    );
-    const chain = [leaf, issuing.certificate.der, root.certificate.der];
+    const chain = [await serverLeaf(issuing, clock, server.spki), issuing.certificate.der, root.certificate.der];
     const envelope = await signedBundle(bundle, root);
     return new FakeController({
       serverKey: server.privatePem,
@@ -198,6 +188,12 @@ export class FakeController implements FakeServer {
     return certificate;
   }
 
+  /** Sessions from now on see a certificate that begins now. */
+  async renewServer(): Promise<void> {
+    const { issuing, clock } = this.#parts;
+    this.chain = [await serverLeaf(issuing, clock, testSigner("P-256").spki), ...this.chain.slice(1)];
+  }
+
   /** Refuses sessions of a certificate from now on. */
   refuse(certificate: Uint8Array): void {
     this.refusedCertificates.add(sha256Hex(certificate));
@@ -263,6 +259,19 @@ interface FakeControllerParts {
   readonly envelope: Uint8Array;
   readonly chain: readonly Uint8Array[];
   readonly signers: { readonly messages: Signer; readonly time: Signer };
+}
+
+function serverLeaf(issuing: TestCa, clock: Clock, spki: Uint8Array): Promise<Uint8Array> {
+  return signCertificate(
+    {
+      ...leafOf(issuing, clock, spki, 1),
+      notAfter: clock.now() + 300 * 86_400_000,
+      subject: { commonName: "controller" },
+      extendedKeyUsage: ["serverAuth"],
+      subjectAlternativeNames: [{ dns: "controller.test" }, { dns: "localhost" }],
+    },
+    issuing.signer,
+  );
 }
 
 function leafOf(issuing: TestCa, clock: Clock, spki: Uint8Array, index: number) {

@@ -162,6 +162,17 @@ describe("an agent", () => {
     expect(await keys.list("fleetcert:pump-1:identity:")).toHaveLength(1);
   });
 
+  it("finds out that its credential expired while the machine slept", async () => {
+    const { timer, clock, controller, start } = await aWorld();
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    clock.jump(100 * day);
+    controller.link.cut();
+    controller.link.isCut = false;
+    await timer.until(isSettled(agent, 2), 3 * 60 * minute);
+    await timer.until(() => agent.status().connection?.state === "connected", 10 * minute);
+  });
+
   it("reports to the controller, and the controller sees each change", async () => {
     const { timer, controller, start } = await aWorld();
     const agent = await start();

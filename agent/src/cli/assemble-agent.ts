@@ -1,9 +1,9 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { FleetError, type Serial, sha256 } from "@fleetcert/shared";
+import { type Clock, FleetError, type Serial, sha256 } from "@fleetcert/shared";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
-import type { Incoming } from "../ports.ts";
+import type { Incoming, TimeKeeper } from "../ports.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
 import type { RenewalWindow, SlotState } from "../renewal/slot-state.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
@@ -76,6 +76,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   later.followers = followers;
 
   const report = () => followers.changed();
+  const renewalTime = timeOfRenewal(time, { clock, isDenied: () => connection.status.lastError === "denied" });
   const status = (): StatusView =>
     statusView({
       ...parts,
@@ -93,11 +94,11 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       slot: identitySlot,
       algorithm: () => desired.current?.slots.find(({ slot }) => slot === identitySlot)?.keyAlgorithm ?? "P-256",
       keys,
-      actions: identityActions({ ...parts, trust, time, connection, isRevoked, report }),
+      actions: identityActions({ ...parts, trust, time: renewalTime, connection, isRevoked, report }),
       log,
     },
     store,
-    time,
+    time: renewalTime,
     settings: parts.settings.renewal,
     surroundings,
     changed: ({ journal }) => {
@@ -130,6 +131,25 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     async stop() {
       stop.abort();
       await Promise.allSettled(work);
+    },
+  };
+}
+
+/**
+ * An anchor falls behind while the machine sleeps, and a credential that expired meanwhile gets no session that would renew it.
+ * So to a device that is turned away the wall clock may say that it is later, though nobody vouches for that.
+ */
+function timeOfRenewal(
+  time: TimeKeeper,
+  { clock, isDenied }: { readonly clock: Clock; readonly isDenied: () => boolean },
+): TimeKeeper {
+  return {
+    floor: () => time.floor(),
+    accept: (signedTime, evidence) => time.accept(signedTime, evidence),
+    estimate() {
+      const estimate = time.estimate();
+      const wall = clock.now();
+      return isDenied() && wall > estimate.at ? { at: wall, status: "unverified" } : estimate;
     },
   };
 }

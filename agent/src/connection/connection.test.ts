@@ -73,7 +73,7 @@ const activated = ({ generation, certificate }: Credential) =>
   ({ type: "activated", slot: "identity", generation, certificateSha256: sha256(certificate) }) as const;
 
 describe("the connection", () => {
-  it("anchors the time before anybody hears of the session, and asks for it once in a process", async () => {
+  it("anchors the time before anybody hears of the first session, and asks again on every other without waiting", async () => {
     const { connection, controller, timer, time, events, credentialOf, isConnected } = await aConnection();
     connection.use(await credentialOf(1));
     await timer.until(isConnected, minute);
@@ -81,7 +81,20 @@ describe("the connection", () => {
     controller.link.cut();
     controller.link.isCut = false;
     await timer.until(() => events.filter((event) => event === "connected 1").length === 2, minute);
-    expect(controller.messages.filter(({ kind }) => kind === "time")).toHaveLength(1);
+    expect(controller.messages.filter(({ kind }) => kind === "time")).toHaveLength(2);
+  });
+
+  it("takes a server from the future of its anchor, because the machine may have slept, once a signed time says so", async () => {
+    const { connection, controller, timer, time, clock, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    // Asleep for ten days: the wall clock goes on, the monotonic one stands still. The controller renews its certificate.
+    clock.jump(10 * 86_400_000);
+    await controller.renewServer();
+    controller.link.cut();
+    controller.link.isCut = false;
+    await timer.until(() => controller.link.connects.length === 2 && isConnected(), 5 * minute);
+    expect(Math.abs(time.estimate().at - clock.now())).toBeLessThan(minute);
   });
 
   it("lets trust pass before the time is anchored, and everything else only after", async () => {

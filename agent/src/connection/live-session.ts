@@ -1,5 +1,5 @@
 import { deviceSubscriptions, formatTopic, type Message, parseTopic, type Topic } from "@fleetcert/proto";
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, isFleetError } from "@fleetcert/shared";
 import { openControllerMessage } from "../controller-message.ts";
 import { Dialogue } from "../conversation/dialogue.ts";
 import type { Credential, Incoming, Link, Session, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
@@ -88,7 +88,9 @@ export class LiveSession {
     begun(live);
     try {
       await session.subscribe([...deviceSubscriptions(context.device), ...filters]);
-      await live.#anchorTime(check, signal);
+      const isFresh = context.time.estimate().status !== "anchored" || check.isDeferred;
+      if (isFresh) await live.#anchorTime(check, signal);
+      else live.#refreshTime(check, signal);
     } catch (error) {
       await live.close();
       throw error;
@@ -114,10 +116,17 @@ export class LiveSession {
     this.#close(undefined);
   }
 
-  /** A token is asked for once in a process; it is bound to our nonce, the message id. */
+  /** The monotonic clock stands still while the machine sleeps, so every session asks for the time; only the first waits for it. */
+  #refreshTime(check: ServerCheck, signal: AbortSignal): void {
+    this.#anchorTime(check, signal).catch(async (error: unknown) => {
+      this.#context.surroundings.log.warn({ error }, "time not refreshed");
+      if (isFleetError(error, "path-invalid")) await this.close();
+    });
+  }
+
+  /** A token is bound to our nonce, the message id. */
   async #anchorTime(check: ServerCheck, signal: AbortSignal): Promise<void> {
     const { time } = this.#context;
-    if (time.estimate().status === "anchored") return;
     const { key } = this.credential;
     const answer = await this.dialogue.ask({ type: "time-request" }, { signer: key, patience: anchorPatience, signal });
     const { body, inReplyTo } = answer;

@@ -4,6 +4,7 @@ import {
   type ExpectedName,
   FleetError,
   type Instant,
+  pathFailureOf,
   type Serial,
   sha256Hex,
   spkiSha256,
@@ -26,6 +27,7 @@ export class ServerCheck {
   readonly #trust: ServerTrust;
   readonly #isRevoked: KnowsRevoked;
   #chain: readonly Uint8Array[] | undefined;
+  #isDeferred = true;
 
   constructor(host: string, trust: ServerTrust, isRevoked: KnowsRevoked) {
     this.#host = host;
@@ -33,15 +35,36 @@ export class ServerCheck {
     this.#isRevoked = isRevoked;
   }
 
-  /** Checks a raw DER chain, leaf first. Dates are judged only when the time is anchored. Throws `path-invalid`. */
+  /**
+   * Checks a raw DER chain, leaf first. Dates are judged only when the time is anchored; and since an anchor falls behind while
+   * the machine sleeps, a certificate from its future is judged by the next signed time too. Throws `path-invalid`.
+   */
   verify(chain: readonly Uint8Array[], { at, status }: TimeEstimate): void {
-    this.#validate(chain, status === "anchored" ? at : "ignore-dates");
     this.#chain = chain;
+    this.#isDeferred = status !== "anchored" || !this.#holdsAt(chain, at);
+    if (this.#isDeferred) this.#validate(chain, "ignore-dates");
   }
 
-  /** Judges the dates that were deferred, at a signed time. Throws `path-invalid`. */
+  /** Whether the dates still wait for a signed time. */
+  get isDeferred(): boolean {
+    return this.#isDeferred;
+  }
+
+  /** Judges the dates at a signed time. Throws `path-invalid`. */
   verifyDates(at: Instant): void {
     if (this.#chain !== undefined) this.#validate(this.#chain, at);
+    this.#isDeferred = false;
+  }
+
+  /** False when the chain is from the future; throws for whatever else is wrong with it. */
+  #holdsAt(chain: readonly Uint8Array[], at: Instant): boolean {
+    try {
+      this.#validate(chain, at);
+      return true;
+    } catch (error) {
+      if (pathFailureOf(error) === "not-yet-valid") return false;
+      throw error;
+    }
   }
 
   #validate(chain: readonly Uint8Array[], at: Instant | "ignore-dates"): void {
