@@ -1,6 +1,6 @@
 import { type Duration, FleetError, isDeviceId, parseDuration } from "@fleetcert/shared";
-import Type from "typebox";
-import Value from "typebox/value";
+import * as Type from "typebox";
+import { Default, Errors } from "typebox/value";
 import { parseDocument, stringify } from "yaml";
 
 const Span = (value: string, description: string) =>
@@ -10,6 +10,35 @@ const Port = (port: number, description: string) =>
 const Path = (description: string) => Type.String({ default: "", description, maxLength: 4096 });
 const Section = <T extends Type.TProperties>(properties: T, description: string) =>
   Type.Object(properties, { additionalProperties: false, default: {}, description });
+
+const Output = Type.Object(
+  {
+    file: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: "PEM file with every list of the fleet; a relative name is taken from the data directory",
+    }),
+    include: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+      default: [],
+      maxItems: 8,
+      description: "PEM files with lists of other authorities, put in after ours: the root's own",
+    }),
+    reload: Type.Optional(
+      Type.Object(
+        {
+          command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+            minItems: 1,
+            maxItems: 32,
+            description: "program and arguments, run without a shell after the file was replaced",
+          }),
+          timeout: Span("10s", "how long it may run before it is killed with all its children"),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 /** The one schema of the agent's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
@@ -72,6 +101,22 @@ export const configSchema = Type.Object(
       },
       "how patient the agent is",
     ),
+    revocation: Section(
+      {
+        crl: Type.Enum(["auto", "always", "never"], {
+          default: "auto",
+          description:
+            "whether revocation lists are kept beside the compact snapshot, for reasons, times and outputs; auto: where there are outputs",
+        }),
+        outputs: Type.Array(Output, {
+          default: [],
+          maxItems: 8,
+          description:
+            "files that other software of this host reads revocations from, each with `file`, `include`, `reload`",
+        }),
+      },
+      "what is kept of revocations and who gets it",
+    ),
   },
   { additionalProperties: false, title: "fleetcert-agent" },
 );
@@ -99,19 +144,27 @@ export function readConfig(sources: {
   const { file, env = {}, flags = {} } = sources;
   const fromFile = file === undefined ? {} : parseYaml(file);
   const merged = [fromFile, fromEnvironment(env), flags].reduce<ConfigChanges>(merge, {});
-  const value = Value.Default(configSchema, structuredClone(merged));
-  const [error] = Value.Errors(configSchema, value);
+  const value = Default(configSchema, structuredClone(merged));
+  const [error] = Errors(configSchema, value);
   if (error !== undefined) throw invalid(`${file?.name ?? "the configuration"}: ${describe(error)}`);
   const config = value as ConfigFile;
   if (config.device !== "" && !isDeviceId(config.device)) {
     throw invalid(`device: "${config.device}" is no device id (a-z, 0-9, dot, dash, underscore, at most 64)`);
   }
+  if (config.revocation.crl === "never" && config.revocation.outputs.length > 0) {
+    throw invalid("revocation: outputs are made of the lists that crl: never leaves away");
+  }
   return config;
+}
+
+/** Whether revocation lists are kept beside snapshots. */
+export function keepsLists({ crl, outputs }: ConfigFile["revocation"]): boolean {
+  return crl === "always" || (crl === "auto" && outputs.length > 0);
 }
 
 /** YAML of what differs from the defaults. */
 export function formatConfig(config: ConfigFile): string {
-  const defaults = Value.Default(configSchema, {}) as ConfigFile;
+  const defaults = Default(configSchema, {}) as ConfigFile;
   return `# Every other setting has its default.\n${stringify(difference(config, defaults))}`;
 }
 
@@ -211,6 +264,7 @@ function merge(below: ConfigChanges, above: ConfigChanges): ConfigChanges {
 function difference(config: object, defaults: object): object {
   const entries = Object.entries(config).flatMap(([name, value]) => {
     const standard: unknown = (defaults as Record<string, unknown>)[name];
+    if (Array.isArray(value)) return JSON.stringify(value) === JSON.stringify(standard) ? [] : [[name, value] as const];
     if (typeof value !== "object") return value === standard ? [] : [[name, value] as const];
     const inner = difference(value, standard as object);
     return Object.keys(inner).length === 0 ? [] : [[name, inner] as const];

@@ -153,6 +153,19 @@ export interface OutputFiles {
   write(name: string, content: string): Promise<void>;
 }
 
+/**
+ * A place where other software of this host reads revocation lists.
+ *
+ * - `replace` puts a PEM of lists there, as a whole or not at all, also across a power cut; the same again is fine.
+ * - `reload` tells the reader; resolves when it has said that it is done. Bounded in time; rejects with `hook-failed` or `timeout`.
+ */
+export interface ListOutput {
+  /** For logs and events. */
+  readonly name: string;
+  replace(pem: string): Promise<void>;
+  reload(signal: AbortSignal): Promise<void>;
+}
+
 /** Structured log of events, not prose. */
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, event: string): void;

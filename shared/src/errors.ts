@@ -89,6 +89,7 @@ export const errorCatalogue = {
   "pin-refused": entry("The token refused the PIN; it is not tried again", "hardware", 403),
   "token-error": entry("The token reported an error", "hardware", 502),
   "key-attributes-wrong": entry("The key was not created with the attributes asked for", "hardware", 502),
+  "hook-failed": entry("A command of the configuration failed", "failed", 500),
   "audit-broken": entry("The audit chain does not verify", "verification", 500),
   internal: entry("Fleetcert did something it should not", "failed", 500),
 } as const satisfies Record<string, CatalogueEntry>;

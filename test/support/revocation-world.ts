@@ -11,8 +11,11 @@ import {
 } from "@fleetcert/proto";
 import {
   assembleSigned,
+  encodeSnapshot,
+  encodeSnapshotDelta,
   encodeTbsCrl,
   FleetError,
+  IndexSet,
   type Instant,
   Serial,
   type Signer,
@@ -34,6 +37,9 @@ export interface ShardContent {
   readonly revoked: readonly number[];
   readonly crlEpoch?: number;
   readonly coveredTo?: number;
+  /** Epoch of the shard's snapshot; there is none without. A delta is made from each of these earlier contents. */
+  readonly snapshotEpoch?: number;
+  readonly deltaFrom?: ReadonlyMap<number, IndexSet>;
 }
 
 /** A head on its way to a device. */
@@ -174,7 +180,12 @@ export class RevocationWorld {
 
   /** A device with its disk; `restart` gives it a new process. */
   async device(
-    options: { readonly disk?: CrashingStateStore; readonly now?: Instant; readonly trust?: Uint8Array } = {},
+    options: {
+      readonly disk?: CrashingStateStore;
+      readonly now?: Instant;
+      readonly trust?: Uint8Array;
+      readonly keepsLists?: boolean;
+    } = {},
   ) {
     const disk = options.disk ?? new CrashingStateStore();
     const clock = new ManualClock(options.now ?? testNow);
@@ -183,7 +194,8 @@ export class RevocationWorld {
     const pin = { rootSha256: this.root.certificate.sha256, fleet: testFleet };
     const trust: OpenTrustKeeper = await openTrustKeeper({ state: disk, pin, time, log });
     if (trust.current() === undefined || options.trust) await trust.accept(options.trust ?? (await this.bundle()));
-    const cache = await RevocationCache.open({ state: disk, trust, time, log });
+    const { keepsLists = true } = options;
+    const cache = await RevocationCache.open({ state: disk, trust, time, log, keepsLists });
     return { disk, clock, log, time, trust, cache };
   }
 
@@ -210,7 +222,32 @@ export class RevocationWorld {
     const key = `${shard}/${crlEpoch}/${revoked.join()}`;
     const der = this.#lists.get(key) ?? (await this.crl({ shard, revoked, number: crlEpoch }));
     this.#lists.set(key, der);
-    return this.shelve(der, { shard, epoch: crlEpoch, ...(coveredTo === undefined ? {} : { coveredTo }) });
+    const row = this.shelve(der, { shard, epoch: crlEpoch, ...(coveredTo === undefined ? {} : { coveredTo }) });
+    return { ...row, ...this.#shelveSnapshot(row, content) };
+  }
+
+  #shelveSnapshot(
+    { shard, coveredTo }: HeadShard,
+    { revoked, snapshotEpoch, deltaFrom = new Map() }: ShardContent,
+  ): Partial<HeadShard> {
+    if (snapshotEpoch === undefined) return {};
+    const issuer = this.issuer.id;
+    const set = IndexSet.of(coveredTo, revoked);
+    const bytes = encodeSnapshot(set);
+    for (const [part, payload] of splitParts(bytes).entries()) {
+      this.shelf.set(formatTopic({ type: "snapshot-part", issuer, shard, epoch: snapshotEpoch, part }), payload);
+    }
+    for (const [from, base] of deltaFrom) {
+      const topic = formatTopic({ type: "delta", issuer, shard, from, to: snapshotEpoch });
+      this.shelf.set(topic, encodeSnapshotDelta(base, set));
+    }
+    return {
+      revokedCount: revoked.length,
+      snapshotEpoch,
+      snapshotLength: bytes.length,
+      snapshotSha256: sha256(bytes),
+      deltaFrom: [...deltaFrom.keys()],
+    };
   }
 
   readonly #lists = new Map<string, Uint8Array>();

@@ -1,6 +1,6 @@
 import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
 import type { ConnectionSettings } from "../connection/connection.ts";
-import type { Link, OutputFiles, StateStore, Surroundings } from "../ports.ts";
+import type { Link, ListOutput, OutputFiles, StateStore, Surroundings } from "../ports.ts";
 import type { RenewalSettings } from "../renewal/reduce.ts";
 
 /** Who the device is, settled by its claim. */
@@ -36,5 +36,12 @@ export interface AgentParts {
   readonly agentVersion: string;
   /** Operating system and machine, for reports. */
   readonly platform: string;
-  readonly settings: { readonly renewal: RenewalSettings; readonly connection: ConnectionSettings };
+  /** Who is given revocation lists. */
+  readonly outputs: readonly ListOutput[];
+  readonly settings: {
+    readonly renewal: RenewalSettings;
+    readonly connection: ConnectionSettings;
+    /** Whether revocation lists are kept beside snapshots. */
+    readonly keepsLists: boolean;
+  };
 }

@@ -40,9 +40,11 @@ async function aWorld() {
         buildTime: testNow - day,
         agentVersion: "0.1.0",
         platform: "test",
+        outputs: [],
         settings: {
           renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
           connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },
+          keepsLists: false,
         },
       },
       () => undefined,

@@ -65,6 +65,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const slotState = (): SlotState | undefined => later.runner?.state;
   const followers = await assembleFollowers({
     ...parts,
+    keepsLists: parts.settings.keepsLists,
     state: store,
     trust,
     time,

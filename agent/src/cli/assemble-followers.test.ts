@@ -83,6 +83,8 @@ async function anAgent(known?: RevocationWorld, disk = new CrashingStateStore())
     surroundings: { clock: device.clock, random: steadyRandom, timer, log: new KeptLog(), failpoint: async () => {} },
     agentVersion: "0.1.0",
     platform: "test",
+    keepsLists: false,
+    outputs: [],
     slots: () => [aSlot()],
     desired: () => undefined,
   });

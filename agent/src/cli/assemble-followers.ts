@@ -2,11 +2,12 @@ import type { DesiredState, Topic } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import { drainOutbox } from "../outbox/drain-outbox.ts";
 import { Outbox } from "../outbox/outbox.ts";
-import type { Conversation, Credential, FleetTopics, StateStore, Surroundings } from "../ports.ts";
+import type { Conversation, Credential, FleetTopics, ListOutput, StateStore, Surroundings } from "../ports.ts";
 import { Reporter } from "../reporting/reporter.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
 import { RetainedTopics } from "../retained/retained-topics.ts";
 import { HeadFollower } from "../revocation/follow-heads.ts";
+import { ListHandOver } from "../revocation/hand-over-lists.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
 import type { OpenTimeKeeper } from "../time/time-keeper.ts";
 import { TrustFollower } from "../trust/follow-trust.ts";
@@ -37,14 +38,17 @@ export interface FollowerParts {
   readonly platform: string;
   readonly slots: () => readonly SlotFacts[];
   readonly desired: () => DesiredState | undefined;
+  /** Whether revocation lists are kept beside snapshots. */
+  readonly keepsLists: boolean;
+  readonly outputs: readonly ListOutput[];
 }
 
 /** Opens what the followers keep. Rejects when the store cannot be read. */
 export async function assembleFollowers(parts: FollowerParts): Promise<Followers> {
-  const { state, trust, time, topics, conversation, surroundings } = parts;
+  const { state, trust, time, topics, conversation, surroundings, keepsLists, outputs } = parts;
   const { log, timer, random } = surroundings;
   const outbox = await Outbox.open({ state, log });
-  const revocation = await RevocationCache.open({ state, trust, time, log });
+  const revocation = await RevocationCache.open({ state, trust, time, log, keepsLists });
   const retained = new RetainedTopics({ topics, timer, log, patience: retainedPatience });
   const reporter = new Reporter({
     facts: () => factsOf(parts, { outbox, revocation }),
@@ -55,6 +59,8 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     log,
   });
   const changed = () => reporter.changed();
+  const lists = () => revocation.allLists();
+  const handOver = new ListHandOver({ outputs, lists, news: outbox, time, timer, random, log });
   const heads = new HeadFollower({
     cache: revocation,
     retained,
@@ -63,7 +69,10 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     timer,
     random,
     log,
-    applied: changed,
+    applied() {
+      handOver.changed();
+      changed();
+    },
   });
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
@@ -102,7 +111,10 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
       const stop = () => end.abort(signal.reason);
       if (signal.aborted) stop();
       else signal.addEventListener("abort", stop, { once: true });
-      await Promise.race([Promise.all([heads.run(end.signal), reporter.run(end.signal)]), failed.promise]);
+      await Promise.race([
+        Promise.all([heads.run(end.signal), reporter.run(end.signal), handOver.run(end.signal)]),
+        failed.promise,
+      ]);
       await trustFollower.idle();
     },
   };

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { exitCodes, Serial } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
+import type { UnknownCause } from "../revocation/held-epoch.ts";
 import type { HeldIssuer, RevocationAnswer, RevocationCache } from "../revocation/revocation-cache.ts";
 import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
 import { renderList, span, when } from "./output/render.ts";
@@ -16,7 +17,7 @@ export function registerCrl(program: Command, context: CliContext): void {
     .description("what was applied, issuer by issuer")
     .action(async (_options: object, command: Command) => {
       const held = await ask<HeldIssuer[]>(command, context, { resource: "/v1/revocation", stored: (it) => it.show() });
-      const heads = ["issuer", "era", "epoch", "this update", "fresh until", "state", "shards", "entries"];
+      const heads = ["issuer", "era", "epoch", "this update", "fresh until", "state", "shards", "revoked", "held"];
       context.stdout(renderList(held, { heads, rows: held.map(heldRow) }, formatOf(command)));
     });
   crl
@@ -56,7 +57,23 @@ function heldRow({ issuer, name, era, epoch, thisUpdate, nextUpdate, age, isStal
   const entries = shards.reduce((sum, shard) => sum + (shard.entries ?? 0), 0);
   const state = isStale ? `stale, ${span(age)} old` : `fresh, ${span(age)} old`;
   const label = `${name} (${issuer.slice(0, 16)}…)`;
-  return [label, `${era}`, `${epoch}`, when(thisUpdate), when(nextUpdate), state, `${shards.length}`, `${entries}`];
+  return [
+    label,
+    `${era}`,
+    `${epoch}`,
+    when(thisUpdate),
+    when(nextUpdate),
+    state,
+    `${shards.length}`,
+    `${entries}`,
+    heldText(shards),
+  ];
+}
+
+function heldText(shards: HeldIssuer["shards"]): string {
+  const kinds = ["snapshot", "list"] as const;
+  const held = kinds.filter((kind) => shards.length > 0 && shards.every(({ holds }) => holds.includes(kind)));
+  return held.join(" and ") || (shards.length === 0 ? "-" : "in part");
 }
 
 function answerRow(answer: RevocationAnswer): string[] {
@@ -70,6 +87,14 @@ function answerRow(answer: RevocationAnswer): string[] {
 }
 
 function verdictText(answer: RevocationAnswer): string {
-  if (answer.status === "revoked") return `revoked since ${when(answer.at)} (${answer.reason})`;
-  return answer.status === "good" ? "good" : `unknown (${answer.why})`;
+  if (answer.status === "good") return "good";
+  if (answer.status === "unknown") return `unknown (${whys[answer.why]})`;
+  return answer.at === undefined ? "revoked" : `revoked since ${when(answer.at)} (${answer.reason})`;
 }
+
+const whys: Readonly<Record<UnknownCause, string>> = {
+  "nothing-held": "nothing was applied yet",
+  "too-old": "the snapshot is too old",
+  "not-ours": "not ours",
+  damaged: "damaged on the disk, fetched again with the next session",
+};

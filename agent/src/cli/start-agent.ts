@@ -1,15 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { openKeyProvider, secretFile } from "@fleetcert/hw";
 import { type Claim, FleetError, type OpenKeyProvider, parseClaimString } from "@fleetcert/shared";
 import { openJsonLog } from "../adapters/json-log.ts";
 import { MqttLink } from "../adapters/link/mqtt-link.ts";
+import { openListOutput } from "../adapters/list-output.ts";
 import { outputDirectory } from "../adapters/output-directory.ts";
 import { ensureSecretFile } from "../adapters/secret-file.ts";
 import { openLevelStore } from "../adapters/store/level-store.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
-import { type AgentConfig, durationOf } from "../config.ts";
+import { type AgentConfig, durationOf, keepsLists } from "../config.ts";
 import type { Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
 import type { AgentParts } from "./agent-parts.ts";
@@ -67,6 +68,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       buildTime,
       agentVersion,
       platform: `${process.platform}-${process.arch} node-${process.versions.node}`,
+      outputs: outputsOf(config),
       settings: settingsOf(config),
     };
     const agent = await assembleAgent(parts, surroundings.changed ?? (() => undefined));
@@ -120,7 +122,17 @@ async function destroyKeysOf(device: string, keys: OpenKeyProvider): Promise<voi
   for (const { ref } of await keys.list(keyLabelPrefix({ device, slot: identitySlot }))) await keys.destroy(ref);
 }
 
-function settingsOf({ pace }: AgentConfig): AgentParts["settings"] {
+function outputsOf({ data, revocation }: AgentConfig): AgentParts["outputs"] {
+  return revocation.outputs.map(({ file, include, reload }) =>
+    openListOutput({
+      file: resolve(data, file),
+      include: include.map((name) => resolve(data, name)),
+      ...(reload && { reload: { command: reload.command, timeout: durationOf(reload.timeout) } }),
+    }),
+  );
+}
+
+function settingsOf({ pace, revocation }: AgentConfig): AgentParts["settings"] {
   return {
     renewal: {
       backoff: { base: durationOf(pace.retryBase), cap: durationOf(pace.retryCap) },
@@ -130,6 +142,7 @@ function settingsOf({ pace }: AgentConfig): AgentParts["settings"] {
       backoff: { base: durationOf(pace.reconnectBase), cap: durationOf(pace.reconnectCap) },
       provePatience: durationOf(pace.provePatience),
     },
+    keepsLists: keepsLists(revocation),
   };
 }
 

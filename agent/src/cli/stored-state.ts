@@ -49,7 +49,11 @@ export function withStoredRevocation<T>(
 async function openStoredTrust(store: StateStore, identity: AgentIdentity, clock: Clock) {
   const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log: silent });
   const trust = await openTrustKeeper({ state: store, pin: identity, time, log: silent });
-  return { time, trust, revocation: await RevocationCache.open({ state: store, trust, time, log: silent }) };
+  return {
+    time,
+    trust,
+    revocation: await RevocationCache.open({ state: store, trust, time, log: silent, keepsLists: false }),
+  };
 }
 
 /** Opens the state of an agent that is not running for as long as `use` takes. Throws `not-found`, `conflict`. */

@@ -38,8 +38,7 @@ export type RevocationVerdict =
   | { readonly status: "unknown"; readonly why: UnknownCause };
 
 /** Looks a serial up in what is held of its issuer. Staleness is not judged here. */
-export function verdictOn(held: HeldEpoch | undefined, serial: Serial): RevocationVerdict {
-  if (held === undefined) return { status: "unknown", why: "nothing-held" };
+export function verdictOn(held: HeldEpoch, serial: Serial): RevocationVerdict {
   for (const list of listsFor(held, serial)) {
     const entry = list.find(serial);
     if (entry !== undefined) return { status: "revoked", reason: entry.reason, at: entry.revokedAt };

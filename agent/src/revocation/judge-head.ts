@@ -70,17 +70,18 @@ function textOf({ crlSha256, snapshotSha256, ...rest }: HeadShard): string {
 function requireNotOlder(offered: HeadShard, held: RevocationHead): void {
   const before = held.shards.find(({ shard }) => shard === offered.shard);
   if (before === undefined) return;
-  const epochs = { list: [offered.crlEpoch, before.crlEpoch], snapshot: [offered.snapshotEpoch, before.snapshotEpoch] };
-  const hashes = { list: [offered.crlSha256, before.crlSha256], snapshot: [offered.snapshotSha256, before.snapshotSha256] };
-  for (const what of hasSnapshot(offered) && hasSnapshot(before) ? (["list", "snapshot"] as const) : (["list"] as const)) {
-    const [epoch, heldEpoch] = epochs[what] as [number, number];
-    const [hash, heldHash] = hashes[what] as [Uint8Array, Uint8Array];
-    const isOther = epoch === heldEpoch && hex(hash) !== hex(heldHash);
-    if (epoch >= heldEpoch && !isOther) continue;
-    const which = isOther ? "another" : "the";
+  const versions = ({ crlEpoch, crlSha256, snapshotEpoch, snapshotSha256 }: HeadShard) => ({
+    list: { epoch: crlEpoch, hash: hex(crlSha256) },
+    snapshot: { epoch: snapshotEpoch, hash: hex(snapshotSha256) },
+  });
+  const both = hasSnapshot(offered) && hasSnapshot(before);
+  for (const what of both ? (["list", "snapshot"] as const) : (["list"] as const)) {
+    const [now, then] = [versions(offered)[what], versions(before)[what]];
+    const isOther = now.epoch === then.epoch && now.hash !== then.hash;
+    if (now.epoch >= then.epoch && !isOther) continue;
     throw new RevocationRefusal(
       "mix",
-      `shard ${offered.shard} would get ${which} ${what} of epoch ${epoch}, that of ${heldEpoch} is held`,
+      `shard ${offered.shard} would get ${isOther ? "another" : "the"} ${what} of epoch ${now.epoch}, that of ${then.epoch} is held`,
     );
   }
 }

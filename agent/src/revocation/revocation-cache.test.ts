@@ -30,11 +30,11 @@ describe("applying an epoch", () => {
     const { issuer } = { issuer: world.issuer.id };
     expect(ask(cache, 1, 7)).toEqual({ status: "revoked", reason: "keyCompromise", at: testNow, issuer, epoch });
     expect(ask(cache, 1, 8)).toEqual({ status: "good", issuer, epoch });
-    expect(ask(cache, 1, 1024)).toEqual({ status: "unknown", why: "not-covered", issuer, epoch });
-    expect(ask(cache, 2, 8)).toEqual({ status: "unknown", why: "not-covered", issuer, epoch });
+    expect(ask(cache, 1, 1024)).toEqual({ status: "unknown", why: "too-old", issuer, epoch });
+    expect(ask(cache, 2, 8)).toEqual({ status: "unknown", why: "too-old", issuer, epoch });
     expect(cache.isRevoked(issuer, Serial.parse("77"))).toEqual({
       status: "unknown",
-      why: "foreign-serial",
+      why: "not-ours",
       issuer,
       epoch,
     });

@@ -1,13 +1,4 @@
-import {
-  type BodyOf,
-  decodeEnvelope,
-  type EpochStatus,
-  type HeadShard,
-  joinParts,
-  partCount,
-  type Topic,
-  type Via,
-} from "@fleetcert/proto";
+import { type BodyOf, decodeEnvelope, type EpochStatus, type HeadShard, type Via } from "@fleetcert/proto";
 import {
   type Certificate,
   type CertificateRevocationList,
@@ -22,11 +13,11 @@ import { openControllerMessage } from "../controller-message.ts";
 import type { Log, StateStore, TimeKeeper } from "../ports.ts";
 import type { RetainedSource } from "../retained/retained-topics.ts";
 import type { OpenTrustKeeper } from "../trust/trust-keeper.ts";
-import { dropUnneeded, readHeld, readList, storedIssuers, switchTo, writeList } from "./epoch-store.ts";
-import { type HeldEpoch, isComplete, type RevocationVerdict, verdictOn } from "./held-epoch.ts";
+import { dropUnneeded, readHeld, storedIssuers, switchTo } from "./epoch-store.ts";
+import { type HeldEpoch, isComplete, type RevocationVerdict, type ShardState, verdictOn } from "./held-epoch.ts";
 import { judgeHead } from "./judge-head.ts";
+import { obtainShard } from "./obtain-shard.ts";
 import { RevocationRefusal } from "./refusal.ts";
-import { verifyShardCrl } from "./verify-shard-crl.ts";
 
 /** A verdict with how old the epoch is that it rests on. */
 export type RevocationAnswer = RevocationVerdict & {
@@ -62,9 +53,10 @@ export interface HeldShard {
   readonly coveredFrom: number;
   readonly coveredTo: number;
   readonly crlNumber: number;
-  readonly bytes: number;
-  readonly sha256: string;
-  /** Undefined when the list is damaged and has not come again. */
+  readonly snapshotEpoch: number;
+  /** What is at hand; nothing of it when it is damaged and has not come again. */
+  readonly holds: readonly ("snapshot" | "list")[];
+  /** Certificates revoked; undefined when nothing is at hand. */
   readonly entries: number | undefined;
 }
 
@@ -81,6 +73,8 @@ interface Options {
   readonly trust: Pick<OpenTrustKeeper, "current" | "issuer">;
   readonly time: Pick<TimeKeeper, "accept" | "estimate">;
   readonly log: Log;
+  /** Whether lists are fetched and kept beside snapshots: for local software, and to know reasons and times. */
+  readonly keepsLists: boolean;
 }
 
 /**
@@ -121,8 +115,9 @@ export class RevocationCache {
   /** Whether a certificate of the issuer (SPKI SHA-256, hex) is revoked, as far as this device can know. */
   isRevoked(issuer: string, serial: Serial): RevocationAnswer {
     const held = this.#held.get(issuer);
-    const verdict = verdictOn(held, serial);
-    return held === undefined ? { ...verdict, issuer } : { ...verdict, issuer, epoch: this.#ageOf(held) };
+    if (held !== undefined) return { ...verdictOn(held, serial), issuer, epoch: this.#ageOf(held) };
+    const isOurs = this.#options.trust.issuer(issuer) !== undefined;
+    return { status: "unknown", why: isOurs ? "nothing-held" : "not-ours", issuer };
   }
 
   /** For `crl check`: what every issuer held says of a serial. */
@@ -139,7 +134,7 @@ export class RevocationCache {
       headSha256: Buffer.from(held.headSha256).toString("hex"),
       appliedAt: held.appliedAt,
       via: held.via,
-      shards: held.head.shards.map((shard) => describeShard(shard, held.lists.get(shard.shard))),
+      shards: held.head.shards.map((shard) => describeShard(shard, held)),
     }));
   }
 
@@ -151,9 +146,16 @@ export class RevocationCache {
     });
   }
 
-  /** The lists in force of an issuer, for path validation and hand-over to other software. */
+  /** The lists in force of an issuer; those that are kept. */
   lists(issuer: string): CertificateRevocationList[] {
     return [...(this.#held.get(issuer)?.lists.values() ?? [])];
+  }
+
+  /** Every list of every issuer in force, for local software; undefined while one that a head names is not at hand. */
+  allLists(): CertificateRevocationList[] | undefined {
+    const held = [...this.#held.values()];
+    if (held.length === 0 || !held.every((one) => isComplete(one, { keepsLists: true }))) return undefined;
+    return held.flatMap(({ lists }) => [...lists.values()]);
   }
 
   /** Acks of all that is in force; telling one again does no harm. */
@@ -170,13 +172,13 @@ export class RevocationCache {
     const offered = this.#verify(envelope, from);
     const held = this.#held.get(from.issuer);
     const order = judgeHead(offered.head, held?.head);
-    const isNeeded = order === "newer" || (held !== undefined && !isComplete(held));
+    const isNeeded = order === "newer" || (held !== undefined && !isComplete(held, this.#options));
     return isNeeded ? offered : undefined;
   }
 
   /**
-   * Fetches and verifies the lists that are missing, makes the epoch durable and enforces it, all shards at once. Resolves with
-   * the ack; undefined when the epoch was in force already (damaged lists are healed). A cut or refusal at any point leaves the
+   * Fetches and verifies what is missing, makes the epoch durable and enforces it, all shards at once. Resolves with
+   * the ack; undefined when the epoch was in force already (what is damaged or newly wanted is fetched). A cut or refusal at any point leaves the
    * epoch before in force. Throws a {@link RevocationRefusal}, or what fetching or storing threw.
    */
   apply(offered: OfferedHead, retained: RetainedSource, signal: AbortSignal): Promise<BodyOf<"ack"> | undefined> {
@@ -195,44 +197,37 @@ export class RevocationCache {
     retained: RetainedSource,
     signal: AbortSignal,
   ): Promise<BodyOf<"ack"> | undefined> {
-    const { state, time, log } = this.#options;
+    const { state, time, log, keepsLists } = this.#options;
     const before = this.#held.get(head.issuer);
     const order = judgeHead(head, before?.head);
-    if (order === "same" && before !== undefined && isComplete(before)) return undefined;
+    if (order === "same" && before !== undefined && isComplete(before, this.#options)) return undefined;
     await dropUnneeded(state, head.issuer, before === undefined ? [head] : [head, before.head]);
-    const lists = new Map<number, CertificateRevocationList>();
+    const { issuer } = head;
+    const certificate = this.#requireIssuer(issuer);
+    const shards = new Map<number, ShardState>();
     for (const shard of head.shards) {
       signal.throwIfAborted();
-      lists.set(shard.shard, heldList(before, shard) ?? (await this.#obtain(head.issuer, shard, { retained, signal })));
+      const source = { state, retained, log, issuer, certificate, before, keepsLists, signal };
+      shards.set(shard.shard, await obtainShard(source, shard));
     }
     const applied =
       order === "same" && before !== undefined ? before : { headSha256, via, appliedAt: time.estimate().at };
     const { headSha256: appliedSha256, appliedAt, via: appliedVia } = applied;
-    const held: HeldEpoch = { head, headSha256: appliedSha256, appliedAt, via: appliedVia, lists };
+    const held: HeldEpoch = {
+      head,
+      headSha256: appliedSha256,
+      appliedAt,
+      via: appliedVia,
+      lists: present(shards, ({ list }) => list),
+      snapshots: present(shards, ({ snapshot }) => snapshot),
+    };
     await switchTo(state, held);
-    this.#held.set(head.issuer, held);
-    log.info({ issuer: head.issuer, era: head.era, epoch: head.epoch, shards: lists.size }, "revocation epoch applied");
+    this.#held.set(issuer, held);
+    log.info({ issuer, era: head.era, epoch: head.epoch, shards: shards.size }, "revocation epoch applied");
     await time
       .accept(head.thisUpdate, "message")
       .catch((error: unknown) => log.warn({ error }, "time floor not raised"));
     return order === "same" ? undefined : ackOf(held);
-  }
-
-  /** A list that was stored before a cut, or fetched now; stored before it is used. */
-  async #obtain(
-    issuer: string,
-    shard: HeadShard,
-    { retained, signal }: { readonly retained: RetainedSource; readonly signal: AbortSignal },
-  ): Promise<CertificateRevocationList> {
-    const { state } = this.#options;
-    const certificate = this.#requireIssuer(issuer);
-    const stored = await readList(state, issuer, shard);
-    if (stored !== undefined) return verifyShardCrl(stored, shard, certificate);
-    const parts = await retained.fetch(partTopics(issuer, shard), signal);
-    const der = joinWhole(parts, shard);
-    const list = verifyShardCrl(der, shard, certificate);
-    await writeList(state, issuer, { shard, der });
-    return list;
   }
 
   #verify(envelope: Uint8Array, { issuer, via }: { readonly issuer: string; readonly via: Via }): OfferedHead {
@@ -268,35 +263,18 @@ function ackOf({ head, headSha256, appliedAt, via }: HeldEpoch): BodyOf<"ack"> {
   return { type: "ack", issuer, era, epoch, headSha256, appliedAt, via };
 }
 
-/** The list in memory, when the head names the very same one. */
-function heldList(held: HeldEpoch | undefined, wanted: HeadShard): CertificateRevocationList | undefined {
-  const before = held?.head.shards.find(({ shard }) => shard === wanted.shard);
-  const isSame = before?.crlEpoch === wanted.crlEpoch && Buffer.compare(before.crlSha256, wanted.crlSha256) === 0;
-  return isSame ? held?.lists.get(wanted.shard) : undefined;
+/** What there is of a kind, by shard. */
+function present<T>(shards: ReadonlyMap<number, ShardState>, of: (shard: ShardState) => T | undefined): Map<number, T> {
+  return new Map([...shards].flatMap(([shard, state]) => (of(state) === undefined ? [] : [[shard, of(state) as T]])));
 }
 
-function partTopics(issuer: string, { shard, crlEpoch: epoch, crlLength }: HeadShard): Topic[] {
-  return Array.from({ length: partCount(crlLength) }, (_, part) => ({ type: "crl-part", issuer, shard, epoch, part }));
-}
-
-function joinWhole(parts: readonly Uint8Array[], { shard, crlLength }: HeadShard): Uint8Array {
-  try {
-    return joinParts(parts, crlLength);
-  } catch (cause) {
-    if (!isFleetError(cause, "message-invalid")) throw cause;
-    throw new RevocationRefusal("truncated", `the parts of shard ${shard} do not join: ${cause.message}`, cause);
-  }
-}
-
-function describeShard(shard: HeadShard, list: CertificateRevocationList | undefined): HeldShard {
-  const { coveredFrom, coveredTo, crlEpoch, crlLength, crlSha256 } = shard;
+function describeShard(row: HeadShard, { lists, snapshots }: HeldEpoch): HeldShard {
+  const { shard, coveredFrom, coveredTo, crlEpoch, snapshotEpoch, revokedCount } = row;
+  const list = lists.get(shard);
+  const hasSnapshot = snapshots.has(shard);
   return {
-    shard: shard.shard,
-    coveredFrom,
-    coveredTo,
-    crlNumber: crlEpoch,
-    bytes: crlLength,
-    sha256: Buffer.from(crlSha256).toString("hex"),
-    entries: list?.entryCount,
+    ...{ shard, coveredFrom, coveredTo, crlNumber: crlEpoch, snapshotEpoch },
+    holds: [...(hasSnapshot ? (["snapshot"] as const) : []), ...(list ? (["list"] as const) : [])],
+    entries: list?.entryCount ?? (hasSnapshot ? revokedCount : undefined),
   };
 }
