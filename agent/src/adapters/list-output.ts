@@ -95,6 +95,7 @@ async function runCommand(
     kill();
   }, timeout);
   signal.addEventListener("abort", kill, { once: true });
+  if (signal.aborted) kill();
   try {
     const ended = await new Promise<{ code: number | null; by: string | null }>((resolve, reject) => {
       child.once("error", reject);

@@ -1,9 +1,8 @@
 import { join, resolve } from "node:path";
-import { FleetError, Serial } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { openJsonLog } from "../adapters/json-log.ts";
 import { serveLocalSocket } from "../adapters/local-socket.ts";
-import type { RunningAgent } from "./assemble-agent.ts";
+import { answerLocal } from "./answer-local.ts";
 import { type CliContext, dataOf } from "./context.ts";
 import { loadConfig } from "./load-config.ts";
 import { startAgent } from "./start-agent.ts";
@@ -35,22 +34,6 @@ export function registerRun(program: Command, context: CliContext): void {
 /** Where a running agent listens to this host. */
 export function socketPath(data: string): string {
   return join(data, "agent.sock");
-}
-
-async function answerLocal(agent: RunningAgent, method: string, path: string): Promise<unknown> {
-  if (method === "GET" && path === "/v1/status") return agent.status();
-  if (method === "POST" && path === "/v1/renew") {
-    agent.renew();
-    return { accepted: true };
-  }
-  const [, version, resource, first, second, ...more] = path.split("/");
-  const isRevocation = method === "GET" && version === "v1" && resource === "revocation" && more.length === 0;
-  if (isRevocation && first === undefined) return agent.revocation.show();
-  if (isRevocation && first !== undefined) {
-    if (second === undefined) return agent.revocation.check(Serial.parse(first));
-    return agent.revocation.isRevoked(first, Serial.parse(second));
-  }
-  throw new FleetError("not-found", `there is no ${method} ${path.slice(0, 80)} here`);
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

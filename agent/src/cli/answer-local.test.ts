@@ -1,0 +1,73 @@
+import { isFleetError } from "@fleetcert/shared";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { answerLocal } from "./answer-local.ts";
+import type { StatusView } from "./status-view.ts";
+
+let world: RevocationWorld;
+let agent: Parameters<typeof answerLocal>[0];
+beforeAll(async () => {
+  world = await RevocationWorld.begin();
+  const { cache } = await world.device({ keepsLists: false });
+  const { envelope } = await world.publish(4, [{ shard: 1, revoked: [7], snapshotEpoch: 4 }]);
+  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
+  if (offered !== undefined) await cache.apply(offered, world.retained(), new AbortController().signal);
+  agent = { status: () => ({}) as StatusView, renew: () => undefined, revocation: cache };
+});
+
+const ask = (path: string, method = "GET") => answerLocal(agent, method, path);
+
+describe("the local socket, asked for revocation", () => {
+  it("answers good, revoked and unknown with epoch and age", async () => {
+    const about = (index: number, issuer = world.issuer.id) =>
+      ask(`/v1/revocation/${issuer}/${serialOf(1, index).hex}`);
+    const epoch = { era: 1, epoch: 4, age: 0, isStale: false };
+    expect(await about(7)).toMatchObject({ status: "revoked", issuer: world.issuer.id, epoch });
+    expect(await about(8)).toMatchObject({ status: "good", epoch });
+    expect(await about(5000)).toMatchObject({ status: "unknown", why: "too-old", epoch });
+    expect(await about(7, "0".repeat(64))).toMatchObject({ status: "unknown", why: "not-ours" });
+    expect(await about(7, world.other.id)).toMatchObject({ status: "unknown", why: "nothing-held" });
+    expect(await ask(`/v1/revocation/${world.issuer.id}/1234`)).toMatchObject({ status: "unknown", why: "not-ours" });
+    expect(await ask(`/v1/revocation/${serialOf(1, 7).hex}`)).toMatchObject([{ status: "revoked" }]);
+  });
+
+  it.each([
+    `/v1/revocation/${"g".repeat(64)}/01`,
+    `/v1/revocation/${"A".repeat(64)}/01`,
+    `/v1/revocation/${"a".repeat(63)}/01`,
+    "/v1/revocation//01",
+    `/v1/revocation/${"a".repeat(64)}/`,
+    `/v1/revocation/${"a".repeat(64)}/xyz`,
+    `/v1/revocation/${"a".repeat(64)}/${"1".repeat(50)}`,
+    `/v1/revocation/${"a".repeat(64)}/%2e%2e`,
+    "/v1/revocation/-1",
+    "/v1/revocation/",
+  ])("calls %s malformed", async (path) => {
+    await expect(ask(path)).rejects.toMatchObject({ code: "request-invalid" });
+  });
+
+  it.each([
+    ["POST", "/v1/revocation"],
+    ["GET", "/v1/revocation/a/b/c"],
+    ["GET", "/v2/revocation"],
+    ["DELETE", "/v1/status"],
+  ])("knows no %s %s", async (method, path) => {
+    await expect(ask(path, method)).rejects.toMatchObject({ code: "not-found" });
+  });
+
+  it("answers any path with a verdict or a typed error, and never good for what it cannot know", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string({ maxLength: 200 }), fc.string({ unit: "binary" })), async (tail) => {
+        try {
+          const answer = await ask(`/v1/revocation/${world.issuer.id}/${tail}`);
+          if ((answer as { status: string }).status !== "unknown")
+            expect(tail.slice(0, 6).toLowerCase()).toBe("010001");
+        } catch (error) {
+          if (!isFleetError(error)) throw error;
+          expect(["request-invalid", "not-found"]).toContain(error.code);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import { FleetError, isFleetError, Serial } from "@fleetcert/shared";
+import type { RunningAgent } from "./assemble-agent.ts";
+
+/**
+ * Answers a request of this host's people or software.
+ *
+ * - `GET /v1/status` · `POST /v1/renew`
+ * - `GET /v1/revocation`: what is held, issuer by issuer; `…/{serial}`: what every issuer says of a serial
+ * - `GET /v1/revocation/{issuer}/{serial}`: `{ status, reason?, at?, why?, issuer, epoch: { era, epoch, thisUpdate, nextUpdate, age, isStale } }`
+ *
+ * Throws `request-invalid` for what is no issuer or serial, `not-found` for other paths, `conflict` as {@link RunningAgent.renew}.
+ */
+export async function answerLocal(
+  agent: Pick<RunningAgent, "status" | "renew" | "revocation">,
+  method: string,
+  path: string,
+): Promise<unknown> {
+  if (method === "GET" && path === "/v1/status") return agent.status();
+  if (method === "POST" && path === "/v1/renew") {
+    agent.renew();
+    return { accepted: true };
+  }
+  const [, version, resource, first, second, ...more] = path.split("/");
+  if (method !== "GET" || version !== "v1" || resource !== "revocation" || more.length > 0) {
+    throw new FleetError("not-found", `there is no ${shown(method)} ${shown(path)} here`);
+  }
+  if (first === undefined) return agent.revocation.show();
+  if (second === undefined) return agent.revocation.check(serialOf(first));
+  if (!issuerPattern.test(first)) {
+    throw new FleetError("request-invalid", `"${shown(first)}" is no issuer`, {
+      hint: "an issuer is the SHA-256 of its public key info, 64 lower-case hex digits; see GET /v1/revocation",
+    });
+  }
+  return agent.revocation.isRevoked(first, serialOf(second));
+}
+
+function serialOf(text: string): Serial {
+  try {
+    return Serial.parse(text);
+  } catch (cause) {
+    if (!isFleetError(cause)) throw cause;
+    throw new FleetError("request-invalid", `"${shown(text)}" is no serial number`, {
+      cause,
+      hint: "a serial number is hex, at most 20 octets, as openssl x509 -serial prints it",
+    });
+  }
+}
+
+/** What came, fit for a message: short and printable. */
+const shown = (text: string): string => text.slice(0, 80).replaceAll(/[^\x20-\x7e]/g, "?");
+
+const issuerPattern = /^[0-9a-f]{64}$/;
