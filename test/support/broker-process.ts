@@ -1,13 +1,12 @@
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { tlsBroker } from "./tls-broker.ts";
 import { tlsMaterial } from "./tls-material.ts";
 
 /**
- * A broker in a process of its own, so that its memory is nobody else's (run with --expose-gc). It prints its endpoints as
- * one line of JSON; each line `settle` is answered with the resident octets after garbage collection, each line `peak`
- * with the highest ones since the last answer. No claim is any good; one of "undecided" is judged for ever. It leaves when its input ends.
+ * A broker in a process of its own, so that its memory is nobody else's. It prints its endpoints as one line of JSON and
+ * answers every line with the most octets that were resident since the last answer. No claim is any good; one of
+ * "undecided" is judged for ever. It leaves when its input ends.
  */
 const broker = await tlsBroker(await tlsMaterial(), {
   limits: {
@@ -29,17 +28,9 @@ const watch = setInterval(() => {
 }, 20);
 process.stdout.write(`${JSON.stringify(broker.endpoints)}\n`);
 
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${line === "settle" ? await settled() : peak}\n`);
+for await (const _line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${peak}\n`);
   peak = 0;
 }
 clearInterval(watch);
 await broker.close();
-
-async function settled(): Promise<number> {
-  for (let round = 0; round < 4; round++) {
-    globalThis.gc?.();
-    await sleep(100);
-  }
-  return process.memoryUsage.rss();
-}

@@ -48,8 +48,8 @@ async function firstPacket(
   packets: AsyncGenerator<ReceivedPacket, void, void>,
   timeout: number,
 ): Promise<ReceivedPacket | undefined> {
-  const late = new FleetError("timeout", `no CONNECT within ${timeout} ms`);
-  const timer = setTimeout(() => stream.destroy(late), timeout);
+  const late = (): FleetError => new FleetError("timeout", `no CONNECT within ${timeout} ms`);
+  const timer = setTimeout(() => stream.destroy(late()), timeout);
   try {
     const first = await packets.next();
     return first.done === true ? undefined : first.value;
