@@ -8,7 +8,7 @@ import {
   tpmJoin,
 } from "@fleetcert/shared";
 import { findInMemory } from "./commands/non-volatile.ts";
-import { createPrimary, flushContext, type LoadedObject, readPublic } from "./commands/objects.ts";
+import { createPrimary, type LoadedObject, readPublic, whileLoaded } from "./commands/objects.ts";
 import { type EndorsementProfile, endorsementProfiles } from "./endorsement-profiles.ts";
 import { responseCodeOf } from "./response-code.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
@@ -48,12 +48,7 @@ export function withEndorsementKey<T>(
   run: (key: LoadedObject) => T,
 ): T {
   if ("handle" in place) return run(readPublic(tpm, place.handle));
-  const key = createPrimary(tpm, { hierarchy: endorsement, template: place.template });
-  try {
-    return run(key);
-  } finally {
-    flushContext(tpm, key.handle);
-  }
+  return whileLoaded(tpm, createPrimary(tpm, { hierarchy: endorsement, template: place.template }), run);
 }
 
 type Place = FoundEndorsementKey["place"];

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { deriveKey, shareSeed } from "@fleetcert/shared";
-import { createPrimary, flushContext, whileLoaded } from "./commands/objects.ts";
+import { createPrimary, flushedOnFailure, whileLoaded } from "./commands/objects.ts";
 import { startSession } from "./commands/sessions.ts";
 import { nodeCredentialCrypto } from "./credential-crypto.ts";
 import { HmacSession, nonceBytes, type SessionUse } from "./hmac-session.ts";
@@ -31,24 +31,6 @@ export function inSession<T>(tpm: TpmConnection, use: SessionUse, run: (session:
       return new HmacSession({ handle, nonceTpm, sessionKey }, use);
     },
   );
+  // A session ends with a command that succeeds; a failed one leaves it in its slot.
   return flushedOnFailure(tpm, session.handle, () => run(session));
-}
-
-/** A session ends with a command that succeeds; a failed one leaves it in its slot. */
-export function flushedOnFailure<T>(tpm: TpmConnection, session: number, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    tryFlush(tpm, session);
-    throw error;
-  }
-}
-
-/** What failed first is what counts. */
-function tryFlush(tpm: TpmConnection, session: number): void {
-  try {
-    flushContext(tpm, session);
-  } catch {
-    // The TPM may be gone, or the session.
-  }
 }

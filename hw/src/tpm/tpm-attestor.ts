@@ -1,27 +1,22 @@
-import { randomBytes } from "node:crypto";
 import {
   encodePublicArea,
   FleetError,
   type KeyEvidence,
+  type MadeCredential,
   type PcrSelection,
   type QuoteEvidence,
   type Secret,
-  type TpmPublicArea,
 } from "@fleetcert/shared";
 import { KeyDirectory } from "../software/key-directory.ts";
-import { policyAuthorization } from "./authorization.ts";
-import { activateCredential, certify, quote } from "./commands/attestation.ts";
+import { certify, quote } from "./commands/attestation.ts";
 import { readPcrs } from "./commands/capabilities.ts";
 import { type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
-import { policyOr, policySecret, startSession } from "./commands/sessions.ts";
 import { type FoundEndorsementKey, findEndorsementKey, withEndorsementKey } from "./endorsement-key.ts";
-import { endorsementPolicies } from "./endorsement-policies.ts";
-import { flushedOnFailure, inSession } from "./open-session.ts";
+import { readChallenge } from "./read-challenge.ts";
 import { attestationKeyTemplate } from "./templates.ts";
 import { createOwned, Tpm } from "./tpm.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
 import { parseTpmKeyFile } from "./tpm-key-file.ts";
-import { endorsement } from "./tpm-object.ts";
 import type { TpmKeysConfig } from "./tpm-provider.ts";
 
 /** What a TPM shows of itself at enrolment. */
@@ -41,7 +36,7 @@ export interface TpmIdentityEvidence {
 export interface TpmAttestor {
   identify(): Promise<TpmIdentityEvidence>;
   /** The challenge in a credential that was made for this TPM's endorsement key and attestation key. */
-  activate(credential: { readonly credentialBlob: Uint8Array; readonly secret: Uint8Array }): Promise<Uint8Array>;
+  activate(credential: MadeCredential): Promise<Uint8Array>;
   /** Certifies a key of the provider over {@link keyQualifyingData}. Throws `key-not-found`. */
   certifyKey(ref: string, qualifyingData: Uint8Array): Promise<KeyEvidence>;
   /** Quotes PCRs over {@link quoteQualifyingData}. */
@@ -70,31 +65,19 @@ class Attestor implements TpmAttestor {
   }
 
   async identify(): Promise<TpmIdentityEvidence> {
-    const tpm = this.#connection();
-    const found = this.#findEndorsementKey();
-    const attestationKey = this.#withAttestationKey(({ publicArea }) => encodePublicArea(publicArea));
-    const endorsementKey = withEndorsementKey(tpm, found, ({ publicArea }) => encodePublicArea(publicArea));
-    return { endorsementKey, endorsementCertificate: found.certificate, attestationKey };
+    return this.#use((tpm) => {
+      const found = this.#findEndorsementKey();
+      const attestationKey = this.#withAttestationKey(({ publicArea }) => encodePublicArea(publicArea));
+      const endorsementKey = withEndorsementKey(tpm, found, ({ publicArea }) => encodePublicArea(publicArea));
+      return { endorsementKey, endorsementCertificate: found.certificate, attestationKey };
+    });
   }
 
-  async activate(credential: {
-    readonly credentialBlob: Uint8Array;
-    readonly secret: Uint8Array;
-  }): Promise<Uint8Array> {
-    const tpm = this.#connection();
-    const found = this.#findEndorsementKey();
-    // The challenge is a secret until the controller has it back; on the bus it is encrypted.
-    return inSession(tpm, { protection: { command: false, response: true } }, (keyAuthorization) =>
-      this.#withAttestationKey((key) =>
-        withEndorsementKey(tpm, found, (endorsementKey) => {
-          const policy = startPolicy(tpm, endorsementKey.publicArea);
-          const endorsementAuthorization = policyAuthorization(policy);
-          return flushedOnFailure(tpm, policy, () =>
-            activateCredential(tpm, { key, keyAuthorization, endorsementKey, endorsementAuthorization, ...credential }),
-          );
-        }),
-      ),
-    );
+  async activate(credential: MadeCredential): Promise<Uint8Array> {
+    return this.#use((tpm) => {
+      const found = this.#findEndorsementKey();
+      return readChallenge(tpm, { found, credential, withKey: (run) => this.#withAttestationKey(run) });
+    });
   }
 
   async certifyKey(ref: string, qualifyingData: Uint8Array): Promise<KeyEvidence> {
@@ -104,23 +87,25 @@ class Attestor implements TpmAttestor {
     const text = await this.#directory.find(id);
     if (text === undefined) throw new FleetError("key-not-found", `there is no key ${ref} in ${this.#directory.path}`);
     const { blob } = parseTpmKeyFile(id, text);
-    const tpm = this.#connection();
-    const [key, parent] = this.#tpm.withStorageRoot(this.#access, (root) => {
-      return [loadKey(tpm, { parent: root, key: blob }), encodePublicArea(root.publicArea)] as const;
+    return this.#use((tpm) => {
+      const [key, parent] = this.#tpm.withStorageRoot(this.#access, (root) => {
+        return [loadKey(tpm, { parent: root, key: blob }), encodePublicArea(root.publicArea)] as const;
+      });
+      const statement = whileLoaded(tpm, key, () =>
+        this.#withAttestationKey((attestationKey) => certify(tpm, { key, attestationKey, qualifyingData })),
+      );
+      return { ...statement, publicArea: blob.publicArea, parent };
     });
-    const statement = whileLoaded(tpm, key, () =>
-      this.#withAttestationKey((attestationKey) => certify(tpm, { key, attestationKey, qualifyingData })),
-    );
-    return { ...statement, publicArea: blob.publicArea, parent };
   }
 
   async quote(pcrs: readonly PcrSelection[], qualifyingData: Uint8Array): Promise<QuoteEvidence> {
-    const tpm = this.#connection();
-    const values = readPcrs(tpm, pcrs);
-    const statement = this.#withAttestationKey((attestationKey) =>
-      quote(tpm, { attestationKey, qualifyingData, pcrs }),
-    );
-    return { ...statement, values };
+    return this.#use((tpm) => {
+      const values = readPcrs(tpm, pcrs);
+      const statement = this.#withAttestationKey((attestationKey) =>
+        quote(tpm, { attestationKey, qualifyingData, pcrs }),
+      );
+      return { ...statement, values };
+    });
   }
 
   async close(): Promise<void> {
@@ -128,10 +113,12 @@ class Attestor implements TpmAttestor {
     this.#isOpen = false;
   }
 
-  #connection(): TpmConnection {
+  #use<T>(run: (tpm: TpmConnection) => T): T {
     if (!this.#isOpen) throw new FleetError("key-store-unavailable", "the TPM's attestor is closed");
-    this.#tpm.dropKept();
-    return this.#tpm.connection;
+    return this.#tpm.attempt(() => {
+      this.#tpm.dropKept();
+      return run(this.#tpm.connection);
+    });
   }
 
   #findEndorsementKey(): FoundEndorsementKey {
@@ -144,16 +131,4 @@ class Attestor implements TpmAttestor {
     const template = attestationKeyTemplate(algorithms.includes("P-256") ? "P-256" : "RSA-2048");
     return whileLoaded(connection, createOwned(connection, this.#access, template), run);
   }
-}
-
-/** A policy session that may use the endorsement key (TCG EK Credential Profile annex B.6). */
-function startPolicy(tpm: TpmConnection, { nameHash, authPolicy }: TpmPublicArea): number {
-  const hash = nameHash === "sha384" ? "sha384" : "sha256";
-  const { handle } = startSession(tpm, { kind: "policy", hash, nonce: randomBytes(32) });
-  return flushedOnFailure(tpm, handle, () => {
-    policySecret(tpm, handle, endorsement);
-    const { branches } = endorsementPolicies[hash];
-    if (!Buffer.from(branches[0]).equals(authPolicy)) policyOr(tpm, handle, branches);
-    return handle;
-  });
 }

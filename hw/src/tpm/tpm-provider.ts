@@ -73,8 +73,9 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
         hint: `choose one of ${tpm.algorithms.join(", ")}`,
       });
     }
-    const blob = tpm.withStorageRoot(this.#access, (parent) =>
-      createKey(tpm.connection, { parent, template: signingKeyTemplate(algorithm) }),
+    const template = signingKeyTemplate(algorithm);
+    const blob = tpm.attempt(() =>
+      tpm.withStorageRoot(this.#access, (parent) => createKey(tpm.connection, { parent, template })),
     );
     const file = keyFile(label, blob);
     await this.#directory.write(file.id, formatTpmKeyFile(file));
@@ -101,7 +102,7 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
     const id = idOf(ref);
     const tpm = this.requireTpm();
     this.#closeTlsHandle(id);
-    tpm.dropKept();
+    tpm.attempt(() => tpm.dropKept());
     await this.#directory.remove(id);
   }
 

@@ -26,17 +26,21 @@ export class Tpm {
   readonly facts: TpmFacts;
   readonly algorithms: readonly TpmKeyAlgorithm[];
   readonly #address: string;
+  /** Whether nobody else has anything loaded: an emulator serves one client, the kernel tidies up for each of its own. */
+  readonly #isOurs: boolean;
   #users = 1;
+  #isDisturbed = false;
   #kept: { readonly id: string; readonly key: LoadedObject } | undefined;
 
   private constructor(
     address: string,
-    facts: { connection: TpmConnection; facts: TpmFacts; algorithms: readonly TpmKeyAlgorithm[] },
+    facts: { connection: TpmConnection; facts: TpmFacts; algorithms: readonly TpmKeyAlgorithm[]; isOurs: boolean },
   ) {
     this.#address = address;
     this.connection = facts.connection;
     this.facts = facts.facts;
     this.algorithms = facts.algorithms;
+    this.#isOurs = facts.isOurs;
   }
 
   /** Opens the TPM at an address, or shares it. Throws `config-invalid`, `key-store-unavailable`, `timeout`, `token-error`. */
@@ -55,9 +59,9 @@ export class Tpm {
     const connection = new TpmConnection(openTransport(address));
     try {
       const facts = readFacts(connection);
-      // The kernel's resource manager cleans up for its clients; an emulator keeps what a killed one left.
-      if (address.kind !== "device") flushLeftovers(connection);
-      return new Tpm(text, { connection, facts, algorithms: supportedAlgorithms(connection) });
+      const isOurs = address.kind !== "device";
+      if (isOurs) flushLeftovers(connection);
+      return new Tpm(text, { connection, facts, algorithms: supportedAlgorithms(connection), isOurs });
     } catch (error) {
       connection.close();
       throw error;
@@ -79,29 +83,55 @@ export class Tpm {
     }
   }
 
+  /**
+   * Runs, and once more when the TPM turns out to have been restarted or reconnected, as if nothing had been loaded
+   * before: `run` must do all of its work anew.
+   */
+  attempt<T>(run: () => T): T {
+    this.#recover();
+    try {
+      return this.#watch(run);
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+      this.#kept = undefined;
+      this.#recover();
+      return this.#watch(run);
+    }
+  }
+
   /** Runs with the storage root key loaded; `access` is the owner's authorisation value, where there is one. */
   withStorageRoot<T>(access: Secret | undefined, run: (root: LoadedObject) => T): T {
     this.dropKept();
     return whileLoaded(this.connection, createOwned(this.connection, access, storageRootTemplate), run);
   }
 
-  /**
-   * Runs with a key loaded and keeps it loaded for the next time. When the TPM forgot the key, as after a restart, it is
-   * loaded anew, once.
-   */
+  /** Runs with a key loaded and keeps it loaded for the next time. */
   withKey<T>(key: LoadableKey, run: (loaded: LoadedObject) => T): T {
-    const kept = this.#kept;
-    if (kept?.id === key.id) {
-      try {
-        return run(kept.key);
-      } catch (error) {
-        this.#kept = undefined;
-        if (!isForgotten(error)) throw error;
-      }
+    return this.attempt(() => {
+      if (this.#kept?.id !== key.id) this.#kept = { id: key.id, key: this.#load(key) };
+      return run(this.#kept.key);
+    });
+  }
+
+  #load({ access, blob }: LoadableKey): LoadedObject {
+    return this.withStorageRoot(access, (parent) => loadKey(this.connection, { parent, key: blob }));
+  }
+
+  #watch<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      this.#isDisturbed = isFleetError(error, "key-store-unavailable", "timeout");
+      throw error;
     }
-    const loaded = this.withStorageRoot(key.access, (parent) => loadKey(this.connection, { parent, key: key.blob }));
-    this.#kept = { id: key.id, key: loaded };
-    return run(loaded);
+  }
+
+  /** After a broken exchange nobody knows what is loaded. */
+  #recover(): void {
+    if (!this.#isDisturbed) return;
+    this.#kept = undefined;
+    if (this.#isOurs) flushLeftovers(this.connection);
+    this.#isDisturbed = false;
   }
 
   /** Frees the slot of the key that is kept. */

@@ -103,10 +103,26 @@ export function flushContext(tpm: TpmConnection, handle: number): void {
 
 /** Runs with a key in its slot and flushes it afterwards, come what may. */
 export function whileLoaded<K extends TpmObject, T>(tpm: TpmConnection, key: K, run: (key: K) => T): T {
+  const result = flushedOnFailure(tpm, key.handle, () => run(key));
+  flushContext(tpm, key.handle);
+  return result;
+}
+
+/** Flushes a key or a session when `run` throws; what failed first is what counts. */
+export function flushedOnFailure<T>(tpm: TpmConnection, handle: number, run: () => T): T {
   try {
-    return run(key);
-  } finally {
-    flushContext(tpm, key.handle);
+    return run();
+  } catch (error) {
+    tryFlush(tpm, handle);
+    throw error;
+  }
+}
+
+function tryFlush(tpm: TpmConnection, handle: number): void {
+  try {
+    flushContext(tpm, handle);
+  } catch {
+    // The TPM may be gone, or what was loaded.
   }
 }
 

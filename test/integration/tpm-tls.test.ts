@@ -1,0 +1,143 @@
+import * as crypto from "node:crypto";
+import { join } from "node:path";
+import { createSecureContext } from "node:tls";
+import { openKeyProvider } from "@fleetcert/hw";
+import mqtt, { type IClientOptions } from "mqtt";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadTlsAddon } from "../../hw/src/tls/addon.ts";
+import { mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
+import { describeWith } from "../support/optional-part.ts";
+import { type Swtpm, startSwtpm, swtpmPart } from "../support/swtpm.ts";
+import { testPki } from "../support/test-pki.ts";
+import { tlsAddonPart } from "../support/tls-addon.ts";
+import { providerIdentity, rootPem, softwareIdentity } from "../support/tls-identity.ts";
+import { tlsHandshake } from "../support/tls-pair.ts";
+
+describeWith([tlsAddonPart, swtpmPart], "TLS with keys in a TPM", () => {
+  let tpm: Swtpm;
+  beforeAll(async () => {
+    tpm = await startSwtpm();
+  });
+  afterAll(() => tpm.stop());
+  const open = () => openKeyProvider({ kind: "tpm", tpm: tpm.address, directory: join(tpm.directory, "keys") });
+
+  describe.each(["P-256", "RSA-2048"] as const)("%s", (algorithm) => {
+    it.each(["TLSv1.3", "TLSv1.2"] as const)("authenticates client, server and both over %s", async (version) => {
+      const provider = await open();
+      const pki = await testPki();
+      const tpmSide = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "tpm-side");
+      const software = await softwareIdentity(pki, "software-side");
+      const ca = rootPem(pki);
+      const asClient = await tlsHandshake({ client: tpmSide, server: software, ca, version });
+      expect(asClient).toMatchObject({ seenAs: "tpm-side", protocol: version, clientError: undefined });
+      const asServer = await tlsHandshake({ client: software, server: tpmSide, ca, version });
+      expect(asServer).toMatchObject({ seenAs: "software-side", protocol: version, clientError: undefined });
+      const asBoth = await tlsHandshake({ client: tpmSide, server: tpmSide, ca, version });
+      expect(asBoth).toMatchObject({ seenAs: "tpm-side", protocol: version, clientError: undefined });
+      await provider.close();
+    });
+
+    it("goes on after the TPM lost power", async () => {
+      const provider = await open();
+      const pki = await testPki();
+      const side = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "tpm-side");
+      const server = await softwareIdentity(pki, "s");
+      await tpm.restart();
+      const outcome = await tlsHandshake({ client: side, server, ca: rootPem(pki), version: "TLSv1.3" });
+      expect(outcome).toMatchObject({ seenAs: "tpm-side" });
+      await provider.close();
+    });
+
+    it("fails with an error, not a crash, once the provider is closed", async () => {
+      const before = loadTlsAddon().registered();
+      const provider = await open();
+      const pki = await testPki();
+      const key = await provider.generate({ algorithm, label: "tls" });
+      const side = await providerIdentity(pki, key, "tpm-side");
+      const loaded = crypto.createPrivateKey(side.key);
+      await provider.close();
+      expect(loadTlsAddon().registered()).toBe(before);
+      expect(() => createSecureContext({ ...side })).toThrow();
+      expect(() => crypto.sign("sha256", Buffer.from("x"), loaded)).toThrow(/key is closed/);
+      expect(() => key.tlsKey()).toThrowError(expect.objectContaining({ code: "key-store-unavailable" }));
+    });
+  });
+
+  it("carries the TPM's own error to the TLS error event", async () => {
+    const gone = await startSwtpm();
+    const provider = await openKeyProvider({ kind: "tpm", tpm: gone.address, directory: join(gone.directory, "keys") });
+    const pki = await testPki();
+    const client = await providerIdentity(pki, await provider.generate({ algorithm: "P-256", label: "tls" }), "c");
+    const server = await softwareIdentity(pki, "s");
+    await gone.stop();
+    const outcome = await tlsHandshake({ client, server, ca: rootPem(pki), version: "TLSv1.3" });
+    expect(outcome.seenAs).toBeUndefined();
+    expect(outcome.clientError?.message).toContain("the TPM at ");
+    await provider.close();
+  });
+
+  it("signs all that TLS may ask for: ECDSA, PKCS#1 and PSS whose salt is as long as the digest", async () => {
+    const provider = await open();
+    const message = Buffer.from("a message");
+    const ec = crypto.createPrivateKey((await provider.generate({ algorithm: "P-256", label: "a" })).tlsKey());
+    const rsa = crypto.createPrivateKey((await provider.generate({ algorithm: "RSA-2048", label: "b" })).tlsKey());
+    for (const [hash, saltLength] of [
+      ["sha256", 32],
+      ["sha384", 48],
+      ["sha512", 64],
+    ] as const) {
+      const padding = crypto.constants.RSA_PKCS1_PSS_PADDING;
+      const pss = crypto.sign(hash, message, { key: rsa, padding, saltLength });
+      const publicKey = crypto.createPublicKey(rsa);
+      expect(crypto.verify(hash, message, { key: publicKey, padding, saltLength }, pss)).toBe(true);
+      expect(crypto.verify(hash, message, publicKey, crypto.sign(hash, message, rsa))).toBe(true);
+      expect(crypto.verify(hash, message, crypto.createPublicKey(ec), crypto.sign(hash, message, ec))).toBe(true);
+      const other = { key: rsa, padding, saltLength: 20 };
+      expect(() => crypto.sign(hash, message, other)).toThrow(/signer failed/);
+    }
+    await provider.close();
+  });
+
+  it("refuses to give the private half away", async () => {
+    const provider = await open();
+    for (const algorithm of ["P-256", "RSA-2048"] as const) {
+      const handle = crypto.createPrivateKey((await provider.generate({ algorithm, label: "private" })).tlsKey());
+      expect(() => handle.export({ type: "pkcs8", format: "pem" })).toThrow();
+      expect(() => handle.export({ format: "jwk" })).toThrow();
+    }
+    await provider.close();
+  });
+
+  describeWith([mosquittoPart], "against Mosquitto", () => {
+    it.each(["P-256", "RSA-2048"] as const)("connects and publishes with a %s key", async (algorithm) => {
+      const pki = await testPki();
+      const ca = rootPem(pki);
+      const server = await softwareIdentity(pki, "broker", { subjectAlternativeNames: [{ ip: "127.0.0.1" }] });
+      const broker = await startMosquitto({ server, ca, acl: "pattern readwrite fleet/%u/up/#\n" });
+      const provider = await open();
+      const key = await provider.generate({ algorithm, label: "mqtt" });
+      const identity = await providerIdentity(pki, key, "device-1");
+      const options: IClientOptions = {
+        protocol: "mqtts",
+        host: "127.0.0.1",
+        port: broker.port,
+        protocolVersion: 4,
+        reconnectPeriod: 0,
+        ca,
+        ...identity,
+        ...onlyTls13,
+      };
+      const client = await mqtt.connectAsync(options);
+      const received = new Promise((resolve) => client.on("message", (_, payload) => resolve(payload.toString())));
+      await client.subscribeAsync("fleet/device-1/up/status", { qos: 1 });
+      await client.publishAsync("fleet/device-1/up/status", "signed in the TPM", { qos: 1 });
+      expect(await received).toBe("signed in the TPM");
+      await client.endAsync();
+      await provider.close();
+      await broker.stop();
+    });
+  });
+});
+
+/** An option of node:tls that mqtt.js hands on without naming it in its types. */
+const onlyTls13 = { minVersion: "TLSv1.3" };
