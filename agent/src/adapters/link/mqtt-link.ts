@@ -1,6 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import { type Duration, FleetError } from "@fleetcert/shared";
-import { type IClientOptions, MqttClient } from "mqtt";
+import type { IClientOptions } from "mqtt";
+import mqttClient from "mqtt/lib/client";
 import type { Link, Session, SessionEvents, SessionRequest } from "../../ports.ts";
 import { GuardedStream } from "./guarded-stream.ts";
 import { MqttSession } from "./mqtt-session.ts";
@@ -103,6 +104,12 @@ async function withPatience<T>(
     clearTimeout(timer);
   }
 }
+
+/**
+ * Not from the package's front door, which loads websockets, proxies and schedulers too. Who loads a CommonJS module decides
+ * whether its default comes bare or wrapped.
+ */
+const MqttClient = mqttClient.default ?? mqttClient;
 
 const clientOptions: IClientOptions = {
   protocolVersion: 4,
