@@ -8,7 +8,7 @@ import type { Log } from "../ports.ts";
  */
 export function openJsonLog(
   options: { readonly level: string; readonly device: string | undefined },
-  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+  destination: DestinationStream = standardError(),
 ): Log {
   const logger = pino(
     {
@@ -29,6 +29,14 @@ export function openJsonLog(
     };
   };
   return { info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+let opened: DestinationStream | undefined;
+
+/** One for the process, however many agents live in it. */
+function standardError(): DestinationStream {
+  opened ??= pino.destination({ dest: 2, sync: true });
+  return opened;
 }
 
 /** Causes are kept as far as they go, but not without end. */

@@ -86,6 +86,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       protection: keys.info.protection,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
+      suspended: desired.current?.suspended ?? "",
       revocation: followers.revocation.show(),
       outbox: followers.outbox.length,
     });

@@ -16,6 +16,8 @@ export interface StatusView {
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: { readonly era: number; readonly version: number; readonly expires: Instant } | undefined;
+  /** Why the controller suspended the device; empty when it did not, as far as this device has heard. */
+  readonly suspended: string;
   readonly revocation: readonly RevocationView[];
   /** Messages that wait to be received by the controller; undefined when not running. */
   readonly outbox: number | undefined;
@@ -61,10 +63,11 @@ export function statusView(parts: {
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: TrustBundle | undefined;
+  readonly suspended: string;
   readonly revocation: readonly RevocationView[];
   readonly outbox: number | undefined;
 }): StatusView {
-  const { identity, controller, connection, protection, time, trust, outbox } = parts;
+  const { identity, controller, connection, protection, time, trust, suspended, outbox } = parts;
   return {
     isRunning: connection !== undefined,
     device: identity.device,
@@ -76,6 +79,7 @@ export function statusView(parts: {
     time,
     trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
     revocation: parts.revocation.map(({ issuer, era, epoch, isStale }) => ({ issuer, era, epoch, isStale })),
+    suspended,
     outbox,
   };
 }

@@ -48,6 +48,7 @@ function rowsOf(status: StatusView): [string, string][] {
   return [
     ["device", `${device} in fleet ${fleet}`],
     ["agent", running],
+    ...(status.suspended === "" ? [] : [["suspended", status.suspended] as [string, string]]),
     ["controller", controller],
     ...slots.flatMap((slot) => slotRows(slot, time.at)),
     ["protection", status.protection ?? "-"],

@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, FleetError } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/store/level-store.ts";
+import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import type { StateStore } from "../ports.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
@@ -29,6 +30,7 @@ export function storedStatus(
       protection: undefined,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
+      suspended: (await DesiredKeeper.open(store)).current?.suspended ?? "",
       revocation: revocation.show(),
       outbox: undefined,
     });
