@@ -1,0 +1,66 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
+import { KeptLog } from "./agent-surroundings.ts";
+
+/** An agent as `fleetcert-agent run` runs it, in this process, with a directory and software keys of its own. */
+export interface RealAgent extends RunningAgent {
+  readonly id: string;
+  readonly log: KeptLog;
+  /** Stops it and starts it again on its directory. */
+  restarted(address?: ControllerAddress): Promise<RealAgent>;
+}
+
+/** Where an agent believes its controller to be. */
+export interface ControllerAddress {
+  readonly operational: { readonly port: number };
+  readonly bootstrap: { readonly port: number };
+}
+
+/** Agents of one test, and the directory that is removed with them. */
+export class RealAgents {
+  readonly #directory: string;
+  readonly #running: RealAgent[] = [];
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async open(): Promise<RealAgents> {
+    return new RealAgents(await mkdtemp(join(tmpdir(), "fleetcert-agents-")));
+  }
+
+  /** Starts one that is quick to try again; the claim is only read while it has no credential. */
+  async start(id: string, address: ControllerAddress, claim?: string): Promise<RealAgent> {
+    const claimFile = join(this.#directory, `${id}.claim`);
+    if (claim !== undefined) await writeFile(claimFile, `${claim}\n`, { mode: 0o600 });
+    const { operational, bootstrap } = address;
+    const config = readConfig({
+      flags: {
+        device: id,
+        controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
+        claimFile,
+        pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+      },
+    });
+    const log = new KeptLog();
+    const running = await startAgent({ ...config, data: join(this.#directory, id) }, { log });
+    const agent: RealAgent = {
+      ...running,
+      id,
+      log,
+      restarted: async (other = address) => {
+        await running.stop();
+        return await this.start(id, other);
+      },
+    };
+    this.#running.push(agent);
+    return agent;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.map((agent) => agent.stop()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
