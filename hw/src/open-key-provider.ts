@@ -1,8 +1,5 @@
 import { FleetError, type OpenKeyProvider, type Secret, type SecretSource } from "@fleetcert/shared";
-import { tokenSelector } from "./pkcs11/find-token.ts";
-import { openPkcs11Provider } from "./pkcs11/pkcs11-provider.ts";
-import { openSoftwareProvider } from "./software/software-provider.ts";
-import { openTpmProvider, type TpmKeysConfig } from "./tpm/tpm-provider.ts";
+import type { TpmKeysConfig } from "./tpm/tpm-provider.ts";
 
 /** Where keys are kept. Secrets are given as {@link Secret}s or functions that fetch them, never as text. */
 export type KeyProviderConfig =
@@ -24,12 +21,19 @@ export type KeyProviderConfig =
  */
 export async function openKeyProvider(config: KeyProviderConfig): Promise<OpenKeyProvider> {
   switch (config.kind) {
-    case "software":
+    // Only the one in use is loaded: an agent is small.
+    case "software": {
+      const { openSoftwareProvider } = await import("./software/software-provider.ts");
       return await openSoftwareProvider(config);
-    case "pkcs11":
-      return await openPkcs11Provider({ ...config, token: tokenSelector(config.tokenLabel) });
-    case "tpm":
+    }
+    case "pkcs11": {
+      const { openPkcs11Provider } = await import("./pkcs11/pkcs11-provider.ts");
+      return await openPkcs11Provider(config);
+    }
+    case "tpm": {
+      const { openTpmProvider } = await import("./tpm/tpm-provider.ts");
       return await openTpmProvider(config);
+    }
     default:
       throw new FleetError("config-invalid", "the kind of key provider is software, pkcs11 or tpm");
   }

@@ -10,7 +10,7 @@ import {
 import { openTlsKeyHandle, type TlsKeyHandle } from "../tls/tls-key-handle.ts";
 import { ck } from "./constants.ts";
 import { loadCryptoki } from "./cryptoki.ts";
-import type { TokenSelector } from "./find-token.ts";
+import { tokenSelector } from "./find-token.ts";
 import { destroyById, generateKey } from "./generate-key.ts";
 import { supportedAlgorithms } from "./key-kind.ts";
 import { findAttribute, findObjects, kindOf, labelOf, type Session } from "./key-objects.ts";
@@ -21,15 +21,17 @@ import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.ts";
 /**
  * Opens the keys of one PKCS#11 token. Refs are RFC 7512 URIs without a PIN; a key is found by its `id` (CKA_ID) alone.
  *
- * Throws `key-store-missing`, `key-store-unavailable`, `pin-refused` (after one attempt, never repeated) or `token-error`.
+ * Throws `key-store-missing`, `key-store-unavailable`, `pin-refused` (after one attempt, never repeated), `token-error`
+ * or `request-invalid` (malformed URI).
  */
 export async function openPkcs11Provider(config: {
   readonly modulePath: string;
-  readonly token: TokenSelector;
+  /** The token's label, or an RFC 7512 URI. */
+  readonly tokenLabel: string;
   readonly pin: SecretSource;
 }): Promise<OpenKeyProvider> {
   const cryptoki = loadCryptoki(config.modulePath);
-  const token = await Token.acquire(cryptoki, config.token, config.pin);
+  const token = await Token.acquire(cryptoki, tokenSelector(config.tokenLabel), config.pin);
   try {
     return new Pkcs11Provider(token, config.modulePath, supportedAlgorithms(cryptoki, token.facts.slot));
   } catch (error) {

@@ -4,7 +4,8 @@
  * that a hundred rounds of Fermat's method part them (Baseline Requirements §6.1.6).
  */
 export function weaknessOfModulus(modulus: bigint): string | undefined {
-  const { smallPrimes, fingerprints } = (tables ??= makeTables());
+  tables ??= makeTables();
+  const { smallPrimes, fingerprints } = tables;
   const residues = smallPrimes.map((prime) => Number(modulus % BigInt(prime)));
   if (residues.includes(0)) return `it is divisible by ${smallPrimes[residues.indexOf(0)]}`;
   if (fingerprints.every(({ index, powers }) => powers.has(residues[index] as number)))

@@ -1,0 +1,114 @@
+/**
+ * Makes dist/: each program as one file that a bare Node runs, and beside them the native parts they find by themselves.
+ * `node scripts/bundle.mjs [FOLDER]`; a native part that is not built is left out and named.
+ */
+import { chmodSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { builtinModules, createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = resolve(process.argv[2] ?? join(root, "dist"));
+const programs = [
+  { name: "fleetcert-agent", entry: "agent/src/main.ts" },
+  { name: "fleetcert", entry: "controller/src/main.ts" },
+];
+
+/** classic-level looks for its native part in the folder of its package, which a bundle does not have. */
+const classicLevelBeside = {
+  name: "classic-level-beside",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/classic_level\.node$/ }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /classic-level[\\/]binding\.js$/ }, () => ({
+      contents: `module.exports = require("./classic_level.node");`,
+    }));
+  },
+};
+
+/** A named import from a module of Node's asks it for every export: of node:http, for a fetch client of 10 MB. */
+const nodeModulesAsUsed = {
+  name: "node-modules-as-used",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?[a-z_/]+$/, namespace: "file" }, ({ path, kind }) => {
+      const name = path.replace(/^node:/, "");
+      const isImport = kind === "import-statement" || kind === "dynamic-import";
+      if (!isImport || !(builtinModules.includes(name) || path === "node:sqlite")) return undefined;
+      return { path: `node:${name}`, namespace: "as-used" };
+    });
+    onLoad({ filter: /./, namespace: "as-used" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** protobufjs takes numbers where this package is missing; it would start WebAssembly for 64-bit integers. */
+const withoutLong = {
+  name: "without-long",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^long$/ }, () => ({ path: "long", namespace: "none" }));
+    onLoad({ filter: /./, namespace: "none" }, () => ({ contents: "module.exports = undefined;" }));
+  },
+};
+
+for (const program of programs) await bundle(program);
+copyNativeParts();
+
+async function bundle({ name, entry }) {
+  const file = join(folder, `${name}.mjs`);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: file,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    minify: true,
+    // A crash shows the line it happened on.
+    lineLimit: 160,
+    // Errors and logs show the names of classes.
+    keepNames: true,
+    legalComments: "linked",
+    metafile: true,
+    // CommonJS packages ask for Node's modules by `require`, which an ES module has to make for itself.
+    banner: {
+      js: `#!/usr/bin/env node\nimport{createRequire as makeRequire}from"node:module";const require=makeRequire(import.meta.url);`,
+    },
+    plugins: [classicLevelBeside, nodeModulesAsUsed, withoutLong],
+    // The package is a copy of Node's own streams for Nodes of old.
+    alias: { "readable-stream": "node:stream" },
+    logLevel: "warning",
+  });
+  chmodSync(file, 0o755);
+  const size = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint === entry).bytes;
+  console.log(`${file}: ${Math.round(size / 1024)} KiB`);
+}
+
+function copyNativeParts() {
+  const require = createRequire(import.meta.url);
+  const pkcs11js = packageFolder("pkcs11js");
+  const classicLevel = packageFolder("classic-level");
+  const parts = {
+    "classic_level.node": classicLevel && require("node-gyp-build").resolve(classicLevel),
+    "fleetcert_tls.node": join(root, "hw/native/build/Release/fleetcert_tls.node"),
+    "node_modules/pkcs11js/build/Release/pkcs11.node": pkcs11js && join(pkcs11js, "build/Release/pkcs11.node"),
+    "node_modules/pkcs11js/index.js": pkcs11js && join(pkcs11js, "index.js"),
+    "node_modules/pkcs11js/package.json": pkcs11js && join(pkcs11js, "package.json"),
+    "node_modules/pkcs11js/LICENSE": pkcs11js && join(pkcs11js, "LICENSE"),
+  };
+  for (const [name, source] of Object.entries(parts)) {
+    if (source === undefined || !existsSync(source)) {
+      console.log(`${name} is left out: it is not built here`);
+      continue;
+    }
+    const target = join(folder, name);
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(source, target);
+  }
+}
+
+function packageFolder(name) {
+  const candidate = join(root, "node_modules", name);
+  return existsSync(candidate) ? candidate : undefined;
+}
