@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { withBroker } from "../../../../test/support/in-memory-broker.ts";
@@ -73,6 +74,19 @@ describe("CONNECT", () => {
       await until(() => broker.events.seen.length > 0);
       impatient.send(ahead);
       expect(await impatient.next()).toBeUndefined();
+    });
+  });
+
+  it("lets a large message come right after CONNACK, however slowly presence is recorded", async () => {
+    const recorded = Promise.withResolvers<void>();
+    await withBroker({ answers: { sessionChanged: () => recorded.promise } }, async (broker) => {
+      const client = broker.client();
+      expect(await client.connect({ clientId: "pump-1" })).toBe(0);
+      const topic = "fleetcert/1/device/pump-1/up/report";
+      client.send(publishPacket({ topic, payload: Buffer.alloc(30_000), packetId: 1 }));
+      for (let turn = 0; turn < 20; turn++) await setImmediate();
+      recorded.resolve();
+      expect(await client.next()).toMatchObject({ header: 0x40 });
     });
   });
 

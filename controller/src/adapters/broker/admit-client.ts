@@ -29,15 +29,13 @@ export async function admitClient(
   const first = await firstPacket(connection.stream, packets, connectTimeout);
   if (first === undefined) return undefined;
   if (first.behind > connectBytes) throw tooMuchAhead(connectBytes);
-  const unlimited = limitBacklog(connection.stream, connectBytes);
   try {
-    const session = await admit(checkConnect(first.packet, context), connection, context);
-    unlimited();
-    return session;
+    return await admit(checkConnect(first.packet, context), connection, context);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const { clientId } = error;
     context.log.warn({ ...aboutOf(connection, context), clientId, why: error.message }, "client refused");
+    limitBacklog(connection.stream, connectBytes);
     await answerAndClose(connection.stream, error.answer);
     return undefined;
   }
@@ -58,7 +56,7 @@ async function firstPacket(
   }
 }
 
-/** Closes a client that sends more than so many octets ahead while it waits for CONNACK; until the result is called. */
+/** Closes a client that sends more than so many octets ahead of CONNACK; until the result is called. */
 function limitBacklog(stream: Duplex, bytes: number): () => void {
   const check = (): void => {
     if (stream.readableLength > bytes) stream.destroy(tooMuchAhead(bytes));
@@ -125,6 +123,8 @@ async function judgeConnect(
   const gone = closed(stream).then(() => {
     throw new FleetError("offline", "it went away while it was judged");
   });
+  // Over before CONNACK is sent: what comes after it may be large.
+  const unlimited = limitBacklog(stream, limits.connectBytes);
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new FleetError("timeout", `CONNECT not judged within ${limits.authenticateTimeout} ms`)),
@@ -137,6 +137,7 @@ async function judgeConnect(
     }
     return identity;
   } finally {
+    unlimited();
     clearTimeout(timer);
   }
 }
