@@ -12,6 +12,7 @@ const commandsOf = {
   openssl: ["openssl"],
   mosquitto: ["mosquitto"],
   "mosquitto-clients": ["mosquitto_pub"],
+  "nginx-light": ["nginx"],
   "gnutls-bin": ["gnutls-cli"],
   swtpm: ["swtpm"],
   "swtpm-tools": ["swtpm_setup", "swtpm_localca"],

@@ -22,6 +22,7 @@ export const mosquittoPart: OptionalPart = {
 /** A running broker that takes clients with a certificate only, and their common name as user name. */
 export interface Mosquitto {
   readonly port: number;
+  readonly pid: number;
   /** What it has logged. */
   log(): string;
   stop(): Promise<void>;
@@ -32,6 +33,8 @@ export async function startMosquitto(config: {
   readonly server: TlsIdentity;
   readonly ca: string;
   readonly acl: string;
+  /** A PEM of revocation lists, read at the start and at SIGHUP. */
+  readonly crlFile?: string;
 }): Promise<Mosquitto> {
   if (program === undefined) throw new Error("Mosquitto is not installed: sudo apt-get install mosquitto");
   const directory = mkdtempSync(join(tmpdir(), "fleetcert-mosquitto-"));
@@ -51,6 +54,7 @@ export async function startMosquitto(config: {
     "use_identity_as_username true",
     "allow_anonymous false",
     "persistence false",
+    ...(config.crlFile === undefined ? [] : [`crlfile ${config.crlFile}`]),
   ];
   const child = spawn(program, ["-c", file("mosquitto.conf", `${lines.join("\n")}\n`), "-v"], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -62,6 +66,7 @@ export async function startMosquitto(config: {
   await untilListening(port, child, () => log);
   return {
     port,
+    pid: child.pid as number,
     log: () => log,
     async stop() {
       if (child.exitCode === null) {

@@ -1,0 +1,235 @@
+import { once } from "node:events";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { get } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
+import { openKeyProvider, secretFile } from "@fleetcert/hw";
+import {
+  assembleSigned,
+  encodeTbsCrl,
+  type OpenKeyProvider,
+  parseCertificate,
+  parseCrl,
+  pemDecode,
+  pemEncode,
+  subjectKeyIdOf,
+} from "@fleetcert/shared";
+import mqtt from "mqtt";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { stringify } from "yaml";
+import { askLocalSocket, serveLocalSocket } from "../../agent/src/adapters/local-socket.ts";
+import { answerLocal } from "../../agent/src/cli/answer-local.ts";
+import { dataPaths } from "../../controller/src/adapters/files/data-directory.ts";
+import { readPkiFiles } from "../../controller/src/adapters/files/pki-files.ts";
+import { KeptLog } from "../support/agent-surroundings.ts";
+import { memoryKeyProvider } from "../support/memory-key-provider.ts";
+import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
+import { type Nginx, nginxPart, startNginx } from "../support/nginx.ts";
+import { describeWith } from "../support/optional-part.ts";
+import { administrator, type RealController, realController } from "../support/real-controller.ts";
+import { testPki } from "../support/test-pki.ts";
+import { softwareIdentity, type TlsIdentity } from "../support/tls-identity.ts";
+
+describeWith(
+  [mosquittoPart, nginxPart],
+  "other software of a device, after a revocation with the controller down",
+  () => {
+    const log = new KeptLog();
+    let directory: string;
+    let controller: RealController;
+    let gateway: RunningAgent;
+    let stolen: { readonly agent: RunningAgent; readonly keys: OpenKeyProvider };
+    let mosquitto: Mosquitto;
+    let nginx: Nginx;
+    let thief: TlsIdentity;
+    let friend: TlsIdentity;
+    let socket: { close(): Promise<void> };
+    const inDirectory = (name: string) => join(directory, name);
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), "fleetcert-services-"));
+      controller = await realController();
+      await writeFile(inDirectory("root-crl.pem"), await rootList(controller));
+      for (const name of ["mosquitto", "nginx"]) {
+        await writeFile(
+          inDirectory(`${name}.sh`),
+          `#!/bin/sh\nexec kill -HUP "$(cat ${inDirectory(`${name}.pid`)})"\n`,
+        );
+        await chmod(inDirectory(`${name}.sh`), 0o755);
+      }
+      const output = (name: string, include: string[]) => ({
+        file: inDirectory(`${name}-crl.pem`),
+        include,
+        reload: { command: [inDirectory(`${name}.sh`)], timeout: "5s" },
+      });
+      const revocation = {
+        outputs: [output("mosquitto", []), output("nginx", [inDirectory("root-crl.pem")])],
+      };
+      const gatewayKeys = memoryKeyProvider();
+      gateway = await anAgent("gateway", { keys: gatewayKeys, revocation });
+      const keys = memoryKeyProvider();
+      stolen = { agent: await anAgent("stolen", { keys }), keys };
+      await untilSettled(gateway);
+      await untilSettled(stolen.agent);
+      friend = await identityOf("gateway", gatewayKeys);
+      thief = await identityOf("stolen", keys);
+      await vi.waitFor(async () => expect(await listsIn("nginx")).toBeGreaterThanOrEqual(2), 20_000);
+
+      const { root } = await pkiOf(controller);
+      const ca = pemEncode("CERTIFICATE", root);
+      const elsewhere = await testPki();
+      const server = await softwareIdentity(elsewhere, "service", { subjectAlternativeNames: [{ ip: "127.0.0.1" }] });
+      const acl = "topic readwrite #\n";
+      mosquitto = await startMosquitto({ server, ca, acl, crlFile: inDirectory("mosquitto-crl.pem") });
+      nginx = await startNginx({ port: await freePort(), server, ca, crlFile: inDirectory("nginx-crl.pem") });
+      await writeFile(inDirectory("mosquitto.pid"), String(mosquitto.pid));
+      await writeFile(inDirectory("nginx.pid"), String(nginx.pid));
+      socket = await serveLocalSocket(inDirectory("agent.sock"), (method, path) => answerLocal(gateway, method, path));
+    }, 60_000);
+
+    afterAll(async () => {
+      await socket?.close();
+      await gateway?.stop();
+      await stolen?.agent.stop();
+      await mosquitto?.stop();
+      await nginx?.stop();
+      await controller?.close();
+      await rm(directory, { recursive: true, force: true });
+    });
+
+    async function anAgent(device: string, { keys, revocation }: { keys: OpenKeyProvider; revocation?: object }) {
+      const claimFile = inDirectory(`${device}.claim`);
+      await writeFile(claimFile, `${await controller.claim()}\n`, { mode: 0o600 });
+      const { operational, bootstrap } = controller.endpoints;
+      const text = stringify({
+        device,
+        controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
+        claimFile,
+        pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+        ...(revocation && { revocation }),
+      });
+      const config = readConfig({ file: { name: "config.yaml", text } });
+      return startAgent({ ...config, data: inDirectory(device) }, { keys, log });
+    }
+
+    async function identityOf(device: string, keys: OpenKeyProvider): Promise<TlsIdentity> {
+      const file = join(directory, device, "certificates", "identity.pem");
+      const cert = await vi.waitFor(() => readFile(file, "utf8"), 10_000);
+      const [leaf] = pemDecode(cert, "CERTIFICATE");
+      const { spki } = parseCertificate(leaf as Uint8Array);
+      for (const { ref } of await keys.list("")) {
+        const key = await keys.open(ref);
+        if (Buffer.compare(key.spki, spki) === 0) return { key: key.tlsKey(), cert };
+      }
+      throw new Error(`${device} has no key for its certificate`);
+    }
+
+    async function listsIn(name: string): Promise<number> {
+      const text = await readFile(inDirectory(`${name}-crl.pem`), "utf8").catch(() => "");
+      return pemDecode(text, "X509 CRL").map(parseCrl).length;
+    }
+
+    const atMosquitto = (identity: TlsIdentity): Promise<boolean> => {
+      const options = { port: mosquitto.port, reconnectPeriod: 0, rejectUnauthorized: false, ...identity };
+      return mqtt.connectAsync("mqtts://127.0.0.1", options, false).then(
+        async (client) => {
+          await client.endAsync();
+          return true;
+        },
+        () => false,
+      );
+    };
+
+    const atNginx = (identity: TlsIdentity): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const { port } = nginx;
+        const asking = get(
+          { host: "127.0.0.1", port, agent: false, rejectUnauthorized: false, ...identity },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          },
+        );
+        asking.on("error", reject);
+      });
+
+    it("mosquitto-refused, nginx-refused: within seconds, and the agent tells everybody who asks", async () => {
+      expect([await atMosquitto(thief), await atNginx(thief)]).toEqual([true, 200]);
+      expect([await atMosquitto(friend), await atNginx(friend)]).toEqual([true, 200]);
+      const [leaf] = pemDecode(thief.cert, "CERTIFICATE");
+      const { serial } = parseCertificate(leaf as Uint8Array);
+      const issuer = controller.running.issuerId;
+      const ask = async () =>
+        (await askLocalSocket(inDirectory("agent.sock"), "GET", `/v1/revocation/${issuer}/${serial.hex}`)) as {
+          readonly status: string;
+          readonly reason?: string;
+        };
+      expect(await ask()).toMatchObject({ status: "good", epoch: { isStale: false } });
+
+      await controller.running.operations.revocations.revoke(administrator, {
+        device: "stolen",
+        reason: "keyCompromise",
+      });
+      await vi.waitFor(() => expect(gateway.revocation.isRevoked(issuer, serial).status).toBe("revoked"), {
+        timeout: 10_000,
+        interval: 5,
+      });
+      const appliedAt = performance.now();
+      await controller.running.stop();
+      await vi.waitFor(async () => expect([await atMosquitto(thief), await atNginx(thief)]).toEqual([false, 400]), {
+        timeout: 10_000,
+        interval: 50,
+      });
+      const seconds = (performance.now() - appliedAt) / 1000;
+      expect(seconds).toBeLessThan(8);
+      expect([await atMosquitto(friend), await atNginx(friend)]).toEqual([true, 200]);
+      expect(await ask()).toMatchObject({ status: "revoked", reason: "keyCompromise" });
+      await expect(askLocalSocket(inDirectory("agent.sock"), "GET", "/v1/revocation/x/01")).rejects.toMatchObject({
+        code: "request-invalid",
+      });
+    }, 60_000);
+  },
+);
+
+/** The root's own list, which says nothing of the issuing CA: signed with the root key where it is kept. */
+async function rootList(controller: RealController): Promise<string> {
+  const paths = dataPaths(controller.data);
+  const { root, rootKeyRef } = await pkiOf(controller);
+  const passphrase = await secretFile(paths.rootPassphrase)();
+  const rootKeys = await openKeyProvider({ kind: "software", directory: paths.rootKey, passphrase });
+  const key = await rootKeys.open(rootKeyRef);
+  const now = Date.now();
+  const tbs = encodeTbsCrl({
+    issuer: parseCertificate(root).subject.der,
+    authorityKeyId: parseCertificate(root).subjectKeyId ?? subjectKeyIdOf(key.spki),
+    thisUpdate: now - 60_000,
+    nextUpdate: now + 3_600_000,
+    crlNumber: 1,
+    entries: [],
+    signatureAlgorithmOf: key.algorithm,
+  });
+  const der = assembleSigned(tbs, key.algorithm, await key.sign(tbs));
+  await rootKeys.close();
+  return pemEncode("X509 CRL", der);
+}
+
+const pkiOf = ({ data }: RealController) => readPkiFiles(dataPaths(data));
+
+async function untilSettled(agent: RunningAgent): Promise<void> {
+  const isSettled = () => {
+    const { slots, connection } = agent.status();
+    return slots[0]?.journal === "idle" && slots[0].certificate !== undefined && connection?.state === "connected";
+  };
+  await vi.waitFor(() => expect(isSettled()).toBe(true), { timeout: 20_000, interval: 50 });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
