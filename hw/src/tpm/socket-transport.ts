@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { FleetError } from "@fleetcert/shared";
 import { exchangeStates, type SocketTask } from "./socket-exchange.ts";
@@ -48,7 +49,7 @@ export class SocketTransport implements TpmTransport {
 
   #start(): Worker {
     const workerData: SocketTask = { target: this.#target, control: this.#control, answer: this.#answer };
-    const worker = new Worker(new URL("./socket-worker.ts", import.meta.url), { workerData });
+    const worker = new Worker(requireWorkerFile(), { workerData });
     worker.unref();
     worker.on("error", () => this.close());
     return worker;
@@ -57,4 +58,14 @@ export class SocketTransport implements TpmTransport {
   #name(): string {
     return "path" in this.#target ? this.#target.path : `${this.#target.host}:${this.#target.port}`;
   }
+}
+
+/** Beside the sources in a checkout, beside the bundle in a release. */
+function requireWorkerFile(): URL {
+  const places = [new URL("./socket-worker.ts", import.meta.url), new URL("./tpm-socket-worker.mjs", import.meta.url)];
+  const file = places.find((place) => existsSync(place));
+  if (file !== undefined) return file;
+  throw new FleetError("key-store-missing", "the part that talks to TPM emulators is not installed", {
+    hint: "put tpm-socket-worker.mjs beside the program, or use device:/dev/tpmrm0",
+  });
 }
