@@ -1,4 +1,9 @@
 export {
+  admitEndorsementKey,
+  type EndorsementGround,
+  type EndorsementPolicy,
+} from "./attestation/admit-endorsement-key.ts";
+export {
   type Attest,
   type AttestClock,
   type PcrSelection,

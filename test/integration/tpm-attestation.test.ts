@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { nodeCredentialCrypto, openKeyProvider, openTpmAttestor, type TpmAttestor } from "@fleetcert/hw";
 import {
+  admitEndorsementKey,
   DeviceId,
   encodePublicArea,
   type KeyExpectation,
@@ -15,7 +16,6 @@ import {
   requireAttestationKey,
   requireEndorsementKey,
   spkiOfPublicArea,
-  validatePath,
   verifyCertifiedKey,
   verifyQuote,
 } from "@fleetcert/shared";
@@ -124,20 +124,19 @@ describeWith([swtpmPart], "what a TPM proves", () => {
 
     it("has an EK certificate that chains to its maker, and to nobody else", async () => {
       const { endorsementKey, tpm } = world;
-      const leaf = endorsementKey.certificate?.der ?? new Uint8Array(0);
       const [root = "", issuer = ""] = tpm.manufacturerCas;
-      const [rootDer = new Uint8Array(0)] = pemDecode(root, "CERTIFICATE");
-      const intermediates = pemDecode(issuer, "CERTIFICATE");
-      const question = { leaf, intermediates, at: Date.now(), purpose: "any" } as const;
-      expect(validatePath({ ...question, roots: [rootDer] }).path).toHaveLength(3);
+      const roots = pemDecode(root, "CERTIFICATE");
+      const policy = { roots, intermediates: pemDecode(issuer, "CERTIFICATE"), allowed: new Set<string>() };
+      expect(admitEndorsementKey(endorsementKey, policy, Date.now())).toBe("manufacturer");
       const stranger = await startSwtpm({ manufactured: true });
-      const [foreign = new Uint8Array(0)] = pemDecode(stranger.manufacturerCas[0] ?? "", "CERTIFICATE");
+      const foreign = { ...policy, roots: pemDecode(stranger.manufacturerCas[0] ?? "", "CERTIFICATE") };
       await stranger.stop();
-      expect(() => validatePath({ ...question, roots: [foreign] })).toThrow(
+      expect(() => admitEndorsementKey(endorsementKey, foreign, Date.now())).toThrow(
         expect.objectContaining({ code: "path-invalid" }),
       );
-      const beforeItWasMade = { ...question, roots: [rootDer], at: Date.UTC(2001, 0, 1) };
-      expect(() => validatePath(beforeItWasMade)).toThrow(expect.objectContaining({ pathFailure: "not-yet-valid" }));
+      expect(() => admitEndorsementKey(endorsementKey, policy, Date.UTC(2001, 0, 1))).toThrow(
+        expect.objectContaining({ pathFailure: "not-yet-valid" }),
+      );
       expect(endorsementKey.identity).toEqual({ manufacturer: "id:00001014", model: "swtpm", firmware: "id:20191023" });
     });
 

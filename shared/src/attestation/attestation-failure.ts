@@ -10,12 +10,12 @@ export type AttestationFailure =
   | "nonce"
   | "attestation-key"
   | "endorsement-key"
+  | "not-allowed"
   | "another-key"
   | "key-attributes"
   | "another-parent"
   | "pcr-selection"
-  | "pcr-values"
-  | "clock";
+  | "pcr-values";
 
 /** An `attestation-invalid` error that carries its reason. */
 export type AttestationError = FleetError & { readonly attestationFailure: AttestationFailure };
