@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FleetError, Secret } from "@fleetcert/shared";
+import { makeFolder } from "./make-folder.ts";
 import { writeDurably } from "./write-durably.ts";
 
 /** Where everything of a controller lies. */
@@ -53,7 +54,7 @@ export function dataPaths(root: string): DataPaths {
  */
 export async function createDataDirectory(root: string): Promise<DataPaths> {
   const paths = dataPaths(root);
-  await guard(root, () => mkdir(root, { recursive: true, mode: 0o700 }));
+  await guard(root, () => makeFolder(root, 0o700));
   const names = await guard(root, () => readdir(root));
   const isHalfDone = names.includes(inProgress);
   if (names.includes("config.yaml") && !isHalfDone) {
@@ -97,7 +98,7 @@ export async function openDataDirectory(root: string): Promise<DataPaths> {
       hint: `run: fleetcert init --data ${root}`,
     });
   }
-  await guard(paths.run, () => mkdir(paths.run, { recursive: true, mode: 0o700 }));
+  await guard(paths.run, () => makeFolder(paths.run, 0o700));
   await guard(paths.run, () => writeDurably(join(paths.run, "writable"), ""));
   return paths;
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { FleetError, pemDecode, pemEncode } from "@fleetcert/shared";
 import type { DataPaths } from "./data-directory.ts";
 import { readText } from "./data-directory.ts";
@@ -24,10 +25,11 @@ export async function writePkiFiles(paths: DataPaths, pki: PkiFiles): Promise<vo
 
 /** Reads what {@link writePkiFiles} wrote. Throws `data-directory`. */
 export async function readPkiFiles(paths: DataPaths): Promise<PkiFiles> {
-  const refs = JSON.parse(await readText(join(paths.ca, "ca.json"))) as Pick<PkiFiles, "issuingKeyRef" | "rootKeyRef">;
+  const refs = readRefs(join(paths.ca, "ca.json"), await readText(join(paths.ca, "ca.json")));
   const certificate = async (name: string): Promise<Uint8Array> => {
-    const [der] = pemDecode(await readText(join(paths.ca, name)), "CERTIFICATE");
-    if (der === undefined) throw new FleetError("data-directory", `${join(paths.ca, name)} holds no certificate`);
+    const path = join(paths.ca, name);
+    const [der] = readPem(path, await readText(path));
+    if (der === undefined) throw damaged(path, "no certificate");
     return der;
   };
   return { root: await certificate("root.pem"), issuing: await certificate("issuing.pem"), ...refs };
@@ -47,8 +49,42 @@ export async function readBundles(paths: DataPaths): Promise<Uint8Array[]> {
     .flatMap((name) => /^bundle-([1-9][0-9]{0,8})\.bin$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
-  if (versions.length === 0) throw new FleetError("data-directory", `${paths.trust} holds no trust bundle`);
-  return await Promise.all(versions.map(async (version) => new Uint8Array(await readFile(bundlePath(paths, version)))));
+  if (versions.length === 0)
+    throw new FleetError("data-directory", `${paths.trust} holds no trust bundle`, { hint: restore });
+  return await Promise.all(versions.map((version) => readBundle(bundlePath(paths, version))));
+}
+
+async function readBundle(path: string): Promise<Uint8Array> {
+  const envelope = new Uint8Array(await readFile(path));
+  try {
+    decodeTrustBundle(decodeEnvelope(envelope).payload);
+    return envelope;
+  } catch (cause) {
+    throw damaged(path, "no trust bundle", cause);
+  }
+}
+
+function readRefs(path: string, text: string): Pick<PkiFiles, "issuingKeyRef" | "rootKeyRef"> {
+  try {
+    const { issuingKeyRef, rootKeyRef } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof issuingKeyRef === "string" && typeof rootKeyRef === "string") return { issuingKeyRef, rootKeyRef };
+  } catch (cause) {
+    throw damaged(path, "no references to keys", cause);
+  }
+  throw damaged(path, "no references to keys");
+}
+
+function readPem(path: string, text: string): Uint8Array[] {
+  try {
+    return pemDecode(text, "CERTIFICATE");
+  } catch (cause) {
+    throw damaged(path, "no certificate", cause);
+  }
+}
+
+function damaged(path: string, what: string, cause?: unknown): FleetError {
+  return new FleetError("data-directory", `${path} holds ${what}`, { hint: restore, cause });
 }
 
 const bundlePath = (paths: DataPaths, version: number): string => join(paths.trust, `bundle-${version}.bin`);
+const restore = "put the file back from the last backup of the data directory";
