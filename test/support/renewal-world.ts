@@ -29,6 +29,8 @@ export class RenewalWorld {
   #disk: SlotState = emptySlot;
   #previousDisk: SlotState = emptySlot;
   readonly #token = new Map<string, { readonly label: number }>();
+  /** Another token is in the slot for a while: no key is found, and destroying one does nothing. */
+  #isTokenAway = false;
   /** The process; lost in a power cut. */
   #state: SlotState = emptySlot;
   #events: RenewalEvent[] = [];
@@ -75,6 +77,7 @@ export class RenewalWorld {
   /** Liveness: faults stop, the controller assigns a window for the next generation. How long it took; undefined for never. */
   heal(limit: Duration): Duration | undefined {
     this.#isFaulty = false;
+    this.#isTokenAway = false;
     this.#wallOffset = 0;
     this.#connect();
     const since = this.#elapsed;
@@ -101,6 +104,7 @@ export class RenewalWorld {
     else if (dice < 0.92) this.#events.push(random.pick(this.#strayEvents()));
     else if (dice < 0.97) this.#connect();
     else if (dice < 0.97 + this.#odds.token / 10) this.#losePendingKey();
+    else if (dice < 0.975 + this.#odds.token / 20) this.#isTokenAway = !this.#isTokenAway;
     else if (dice < 0.98 + this.#odds.leap) this.#elapsed += random.fraction() * 120 * day;
   }
 
@@ -146,7 +150,7 @@ export class RenewalWorld {
   }
 
   #finish(effect: Effect, result: RenewalEvent | undefined): void {
-    if (effect.do === "collect") this.#checkOrphans();
+    if (!this.#isTokenAway && result?.type !== "failed") this.#checkOrphans(effect, result);
     if (result === undefined) return;
     if (effect.do === "request" || effect.do === "prove") this.#history.push(result);
     this.#events.push(result);
@@ -157,25 +161,26 @@ export class RenewalWorld {
     switch (effect.do) {
       case "collect":
         for (const [id, { label }] of this.#token) {
-          if (label <= effect.upTo && !effect.keep.includes(id)) this.#token.delete(id);
+          if (!this.#isTokenAway && label <= effect.upTo && !effect.keep.includes(id)) this.#token.delete(id);
         }
         return undefined;
       case "generate":
+        if (this.#isTokenAway) return failure(effect, "token-error");
         return { type: "keyReady", generation: effect.generation, key: this.#generate(effect) };
       case "makeCsr":
-        return this.#token.has(effect.key.id)
+        return this.#finds(effect.key.id)
           ? { type: "csrReady", keyId: effect.key.id, csr: new Uint8Array([1]) }
           : failure(effect, "key-not-found");
       case "request":
         return this.#request(effect);
       case "install":
-        return this.#token.has(effect.next.key.id)
+        return this.#finds(effect.next.key.id)
           ? { type: "installed", keyId: effect.next.key.id }
           : failure(effect, "key-not-found");
       case "prove":
         return this.#prove(effect);
       case "destroy":
-        this.#token.delete(effect.key.id);
+        if (!this.#isTokenAway) this.#token.delete(effect.key.id);
         return { type: "destroyed", keyId: effect.key.id };
       default:
         return undefined;
@@ -183,8 +188,12 @@ export class RenewalWorld {
   }
 
   #generate({ generation, inUse }: Extract<Effect, { do: "generate" }>): KeyRecord {
-    const found = [...this.#token].find(([id, { label }]) => label === generation && !inUse.includes(id))?.[0];
-    if (found !== undefined && this.#faults.forgetsOrphans !== true) return { ref: found, id: found };
+    const isOrphan = ([id, { label }]: [string, { label: number }]) => label === generation && !inUse.includes(id);
+    const [found, ...others] = [...this.#token].filter(isOrphan).map(([id]) => id);
+    if (found !== undefined && this.#faults.forgetsOrphans !== true) {
+      for (const other of others) this.#token.delete(other);
+      return { ref: found, id: found };
+    }
     this.#keyCount += 1;
     const id = `key-${this.#keyCount}`;
     this.#token.set(id, { label: generation });
@@ -193,8 +202,8 @@ export class RenewalWorld {
 
   #request(effect: Extract<Effect, { do: "request" }>): RenewalEvent {
     const { asker } = effect;
-    if (!this.#token.has(effect.key.id)) return failure(effect, "key-not-found");
-    if (asker !== undefined && !this.#token.has(asker.key.id)) return failure(effect, "key-store-unavailable");
+    if (!this.#finds(effect.key.id)) return failure(effect, "key-not-found");
+    if (asker !== undefined && !this.#finds(asker.key.id)) return failure(effect, "key-store-unavailable");
     if (this.#isLost()) return failure(effect, "timeout");
     if (this.#isLost()) return failure(effect, this.#random.pick(refusals), 60_000);
     this.#isAnchored = true;
@@ -206,7 +215,7 @@ export class RenewalWorld {
 
   #prove(effect: Extract<Effect, { do: "prove" }>): RenewalEvent {
     const { id } = effect.next.key;
-    if (!this.#token.has(id)) return failure(effect, "key-not-found");
+    if (!this.#finds(id)) return failure(effect, "key-not-found");
     if (this.#isLost()) return failure(effect, "offline");
     // A session that is refused gives no time.
     if (this.#trueTime() > effect.next.notAfter) return failure(effect, "denied");
@@ -296,15 +305,25 @@ export class RenewalWorld {
     if (!held.some(isUsable)) this.violations.push(`I1: no usable credential at ${journal.at}`);
   }
 
+  #finds(keyId: string): boolean {
+    return !this.#isTokenAway && this.#token.has(keyId);
+  }
+
   #isProven(keyId: string): boolean {
     const certificate: ModelCertificate | undefined = this.controller.find(keyId);
     return certificate?.state === "proven";
   }
 
-  #checkOrphans(): void {
-    const referenced = referencedKeys(this.durable);
-    const orphans = [...this.#token.keys()].filter((id) => !referenced.includes(id));
-    if (orphans.length > 1) this.violations.push(`I11: ${orphans.length} keys that nobody refers to`);
+  /** After collecting, no orphan of a past generation; after generating, at most one beside the new key. */
+  #checkOrphans(effect: Effect, result: RenewalEvent | undefined): void {
+    const referenced = [...referencedKeys(this.durable), ...(result?.type === "keyReady" ? [result.key.id] : [])];
+    const orphans = [...this.#token].filter(([id]) => !referenced.includes(id));
+    const past = effect.do === "collect" ? orphans.filter(([, { label }]) => label <= effect.upTo) : [];
+    const isKept = (id: string) => effect.do === "collect" && effect.keep.includes(id);
+    if (past.some(([id]) => !isKept(id))) this.violations.push("I11: an orphan of a past generation was not collected");
+    if (effect.do === "generate" && orphans.length > 1) {
+      this.violations.push(`I11: ${orphans.length} keys that nobody refers to`);
+    }
   }
 }
 

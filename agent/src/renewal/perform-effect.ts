@@ -1,11 +1,4 @@
-import {
-  assertNever,
-  type Duration,
-  encodeCsr,
-  type KeyAlgorithm,
-  type KeyProvider,
-  type KeySummary,
-} from "@fleetcert/shared";
+import { assertNever, type Duration, encodeCsr, type KeyAlgorithm, type KeyProvider } from "@fleetcert/shared";
 import type { RequestAnswer } from "../credential/verify-issued.ts";
 import type { Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
@@ -108,15 +101,16 @@ async function request(
   return { type: "issued", keyId: effect.key.id, issued };
 }
 
-/** A key that a crash left behind under the intended label is used, so that none is left over (I11). */
+/** A key that a crash left behind under the intended label is used, and others like it destroyed, so that none is left over (I11). */
 async function findOrGenerate(
   { generation, inUse }: Extract<Effect, { do: "generate" }>,
   { keys, device, slot, algorithm }: EffectTools,
 ): Promise<KeyRecord> {
   const label = formatKeyLabel({ device, slot, generation });
   const wanted = algorithm();
-  const isOrphan = (key: KeySummary) => key.label === label && key.algorithm === wanted && !inUse.includes(key.id);
-  const found = (await keys.list(label)).find(isOrphan);
+  const orphans = (await keys.list(label)).filter((key) => key.label === label && !inUse.includes(key.id));
+  const found = orphans.find((key) => key.algorithm === wanted);
+  for (const { ref } of orphans.filter((key) => key !== found)) await keys.destroy(ref);
   const { ref, id } = found ?? (await keys.generate({ algorithm: wanted, label }));
   return { ref, id };
 }

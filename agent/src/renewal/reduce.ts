@@ -234,9 +234,13 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
   };
   const { journal } = state;
   if (journal.at === "requested" && isPointless(failed)) return abandon(failed, context);
-  // Another token in the slot looks the same for a while; only a key that stays away is given up.
-  const isKeyLost = failure.code === "key-not-found" && failed.attempts >= keyLostAfter;
-  if (isKeyLost && isPending(journal)) return abandon(failed, context);
+  // Another token in the slot looks the same for a while; only a key that stays away is given up, and one that the controller may
+  // have seen proven is not given up at all.
+  const isKeyMissing = failure.code === "key-not-found";
+  if (isKeyMissing && journal.at === "proving" && failed.attempts >= keyLostInProofAfter) {
+    return doubt(failed, journal.next, context);
+  }
+  if (isKeyMissing && isUnseen(journal) && failed.attempts >= keyLostAfter) return abandon(failed, context);
   // A token that will not delete a key must not keep the slot from its next rotation; collecting tries again later.
   if (failure.doing === "destroy" && failed.attempts >= destroyTries) return settle(failed, context);
   if (journal.at === "proving" && isSpent(failed, journal.next, context)) return doubt(failed, journal.next, context);
@@ -310,8 +314,9 @@ function isPointless({ lastError, current, unproven, attempts }: SlotState): boo
   return unproven !== undefined && (wrongAskerCodes.has(lastError) || isAskerLost);
 }
 
-function isPending({ at }: Journal): boolean {
-  return at === "keyGenerated" || at === "requested" || at === "issued" || at === "proving";
+/** Whether the controller cannot have seen the pending key in use. */
+function isUnseen({ at }: Journal): boolean {
+  return at === "keyGenerated" || at === "requested" || at === "issued";
 }
 
 /** What failed only because nobody could be reached is worth another try as soon as somebody can. */
@@ -361,3 +366,5 @@ const maxAttempts = 30;
 const maxReasonLength = 300;
 const destroyTries = 5;
 const keyLostAfter = 3;
+/** More than an hour of backoff: another key after this one may look like a clone to the controller. */
+const keyLostInProofAfter = 12;
