@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FleetError } from "@fleetcert/shared";
+import { makeFolder } from "./make-folder.ts";
 
 /** Makes a file with a random passphrase of 256 bits, its owner's alone, unless there is one. Throws `data-directory`. */
 export async function ensureSecretFile(path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     const file = await open(path, "wx", 0o600);
     try {
       await file.writeFile(`${randomBytes(32).toString("base64url")}\n`);

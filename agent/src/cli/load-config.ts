@@ -1,6 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FleetError } from "@fleetcert/shared";
+import { makeFolder } from "../adapters/make-folder.ts";
 import { outputDirectory } from "../adapters/output-directory.ts";
 import { type AgentConfig, type ConfigChanges, type ConfigFile, formatConfig, readConfig } from "../config.ts";
 
@@ -19,9 +20,12 @@ export async function loadConfig(
 /** Keeps what an enrolment was told, so that `run` needs no flags. Throws `data-directory`. */
 export async function saveConfig({ data, ...config }: AgentConfig): Promise<void> {
   try {
-    await mkdir(data, { recursive: true, mode: 0o700 });
+    await makeFolder(data);
   } catch (cause) {
-    throw new FleetError("data-directory", `${data} cannot be made`, { cause, hint: "choose another with --data" });
+    throw new FleetError("data-directory", `${data} cannot be made`, {
+      cause,
+      hint: "make the folder it lies in, or choose another with --data",
+    });
   }
   await outputDirectory(data).write(configName, formatConfig(config satisfies ConfigFile));
 }

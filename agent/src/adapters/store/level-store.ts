@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { Level } from "level";
 import type { StateChange, StateStore } from "../../ports.ts";
+import { makeFolder } from "../make-folder.ts";
 
 /** A {@link StateStore} that holds a directory until it is closed. */
 export interface OpenStateStore extends StateStore {
@@ -18,7 +20,8 @@ export interface OpenStateStore extends StateStore {
  */
 export async function openLevelStore(directory: string): Promise<OpenStateStore> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(directory));
+    await makeFolder(directory);
     await chmod(directory, 0o700);
   } catch (cause) {
     throw new FleetError("data-directory", `${directory} cannot be used`, {
