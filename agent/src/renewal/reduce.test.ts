@@ -170,6 +170,15 @@ describe("what fails", () => {
     expect(thrice.state.journal.at).toBe("abandoned");
   });
 
+  it("keeps a key that the controller may have seen proven for long, and both credentials after that", () => {
+    let state = proving;
+    for (let tries = 0; tries < 11; tries++) state = after(state, failed("prove", "key-not-found")).state;
+    expect(state.journal.at).toBe("proving");
+    const inDoubt = after(state, failed("prove", "key-not-found"));
+    expect(inDoubt.state).toMatchObject({ current: aCredential(1), unproven: aCredential(2), journal: { at: "idle" } });
+    expect(doing(inDoubt)).not.toContain("destroy");
+  });
+
   it("does not let an old key that cannot be deleted hold up the next rotation", () => {
     let state = aSlot({ at: "oldRetired", key: key("k0") });
     for (let tries = 0; tries < 5; tries++) state = after(state, failed("destroy", "token-error", "k0")).state;
