@@ -14,13 +14,18 @@ export function decodeString(tag: number, content: Uint8Array): string | undefin
 
 /** Text of an ASCII-only string such as IA5String. */
 export function decodeAscii(content: Uint8Array): string {
-  if (content.some((octet) => octet >= 0x80)) throw derInvalid("a string has bytes above ASCII");
-  return Buffer.from(content).toString("latin1");
+  for (let index = 0; index < content.length; index++) {
+    if ((content[index] as number) >= 0x80) throw derInvalid("a string has bytes above ASCII");
+  }
+  return decodeLatin1(content);
 }
+
+const decodeLatin1 = (content: Uint8Array): string =>
+  Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("latin1");
 
 function decodeUtf8(content: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+    return utf8.decode(content);
   } catch (cause) {
     throw derInvalid(`a UTF8String is not UTF-8 (${String(cause)})`);
   }
@@ -37,13 +42,15 @@ function decodeWide(content: Uint8Array, width: 2 | 4): string {
   return text;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 const decoders: ReadonlyMap<number, (content: Uint8Array) => string> = new Map([
   [tags.utf8String, decodeUtf8],
   [tags.numericString, decodeAscii],
   [tags.printableString, decodeAscii],
   [tags.ia5String, decodeAscii],
   // Written by old software as Latin-1, whatever T.61 says.
-  [tags.teletexString, (content) => Buffer.from(content).toString("latin1")],
+  [tags.teletexString, decodeLatin1],
   [tags.bmpString, (content) => decodeWide(content, 2)],
   [tags.universalString, (content) => decodeWide(content, 4)],
 ]);

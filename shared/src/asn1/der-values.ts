@@ -23,7 +23,8 @@ export function readBooleanDefaultFalse(reader: DerReader): boolean {
 /** Content octets of an INTEGER, checked to be minimal; `tag` for implicit ones. */
 export function readIntegerBytes(reader: DerReader, tag: number = tags.integer): Uint8Array {
   const content = reader.content(tag);
-  const [first, second] = content;
+  const first = content[0];
+  const second = content[1];
   if (first === undefined) throw derInvalid("INTEGER is empty");
   if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))
     throw derInvalid("INTEGER is not minimal");
@@ -50,7 +51,7 @@ export function readBitString(reader: DerReader, tag: number = tags.bitString): 
   const unusedBits = content[0];
   if (unusedBits === undefined || unusedBits > 7) throw derInvalid("BIT STRING has no valid padding count");
   const bytes = content.subarray(1);
-  const last = bytes.at(-1);
+  const last = bytes[bytes.length - 1];
   if (last === undefined && unusedBits !== 0) throw derInvalid("empty BIT STRING claims padding");
   if (last !== undefined && (last & ((1 << unusedBits) - 1)) !== 0) throw derInvalid("BIT STRING padding is not zero");
   return { bytes, unusedBits };

@@ -4,10 +4,8 @@ import { tags } from "./der-reader.ts";
 export function derElement(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const content of contents) length += content.length;
-  const header = headerOctets(length);
-  const element = new Uint8Array(header + length);
-  writeHeader(element, tag, length);
-  let at = header;
+  const element = new Uint8Array(headerOctets(length) + length);
+  let at = writeHeader(element, 0, { tag, length });
   for (const content of contents) {
     element.set(content, at);
     at += content.length;
@@ -18,7 +16,7 @@ export function derElement(tag: number, ...contents: readonly Uint8Array[]): Uin
 /** Tag and minimal definite length of an element with this many content octets. */
 export function derHeader(tag: number, length: number): Uint8Array {
   const header = new Uint8Array(headerOctets(length));
-  writeHeader(header, tag, length);
+  writeHeader(header, 0, { tag, length });
   return header;
 }
 
@@ -88,16 +86,23 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && compareBytes(left, right) === 0;
 }
 
-function headerOctets(length: number): number {
+/** Octets of tag and minimal definite length before this many content octets. */
+export function headerOctets(length: number): number {
   if (length < 0x80) return 2;
   return length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6;
 }
 
-function writeHeader(target: Uint8Array, tag: number, length: number): void {
+/** Writes tag and minimal definite length at an offset and returns the offset behind them. */
+export function writeHeader(
+  target: Uint8Array,
+  at: number,
+  { tag, length }: { readonly tag: number; readonly length: number },
+): number {
   const lengthOctets = headerOctets(length) - 2;
-  target[0] = tag;
-  target[1] = lengthOctets === 0 ? length : 0x80 | lengthOctets;
-  for (let octet = 1; octet <= lengthOctets; octet++) target[1 + octet] = length >>> (8 * (lengthOctets - octet));
+  target[at] = tag;
+  target[at + 1] = lengthOctets === 0 ? length : 0x80 | lengthOctets;
+  for (let octet = 1; octet <= lengthOctets; octet++) target[at + 1 + octet] = length >>> (8 * (lengthOctets - octet));
+  return at + 2 + lengthOctets;
 }
 
 function compareBytes(left: Uint8Array, right: Uint8Array): number {

@@ -1,7 +1,7 @@
 import { DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
 import { decodeString } from "../asn1/der-string.ts";
+import { type DerTree, derTree, encodeTree, sequenceTree } from "../asn1/der-tree.ts";
 import { readBitString } from "../asn1/der-values.ts";
-import { derSequence, derSetOf, derText } from "../asn1/der-writer.ts";
 import { toHex } from "../asn1/hex.ts";
 import { encodeOid, readOid } from "../asn1/object-identifier.ts";
 
@@ -91,18 +91,26 @@ export function readName(reader: DerReader): DistinguishedName {
   return new DistinguishedName(reader.bytes.subarray(start, reader.position), rdns);
 }
 
-/** DER of a Name with an optional organization and a common name, as UTF8String (RFC 5280 §4.1.2.4). */
-export function encodeName(parts: { readonly commonName: string; readonly organization?: string }): Uint8Array {
-  const rdn = (oid: string, text: string): Uint8Array =>
-    derSetOf([derSequence(encodeOid(oid), derText(tags.utf8String, text))]);
+/** A Name with an optional organization and a common name, as UTF8String (RFC 5280 §4.1.2.4). */
+export interface WrittenName {
+  readonly commonName: string;
+  readonly organization?: string;
+}
+
+/** DER of a name. Throws `der-invalid` for a text that cannot be written. */
+export const encodeName = (name: WrittenName): Uint8Array => encodeTree(nameTree(name));
+
+/** As {@link encodeName}, to be written with what it is part of. */
+export function nameTree(parts: WrittenName): DerTree {
+  const rdn = (oid: string, text: string): DerTree =>
+    derTree(tags.set, sequenceTree(encodeOid(oid), derTree(tags.utf8String, text)));
   for (const text of [parts.commonName, parts.organization ?? " "]) {
     if (text.length === 0 || text.length > maxAttributeCharacters || text.includes("\0"))
       throw derInvalid(`a name of ${text.length} characters, or with NUL, cannot be written`);
   }
-  return derSequence(
-    ...(parts.organization === undefined ? [] : [rdn("2.5.4.10", parts.organization)]),
-    rdn("2.5.4.3", parts.commonName),
-  );
+  const commonName = rdn("2.5.4.3", parts.commonName);
+  if (parts.organization === undefined) return sequenceTree(commonName);
+  return sequenceTree(rdn("2.5.4.10", parts.organization), commonName);
 }
 
 /** Reads the attributes inside a SET that was entered already. */

@@ -1,26 +1,18 @@
 import { contextTag, DerReader, tags } from "../asn1/der-reader.ts";
 import { derTime } from "../asn1/der-time.ts";
+import { type DerPart, type DerTree, derTree, encodeTree, sequenceTree } from "../asn1/der-tree.ts";
 import { readOctetAlignedBits } from "../asn1/der-values.ts";
-import {
-  derBitString,
-  derBoolean,
-  derElement,
-  derInteger,
-  derNamedBits,
-  derOctetString,
-  derSequence,
-  derText,
-} from "../asn1/der-writer.ts";
+import { derBitString, derBoolean, derInteger, derNamedBits, derSequence } from "../asn1/der-writer.ts";
 import { encodeOid } from "../asn1/object-identifier.ts";
 import { FleetError } from "../errors.ts";
 import { sha256 } from "../key/digest.ts";
 import type { KeyAlgorithm, Signer } from "../key/key.ts";
 import { signatureAlgorithmOf } from "../key/signature-algorithm.ts";
 import type { Instant } from "../time/instant.ts";
-import { encodeName } from "./distinguished-name.ts";
-import { encodeExtension, extensionOids } from "./extension.ts";
+import { nameTree } from "./distinguished-name.ts";
+import { extensionOids, extensionTree } from "./extension.ts";
 import { type ExtendedKeyUsage, extendedKeyUsageOids, type KeyUsage, keyUsages } from "./extension-values.ts";
-import { type AlternativeName, encodeAlternativeName } from "./general-name.ts";
+import { type AlternativeName, alternativeNameTree } from "./general-name.ts";
 import type { Serial } from "./serial.ts";
 
 /** What a certificate is to say. The subject key identifier follows from the key. */
@@ -68,15 +60,17 @@ export type ConstraintName =
 export function encodeTbsCertificate(template: CertificateTemplate): Uint8Array {
   if (!(template.notBefore < template.notAfter))
     throw new FleetError("certificate-invalid", "the template ends before it begins");
-  return derSequence(
-    derElement(contextTag(0, "constructed"), derInteger(2)),
-    derElement(tags.integer, template.serial.bytes),
-    signatureAlgorithmOf(template.signatureAlgorithmOf),
-    template.issuer,
-    derSequence(derTime(template.notBefore), derTime(template.notAfter)),
-    encodeName(template.subject),
-    template.spki,
-    derElement(contextTag(3, "constructed"), derSequence(...encodeExtensions(template))),
+  return encodeTree(
+    sequenceTree(
+      version3,
+      derTree(tags.integer, template.serial.bytes),
+      signatureAlgorithmOf(template.signatureAlgorithmOf),
+      template.issuer,
+      sequenceTree(derTime(template.notBefore), derTime(template.notAfter)),
+      nameTree(template.subject),
+      template.spki,
+      derTree(contextTag(3, "constructed"), sequenceTree(...extensionsOf(template))),
+    ),
   );
 }
 
@@ -103,80 +97,65 @@ export function subjectKeyIdOf(spki: Uint8Array): Uint8Array {
   return sha256(readOctetAlignedBits(fields)).subarray(0, 20);
 }
 
-function encodeExtensions(template: CertificateTemplate): Uint8Array[] {
-  const extension = (oid: string, value: Uint8Array, critical = false): Uint8Array =>
-    encodeExtension(oid, { critical, value });
-  const {
-    basicConstraints: basic,
-    extendedKeyUsage = [],
-    subjectAlternativeNames = [],
-    crlDistributionPoints = [],
-  } = template;
+function extensionsOf(template: CertificateTemplate): DerTree[] {
+  const { basicConstraints, nameConstraints } = template;
   const authorityKeyId = template.authorityKeyId ?? (template.issuerSpki && subjectKeyIdOf(template.issuerSpki));
-  return [
-    extension(extensionOids.subjectKeyId, derOctetString(subjectKeyIdOf(template.spki))),
-    ...(authorityKeyId
-      ? [extension(extensionOids.authorityKeyId, derSequence(derElement(contextTag(0, "primitive"), authorityKeyId)))]
-      : []),
-    ...(basic ? [extension(extensionOids.basicConstraints, encodeBasicConstraints(basic), true)] : []),
-    extension(extensionOids.keyUsage, derNamedBits(template.keyUsage.map((usage) => keyUsages.indexOf(usage))), true),
-    ...(extendedKeyUsage.length > 0
-      ? [extension(extensionOids.extendedKeyUsage, derSequence(...extendedKeyUsage.map(encodeUsage)))]
-      : []),
-    ...(subjectAlternativeNames.length > 0
-      ? [extension(extensionOids.subjectAltName, derSequence(...subjectAlternativeNames.map(encodeAlternativeName)))]
-      : []),
-    ...(crlDistributionPoints.length > 0
-      ? [extension(extensionOids.crlDistributionPoints, derSequence(...crlDistributionPoints.map(encodePoint)))]
-      : []),
-    ...encodeAccess(template.authorityInfoAccess),
-    ...(template.nameConstraints
-      ? [extension(extensionOids.nameConstraints, encodeConstraints(template.nameConstraints), true)]
-      : []),
-  ];
+  const extensions: DerTree[] = [];
+  const add = (oid: string, value: DerPart, critical = false): void => {
+    extensions.push(extensionTree(oid, { critical, value }));
+  };
+  const addList = (oid: string, values: readonly DerPart[]): void => {
+    if (values.length > 0) add(oid, sequenceTree(...values));
+  };
+  add(extensionOids.subjectKeyId, derTree(tags.octetString, subjectKeyIdOf(template.spki)));
+  if (authorityKeyId)
+    add(extensionOids.authorityKeyId, sequenceTree(derTree(contextTag(0, "primitive"), authorityKeyId)));
+  if (basicConstraints) add(extensionOids.basicConstraints, basicConstraintsOf(basicConstraints), true);
+  add(extensionOids.keyUsage, derNamedBits(template.keyUsage.map((usage) => keyUsages.indexOf(usage))), true);
+  addList(extensionOids.extendedKeyUsage, (template.extendedKeyUsage ?? []).map(encodeUsage));
+  addList(extensionOids.subjectAltName, (template.subjectAlternativeNames ?? []).map(alternativeNameTree));
+  addList(extensionOids.crlDistributionPoints, (template.crlDistributionPoints ?? []).map(distributionPointOf));
+  addList(extensionOids.authorityInfoAccess, accessDescriptionsOf(template.authorityInfoAccess));
+  if (nameConstraints) add(extensionOids.nameConstraints, constraintsOf(nameConstraints), true);
+  return extensions;
 }
 
-function encodeBasicConstraints({ ca, pathLen }: { readonly ca: boolean; readonly pathLen?: number }): Uint8Array {
-  if (!ca) return derSequence();
-  return pathLen === undefined ? derSequence(derBoolean(true)) : derSequence(derBoolean(true), derInteger(pathLen));
+function basicConstraintsOf({ ca, pathLen }: { readonly ca: boolean; readonly pathLen?: number }): DerTree {
+  if (!ca) return sequenceTree();
+  return pathLen === undefined ? sequenceTree(derBoolean(true)) : sequenceTree(derBoolean(true), derInteger(pathLen));
 }
 
 const encodeUsage = (usage: ExtendedKeyUsage): Uint8Array =>
   encodeOid((extendedKeyUsageOids as Record<string, string>)[usage] ?? usage);
 
-function encodePoint(uri: string): Uint8Array {
-  const fullName = derElement(contextTag(0, "constructed"), encodeAlternativeName({ uri }));
-  return derSequence(derElement(contextTag(0, "constructed"), fullName));
+function distributionPointOf(uri: string): DerTree {
+  const fullName = derTree(contextTag(0, "constructed"), alternativeNameTree({ uri }));
+  return sequenceTree(derTree(contextTag(0, "constructed"), fullName));
 }
 
-function encodeAccess(access: CertificateTemplate["authorityInfoAccess"]): Uint8Array[] {
-  const describe = (method: string) => (uri: string) => derSequence(encodeOid(method), encodeAlternativeName({ uri }));
-  const descriptions = [
+function accessDescriptionsOf(access: CertificateTemplate["authorityInfoAccess"]): DerTree[] {
+  const describe = (method: string) => (uri: string) => sequenceTree(encodeOid(method), alternativeNameTree({ uri }));
+  return [
     ...(access?.ocsp ?? []).map(describe("1.3.6.1.5.5.7.48.1")),
     ...(access?.caIssuers ?? []).map(describe("1.3.6.1.5.5.7.48.2")),
   ];
-  if (descriptions.length === 0) return [];
-  return [encodeExtension(extensionOids.authorityInfoAccess, { critical: false, value: derSequence(...descriptions) })];
 }
 
-function encodeConstraints({ permitted = [], excluded = [] }: NameConstraintsTemplate): Uint8Array {
-  const list = (number: number, names: readonly ConstraintName[]): Uint8Array[] =>
+function constraintsOf({ permitted = [], excluded = [] }: NameConstraintsTemplate): DerTree {
+  const list = (number: number, names: readonly ConstraintName[]): DerTree[] =>
     names.length === 0
       ? []
-      : [
-          derElement(
-            contextTag(number, "constructed"),
-            ...names.map((name) => derSequence(encodeConstraintName(name))),
-          ),
-        ];
-  return derSequence(...list(0, permitted), ...list(1, excluded));
+      : [derTree(contextTag(number, "constructed"), ...names.map((name) => sequenceTree(constraintNameOf(name))))];
+  return sequenceTree(...list(0, permitted), ...list(1, excluded));
 }
 
-function encodeConstraintName(name: ConstraintName): Uint8Array {
-  if ("ipAndMask" in name) return derElement(contextTag(7, "primitive"), name.ipAndMask);
-  if ("directory" in name) return derElement(contextTag(4, "constructed"), name.directory);
-  if ("uri" in name) return derText(contextTag(6, "primitive"), name.uri);
+function constraintNameOf(name: ConstraintName): DerTree {
+  if ("ipAndMask" in name) return derTree(contextTag(7, "primitive"), name.ipAndMask);
+  if ("directory" in name) return derTree(contextTag(4, "constructed"), name.directory);
+  if ("uri" in name) return derTree(contextTag(6, "primitive"), name.uri);
   return "dns" in name
-    ? derText(contextTag(2, "primitive"), name.dns)
-    : derText(contextTag(1, "primitive"), name.email);
+    ? derTree(contextTag(2, "primitive"), name.dns)
+    : derTree(contextTag(1, "primitive"), name.email);
 }
+
+const version3 = derTree(contextTag(0, "constructed"), derInteger(2));

@@ -1,6 +1,7 @@
 import { type DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
+import { type DerPart, type DerTree, derTree, encodeTree, sequenceTree } from "../asn1/der-tree.ts";
 import { readBooleanDefaultFalse } from "../asn1/der-values.ts";
-import { derBoolean, derOctetString, derSequence } from "../asn1/der-writer.ts";
+import { derBoolean } from "../asn1/der-writer.ts";
 import { encodeOid, readOid } from "../asn1/object-identifier.ts";
 
 /** An X.509 extension; `value` is the content of its OCTET STRING. */
@@ -54,7 +55,18 @@ export function readExtensions(reader: DerReader): Extension[] {
 
 /** DER of one extension. */
 export function encodeExtension(oid: string, { critical, value }: Omit<Extension, "oid">): Uint8Array {
-  return derSequence(encodeOid(oid), ...(critical ? [derBoolean(true)] : []), derOctetString(value));
+  return encodeTree(extensionTree(oid, { critical, value }));
 }
+
+/** As {@link encodeExtension}, of a value that is not written yet. */
+export function extensionTree(
+  oid: string,
+  { critical = false, value }: { readonly critical?: boolean; readonly value: DerPart },
+): DerTree {
+  const content = derTree(tags.octetString, value);
+  return critical ? sequenceTree(encodeOid(oid), isCritical, content) : sequenceTree(encodeOid(oid), content);
+}
+
+const isCritical = derBoolean(true);
 
 const maxExtensions = 64;

@@ -1,6 +1,6 @@
 import { contextTag, type DerReader, derInvalid } from "../asn1/der-reader.ts";
 import { decodeAscii } from "../asn1/der-string.ts";
-import { derElement, derText } from "../asn1/der-writer.ts";
+import { type DerTree, derTree, encodeTree } from "../asn1/der-tree.ts";
 import { readOid } from "../asn1/object-identifier.ts";
 import { type DistinguishedName, readName } from "./distinguished-name.ts";
 import { formatIpAddress, parseIpAddress } from "./ip-address.ts";
@@ -81,32 +81,38 @@ export function readGeneralNames(reader: DerReader, limit: number): GeneralName[
 
 /** Sorts the names of a SubjectAltName by kind; throws `der-invalid` for addresses of a wrong length. */
 export function sortAlternativeNames(all: readonly GeneralName[]): AlternativeNames {
-  const texts = (kind: "email" | "dns" | "uri"): string[] =>
-    all.flatMap((name) => (name.kind === kind ? [name.value] : []));
-  return {
-    uris: texts("uri"),
-    dns: texts("dns"),
-    emails: texts("email"),
-    ips: all.flatMap((name) => (name.kind === "ip" ? [requireIpText(name.octets)] : [])),
-    directoryNames: all.flatMap((name) => (name.kind === "directory" ? [name.name] : [])),
-    all,
-  };
+  const uris: string[] = [];
+  const dns: string[] = [];
+  const ips: string[] = [];
+  const emails: string[] = [];
+  const directoryNames: DistinguishedName[] = [];
+  for (const name of all) {
+    if (name.kind === "uri") uris.push(name.value);
+    else if (name.kind === "dns") dns.push(name.value);
+    else if (name.kind === "email") emails.push(name.value);
+    else if (name.kind === "ip") ips.push(requireIpText(name.octets));
+    else if (name.kind === "directory") directoryNames.push(name.name);
+  }
+  return { uris, dns, ips, emails, directoryNames, all };
 }
 
 /** DER of a name for a SubjectAltName; throws `der-invalid` when it cannot be written. */
-export function encodeAlternativeName(name: AlternativeName): Uint8Array {
+export const encodeAlternativeName = (name: AlternativeName): Uint8Array => encodeTree(alternativeNameTree(name));
+
+/** As {@link encodeAlternativeName}, to be written with what it is part of. */
+export function alternativeNameTree(name: AlternativeName): DerTree {
   if ("ip" in name) {
     const octets = parseIpAddress(name.ip);
     if (octets === undefined) throw derInvalid(`"${name.ip}" is no IP address`);
-    return derElement(contextTag(7, "primitive"), octets);
+    return derTree(contextTag(7, "primitive"), octets);
   }
-  if ("uri" in name) return encodeAscii(6, name.uri);
-  return "dns" in name ? encodeAscii(2, name.dns) : encodeAscii(1, name.email);
+  if ("uri" in name) return asciiTree(6, name.uri);
+  return "dns" in name ? asciiTree(2, name.dns) : asciiTree(1, name.email);
 }
 
-function encodeAscii(number: number, text: string): Uint8Array {
+function asciiTree(number: number, text: string): DerTree {
   if (!/^[\x21-\x7e]+$/.test(text)) throw derInvalid("an alternative name is empty or not printable ASCII");
-  return derText(contextTag(number, "primitive"), text);
+  return derTree(contextTag(number, "primitive"), text);
 }
 
 /** Names of this kind are shown and logged: control characters, NUL the worst of them, are refused. */

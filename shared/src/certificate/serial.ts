@@ -1,3 +1,4 @@
+import { equalBytes } from "../asn1/der-writer.ts";
 import { fromHex, toHex } from "../asn1/hex.ts";
 import { FleetError } from "../errors.ts";
 
@@ -79,7 +80,7 @@ export class Serial {
   }
 
   equals(other: Serial): boolean {
-    return this.hex === other.hex;
+    return equalBytes(this.bytes, other.bytes);
   }
 
   toString(): SerialHex {

