@@ -67,8 +67,6 @@ async function bundle({ name, entry }) {
     minify: true,
     // A crash shows the line it happened on.
     lineLimit: 160,
-    // Errors and logs show the names of classes.
-    keepNames: true,
     legalComments: "linked",
     metafile: true,
     // CommonJS packages ask for Node's modules by `require`, which an ES module has to make for itself.

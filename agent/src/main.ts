@@ -1,19 +1,27 @@
 import { systemClock } from "./adapters/system.ts";
-import { runProgram } from "./cli/program.ts";
+import type { CliContext } from "./cli/context.ts";
+import { runAsService } from "./cli/run-as-service.ts";
 import { isFailpoint } from "./failpoints.ts";
 import type { Failpoint } from "./ports.ts";
 
 const interruption = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => interruption.abort());
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+const args = process.argv.slice(2);
+const context: CliContext = {
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   env: process.env,
   clock: systemClock,
   failpoint: failpointFrom(process.env["FLEETCERT_FAILPOINT"]),
   interrupted: interruption.signal,
-});
+};
+process.exitCode = (await runAsService(args, context)) ?? (await runCommand());
+
+async function runCommand(): Promise<number> {
+  const { runProgram } = await import("./cli/program.ts");
+  return await runProgram(args, context);
+}
 
 /** The failpoint named in the environment kills this process as a power cut would; only tests name one. */
 function failpointFrom(chosen: string | undefined): Failpoint {

@@ -1,9 +1,8 @@
-import { homedir, userInfo } from "node:os";
-import { join } from "node:path";
 import type { Clock } from "@fleetcert/shared";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { Failpoint } from "../ports.ts";
-import { type OutputFormat, outputFormats } from "./output/render.ts";
+import { dataDirectory } from "./data-directory.ts";
+import type { OutputFormat } from "./output/render.ts";
 
 /** What a command may touch of the world. */
 export interface CliContext {
@@ -26,25 +25,14 @@ export class QuietExit extends Error {
   }
 }
 
-/** The options every command takes. */
-export function addGlobalOptions(program: Command): Command {
-  return program
-    .option("--data <dir>", "data directory of the agent (FLEETCERT_AGENT_DATA)")
-    .addOption(new Option("-o, --output <format>", "form of the output").choices([...outputFormats]).default("table"))
-    .option("--json", "the same as -o json")
-    .option("-v, --verbose", "show the trace of an error");
-}
-
 /** The output format a command was asked for. */
 export function formatOf(command: Command): OutputFormat {
   const { json, output } = command.optsWithGlobals<{ json?: boolean; output: OutputFormat }>();
   return json === true ? "json" : output;
 }
 
-/** The data directory a command works on: the flag, the environment, or where a service or a person keeps such things. */
+/** The data directory a command works on. */
 export function dataOf(command: Command, { env }: CliContext): string {
   const { data } = command.optsWithGlobals<{ data?: string }>();
-  const state = env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state");
-  const standard = userInfo().uid === 0 ? "/var/lib/fleetcert-agent" : join(state, "fleetcert-agent");
-  return data ?? env["FLEETCERT_AGENT_DATA"] ?? standard;
+  return dataDirectory(data, env);
 }

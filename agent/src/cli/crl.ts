@@ -1,13 +1,11 @@
-import { resolve } from "node:path";
 import { exitCodes, Serial } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import type { UnknownCause } from "../revocation/held-epoch.ts";
 import type { HeldIssuer, RevocationAnswer, RevocationCache } from "../revocation/revocation-cache.ts";
 import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
+import { socketPath } from "./data-directory.ts";
 import { renderList, span, when } from "./output/render.ts";
-import { socketPath } from "./run.ts";
-import { withStoredRevocation } from "./stored-state.ts";
 
 /** `crl show` and `crl check`: what this device knows of revocations, with or without a network, running or not. */
 export function registerCrl(program: Command, context: CliContext): void {
@@ -42,9 +40,11 @@ async function ask<T>(
   context: CliContext,
   { resource, stored }: { readonly resource: string; readonly stored: (revocation: RevocationCache) => T },
 ): Promise<T> {
-  const data = resolve(dataOf(command, context));
+  const data = dataOf(command, context);
   const answer = await askLocalSocket(socketPath(data), "GET", resource);
-  return answer === undefined ? withStoredRevocation(data, context.clock, stored) : (answer as T);
+  if (answer !== undefined) return answer as T;
+  const { withStoredRevocation } = await import("./stored-state.ts");
+  return await withStoredRevocation(data, context.clock, stored);
 }
 
 /** The exit code is the answer, so that scripts need not read it. */

@@ -1,17 +1,14 @@
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { exitCodes, FleetError, isFleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { probeServer } from "../adapters/probe-server.ts";
 import type { AgentConfig } from "../config.ts";
 import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
+import { socketPath } from "./data-directory.ts";
 import { loadConfig } from "./load-config.ts";
 import { fromNow, renderList } from "./output/render.ts";
-import { socketPath } from "./run.ts";
-import { openKeys } from "./start-agent.ts";
 import type { StatusView } from "./status-view.ts";
-import { storedStatus } from "./stored-state.ts";
 
 /** One thing that was looked at. */
 interface Finding {
@@ -28,7 +25,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .command("doctor")
     .description("look at everything this agent needs and say what to do about what is wrong")
     .action(async (_options: object, command: Command) => {
-      const data = resolve(dataOf(command, context));
+      const data = dataOf(command, context);
       const findings = await examine(data, context);
       const rows = findings.map(({ check, isOk, finding, fix }) => [isOk ? "✔" : "✖", check, finding, fix]);
       context.stdout(renderList(findings, { heads: ["", "check", "finding", "fix"], rows }, formatOf(command)));
@@ -80,6 +77,7 @@ async function lookAtDirectory(data: string): Promise<string> {
 
 /** A running agent holds its token already; opening the provider once more does no harm. */
 async function lookAtKeys(config: AgentConfig): Promise<string> {
+  const { openKeys } = await import("./start-agent.ts");
   const keys = await openKeys(config);
   try {
     const { kind, protection, description } = keys.info;
@@ -111,5 +109,7 @@ async function lookAtStatus(status: StatusView): Promise<string> {
 
 async function readStatus(data: string, { env, clock }: CliContext): Promise<StatusView> {
   const answer = await askLocalSocket(socketPath(data), "GET", "/v1/status");
-  return answer === undefined ? storedStatus(data, env, clock) : (answer as StatusView);
+  if (answer !== undefined) return answer as StatusView;
+  const { storedStatus } = await import("./stored-state.ts");
+  return await storedStatus(data, env, clock);
 }

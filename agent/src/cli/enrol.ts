@@ -7,7 +7,6 @@ import type { RunningAgent } from "./assemble-agent.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
 import { fromNow, renderOne, when } from "./output/render.ts";
-import { startAgent } from "./start-agent.ts";
 import type { StatusView } from "./status-view.ts";
 
 interface EnrolOptions {
@@ -45,9 +44,10 @@ export function registerEnrol(program: Command, context: CliContext): void {
     .option("--passphrase-file <file>", "file with the passphrase of software keys; made when it is not given")
     .option("--timeout <duration>", "how long to try before giving up; the agent goes on when it is run", "2m")
     .action(async (options: EnrolOptions, command: Command) => {
-      const data = resolve(dataOf(command, context));
+      const data = dataOf(command, context);
       const config = await loadConfig(data, context.env, changesOf(options));
       const timeout = parseDuration(options.timeout);
+      const { startAgent } = await import("./start-agent.ts");
       const agent = await startAgent(config, { failpoint: context.failpoint, log: quietLog });
       try {
         await saveConfig(config);

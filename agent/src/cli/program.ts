@@ -1,10 +1,11 @@
 import { exitCodes, FleetError } from "@fleetcert/shared";
-import { Command, CommanderError } from "commander";
-import { addGlobalOptions, type CliContext, QuietExit } from "./context.ts";
+import { Command, CommanderError, Option } from "commander";
+import { type CliContext, QuietExit } from "./context.ts";
 import { registerCrl } from "./crl.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEnrol } from "./enrol.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
+import { outputFormats } from "./output/render.ts";
 import { registerRun } from "./run.ts";
 import { registerRenew, registerStatus } from "./status.ts";
 
@@ -41,4 +42,13 @@ function buildProgram(context: CliContext): Command {
     command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
   }
   return program;
+}
+
+/** The options every command takes. */
+function addGlobalOptions(program: Command): Command {
+  return program
+    .option("--data <dir>", "data directory of the agent (FLEETCERT_AGENT_DATA)")
+    .addOption(new Option("-o, --output <format>", "form of the output").choices([...outputFormats]).default("table"))
+    .option("--json", "the same as -o json")
+    .option("-v, --verbose", "show the trace of an error");
 }

@@ -1,12 +1,10 @@
-import { resolve } from "node:path";
 import { FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { socketPath } from "./data-directory.ts";
 import { fromNow, renderOne, span, when } from "./output/render.ts";
-import { socketPath } from "./run.ts";
 import type { CertificateView, RevocationView, SlotView, StatusView } from "./status-view.ts";
-import { storedStatus } from "./stored-state.ts";
 
 /** `status`: of the running agent, or of what its files hold. */
 export function registerStatus(program: Command, context: CliContext): void {
@@ -14,7 +12,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .command("status")
     .description("who this device is, its credential, connection and what is under way")
     .action(async (_options: object, command: Command) => {
-      const status = await readStatus(resolve(dataOf(command, context)), context);
+      const status = await readStatus(dataOf(command, context), context);
       context.stdout(renderOne(status, rowsOf(status), formatOf(command)));
     });
 }
@@ -25,7 +23,7 @@ export function registerRenew(program: Command, context: CliContext): void {
     .command("renew")
     .description("have the running agent rotate its credential now")
     .action(async (_options: object, command: Command) => {
-      const data = resolve(dataOf(command, context));
+      const data = dataOf(command, context);
       const answer = await askLocalSocket(socketPath(data), "POST", "/v1/renew");
       if (answer === undefined) {
         throw new FleetError("offline", `no agent is running on ${data}`, {
@@ -38,7 +36,9 @@ export function registerRenew(program: Command, context: CliContext): void {
 
 async function readStatus(data: string, { env, clock }: CliContext): Promise<StatusView> {
   const answer = await askLocalSocket(socketPath(data), "GET", "/v1/status");
-  return answer === undefined ? storedStatus(data, env, clock) : (answer as StatusView);
+  if (answer !== undefined) return answer as StatusView;
+  const { storedStatus } = await import("./stored-state.ts");
+  return await storedStatus(data, env, clock);
 }
 
 function rowsOf(status: StatusView): [string, string][] {
