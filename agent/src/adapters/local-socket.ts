@@ -50,7 +50,10 @@ export function askLocalSocket(path: string, method: string, resource: string): 
     asking.on("error", (error) => {
       if (isFleetError(error)) reject(error);
       else if ("code" in error && (error.code === "ENOENT" || error.code === "ECONNREFUSED")) resolve(undefined);
-      else reject(new FleetError("denied", `the agent's socket ${path} cannot be used`, { cause: error }));
+      else
+        reject(
+          new FleetError("denied", `the agent's socket ${path} cannot be used`, { cause: error, hint: ownerHint }),
+        );
     });
     asking.end();
   });
@@ -90,3 +93,4 @@ function errorOf(body: unknown): FleetError {
 }
 
 const maxAnswerLength = 4 * 1024 * 1024;
+const ownerHint = "run it as the user the agent runs as, or name another directory with --data";

@@ -113,7 +113,10 @@ export async function readClaim({ claimFile }: Pick<AgentConfig, "claimFile">): 
     return parseClaimString(await readFile(claimFile, "utf8"));
   } catch (cause) {
     if (cause instanceof FleetError) throw cause;
-    throw new FleetError("config-invalid", `the claim file ${claimFile} cannot be read`, { cause });
+    throw new FleetError("config-invalid", `the claim file ${claimFile} cannot be read`, {
+      cause,
+      hint: "put the line that `fleetcert claim create` printed there, readable for this user",
+    });
   }
 }
 

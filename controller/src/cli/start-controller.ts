@@ -87,13 +87,14 @@ async function start(
 ): Promise<RunningController> {
   const clock = systemClock;
   const paths = await openDataDirectory(options.data);
-  await rm(paths.endpoints, { force: true });
-  closers.push(() => rm(paths.endpoints, { force: true }));
   const config = parseConfig(await readText(paths.config), paths.config);
   const profiles = parseProfiles(await readText(paths.profiles), paths.profiles);
   const log = openLog(options.logLevel ?? "info");
   const store = await openSqliteStore({ path: paths.store, create: "never" });
   closers.push(() => store.close());
+  // Only whoever holds the store's lock may say that nobody is reached there.
+  await rm(paths.endpoints, { force: true });
+  closers.push(() => rm(paths.endpoints, { force: true }));
   const { keys, authority, root } = await openKeys(paths);
   closers.push(() => keys.close());
 
