@@ -38,7 +38,7 @@ export async function startController(place: Workplace): Promise<ControllerProce
   const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
     logFile: join(place.logs, "controller.log"),
   });
-  const endpoints = await until(() => readEndpoints(endpointsFile), isReady(child), { timeoutMs: 30_000 });
+  const endpoints = await until(() => readEndpoints(endpointsFile), isReady(child), { timeoutMs: 60_000 });
   if (endpoints === undefined) {
     await child.stop();
     throw new FleetError("internal", "the controller did not become ready", { hint: `its log: ${child.logFile}` });

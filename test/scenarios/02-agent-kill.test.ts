@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { failpoints } from "@fleetcert/agent";
 import { parseCertificate, sha256Hex, spkiSha256 } from "@fleetcert/shared";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { describeWith } from "../support/optional-part.ts";
-import type { Program } from "../support/processes.ts";
+import { endPrograms, type Program } from "../support/processes.ts";
 import { type AgentPlace, journalOf, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
 import {
   administrator,
@@ -21,6 +21,7 @@ import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
 import { type AgentToken, makeAgentToken } from "../support/tokens-of-agent.ts";
 
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const isLong = process.env["FLEETCERT_LONG"] === "1";
 
 describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, killed", () => {
@@ -44,7 +45,7 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
   });
 
   afterAll(async () => {
-    await serving.program.kill();
+    await endPrograms();
     hsm.remove();
     await rm(directory, { recursive: true, force: true });
   });

@@ -4,9 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseClaimString } from "@fleetcert/shared";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { describeWith } from "../support/optional-part.ts";
-import { type Program, startProgram, untilSeen } from "../support/processes.ts";
+import { endPrograms, type Program, startProgram, untilSeen } from "../support/processes.ts";
 import {
   type AgentKeys,
   type AgentPlace,
@@ -29,6 +29,8 @@ import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
 import { makeAgentToken } from "../support/tokens-of-agent.ts";
 
+vi.setConfig({ hookTimeout: 300_000 });
+
 describeWith(
   [softHsmPart, tlsAddonPart],
   "an enrolment, a rotation and a revocation, with a token and with files",
@@ -50,6 +52,7 @@ describeWith(
     });
 
     afterAll(async () => {
+      await endPrograms();
       hsm.remove();
       await rm(directory, { recursive: true, force: true });
     });

@@ -2,11 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { describeWith, type OptionalPart } from "../support/optional-part.ts";
-import { type Program, startProgram } from "../support/processes.ts";
+import { endPrograms, type Program, startProgram } from "../support/processes.ts";
 import { softHsmPart } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const fakeTime: OptionalPart = {
   name: "libfaketime",
@@ -18,7 +20,10 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "fc-04-"));
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(async () => {
+  await endPrograms();
+  await rm(directory, { recursive: true, force: true });
+});
 
 describeWith([softHsmPart, tlsAddonPart, fakeTime], "the main job, as a newcomer runs it", () => {
   it("enrols, rotates and revokes a fleet with keys in tokens, and writes what it saw", async () => {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,11 +35,13 @@ export function startProgram(
       written[name] += text;
     });
   }
+  running.add(child);
   let end: NodeJS.Signals | number | undefined;
   const ended = new Promise<NodeJS.Signals | number>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
       end = signal ?? code ?? 0;
+      running.delete(child);
       resolve(end);
     });
   });
@@ -64,6 +66,13 @@ export function startProgram(
   };
 }
 
+/** Ends what a test that failed has left running; for `afterAll`. */
+export async function endPrograms(): Promise<void> {
+  const ended = [...running].map((child) => new Promise((resolve) => child.once("close", resolve)));
+  for (const child of running) child.kill("SIGKILL");
+  await Promise.all(ended);
+}
+
 /** Asks again and again until the answer is not undefined; throws with what `complain` says when the time is over. */
 export async function untilSeen<T>(
   look: () => Promise<T | undefined>,
@@ -78,6 +87,10 @@ export async function untilSeen<T>(
   }
 }
 
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 const root = join(import.meta.dirname, "../..");
 /** Programs start in half the time when their code need not be compiled again. */
 const compileCache = join(tmpdir(), "fleetcert-test-compile-cache");

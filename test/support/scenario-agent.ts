@@ -71,7 +71,7 @@ export async function untilSettled(place: AgentPlace, program: Program, generati
       const isSettled = slot?.journal === "idle" && (slot.certificate?.generation ?? 0) >= generation;
       return isSettled && last?.connection?.state === "connected" && last.outbox === 0 ? last : undefined;
     },
-    { within: 45_000, complain: () => `${place.device} says ${JSON.stringify(last)} and wrote ${program.stderr()}` },
+    { within: 90_000, complain: () => `${place.device} says ${JSON.stringify(last)} and wrote ${program.stderr()}` },
   );
 }
 
