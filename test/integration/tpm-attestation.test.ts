@@ -89,6 +89,15 @@ describeWith([swtpmPart], "what a TPM proves", () => {
       expect(Buffer.from(encodePublicArea(certified.publicArea))).toEqual(Buffer.from(evidence.publicArea));
     });
 
+    it("says key-not-found for a key that is not there, and request-invalid for what names none", async () => {
+      const { attestor } = world;
+      const data = new Uint8Array(32);
+      await expect(attestor.certifyKey(`tpm2:${"ab".repeat(32)}`, data)).rejects.toMatchObject({
+        code: "key-not-found",
+      });
+      await expect(attestor.certifyKey("tpm2:../x", data)).rejects.toMatchObject({ code: "request-invalid" });
+    });
+
     it("states its PCRs", async () => {
       const { attestor, attestationKey } = world;
       const pcrs: readonly PcrSelection[] = [{ hash: "sha256", indices: [0, 7, 16, 23] }];

@@ -97,6 +97,30 @@ describeWith([swtpmPart], "keys in a TPM", () => {
       await provider.close();
     });
 
+    it("makes and loads keys on after the TPM lost power, though the parked storage key is void", async () => {
+      const provider = await openIn(tpm, "parked");
+      const one = await provider.generate({ algorithm: "P-256", label: "one" });
+      const two = await provider.generate({ algorithm: "P-256", label: "two" });
+      await tpm.restart();
+      const three = await provider.generate({ algorithm: "P-256", label: "three" });
+      await tpm.restart();
+      for (const key of [one, two, three, one]) expect(isSigned(key, await key.sign(message))).toBe(true);
+      await provider.close();
+      expect(occupied(tpm)).toEqual([]);
+    });
+
+    it("destroys a key without the TPM", async () => {
+      const gone = await startSwtpm();
+      const directory = join(tpm.directory, "gone");
+      const provider = await openKeyProvider({ kind: "tpm", tpm: gone.address, directory });
+      const key = await provider.generate({ algorithm: "P-256", label: "a" });
+      await key.sign(message);
+      await gone.stop();
+      await provider.destroy(key.ref);
+      await provider.close();
+      expect(readdirSync(directory)).toEqual([]);
+    });
+
     it("says so, and does not use it, when a key was made by another TPM", async () => {
       const other = await startSwtpm();
       const there = await openIn(other, "made");

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
   encodePublicArea,
   FleetError,
@@ -7,7 +9,6 @@ import {
   type QuoteEvidence,
   type Secret,
 } from "@fleetcert/shared";
-import { KeyDirectory } from "../software/key-directory.ts";
 import { certify, quote } from "./commands/attestation.ts";
 import { readPcrs } from "./commands/capabilities.ts";
 import { type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
@@ -16,6 +17,7 @@ import { readChallenge } from "./read-challenge.ts";
 import { attestationKeyTemplate } from "./templates.ts";
 import { createOwned, Tpm } from "./tpm.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
+import { tpmKeyId } from "./tpm-key.ts";
 import { parseTpmKeyFile } from "./tpm-key-file.ts";
 import type { TpmKeysConfig } from "./tpm-provider.ts";
 
@@ -46,19 +48,18 @@ export interface TpmAttestor {
 
 /** Opens the attestor of the TPM whose keys `openKeyProvider` opens with the same settings; both may be open at once. */
 export async function openTpmAttestor(config: TpmKeysConfig): Promise<TpmAttestor> {
-  const directory = await KeyDirectory.open(config.directory);
   const access = await config.ownerAuth?.();
-  return new Attestor(Tpm.acquire(config.tpm), directory, access);
+  return new Attestor(Tpm.acquire(config.tpm), config.directory, access);
 }
 
 class Attestor implements TpmAttestor {
   readonly #tpm: Tpm;
-  readonly #directory: KeyDirectory;
+  readonly #directory: string;
   readonly #access: Secret | undefined;
   #endorsementKey: FoundEndorsementKey | undefined;
   #isOpen = true;
 
-  constructor(tpm: Tpm, directory: KeyDirectory, access: Secret | undefined) {
+  constructor(tpm: Tpm, directory: string, access: Secret | undefined) {
     this.#tpm = tpm;
     this.#directory = directory;
     this.#access = access;
@@ -81,11 +82,9 @@ class Attestor implements TpmAttestor {
   }
 
   async certifyKey(ref: string, qualifyingData: Uint8Array): Promise<KeyEvidence> {
-    const id = /^tpm2:([0-9a-f]{64})$/.exec(ref)?.[1];
-    if (id === undefined)
-      throw new FleetError("request-invalid", "the reference of a TPM key is tpm2: and 64 hex digits");
-    const text = await this.#directory.find(id);
-    if (text === undefined) throw new FleetError("key-not-found", `there is no key ${ref} in ${this.#directory.path}`);
+    const id = tpmKeyId(ref);
+    const text = await findFile(join(this.#directory, `${id}.pem`));
+    if (text === undefined) throw new FleetError("key-not-found", `there is no key ${ref} in ${this.#directory}`);
     const { blob } = parseTpmKeyFile(id, text);
     return this.#use((tpm) => {
       const [key, parent] = this.#tpm.withStorageRoot(this.#access, (root) => {
@@ -130,5 +129,14 @@ class Attestor implements TpmAttestor {
     const { connection, algorithms } = this.#tpm;
     const template = attestationKeyTemplate(algorithms.includes("P-256") ? "P-256" : "RSA-2048");
     return whileLoaded(connection, createOwned(connection, this.#access, template), run);
+  }
+}
+
+async function findFile(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
   }
 }

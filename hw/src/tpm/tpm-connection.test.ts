@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { noAuthorization } from "./authorization.ts";
 import { activateCredential, certify, quote } from "./commands/attestation.ts";
 import { readAlgorithms, readCurves, readFacts, readHandles, readPcrs } from "./commands/capabilities.ts";
+import { loadContext, saveContext } from "./commands/contexts.ts";
 import { findInMemory } from "./commands/non-volatile.ts";
 import { createKey, createPrimary, flushContext, loadKey, readPublic } from "./commands/objects.ts";
 import { policyOr, policySecret, startSession } from "./commands/sessions.ts";
@@ -109,6 +110,8 @@ function commandsByName(): Record<string, (tpm: TpmConnection) => unknown> {
     TPM2_CreatePrimary: (tpm) => createPrimary(tpm, { hierarchy: owner, template: storageRootTemplate }),
     TPM2_Create: (tpm) => createKey(tpm, { parent: key, template: storageRootTemplate }),
     TPM2_Load: (tpm) => loadKey(tpm, { parent: key, key: blob }),
+    TPM2_ContextSave: (tpm) => saveContext(tpm, key),
+    TPM2_ContextLoad: (tpm) => loadContext(tpm, qualifyingData),
     TPM2_ReadPublic: (tpm) => readPublic(tpm, 0x81000001),
     TPM2_Sign: (tpm) => signDigest(tpm, { key, digest: qualifyingData, scheme: { name: "ecdsa", hash: "sha256" } }),
     TPM2_Certify: (tpm) => certify(tpm, { key, attestationKey: key, qualifyingData }),

@@ -1,4 +1,4 @@
-import type { KeyAlgorithm, ProviderKey, Secret } from "@fleetcert/shared";
+import { FleetError, type KeyAlgorithm, type ProviderKey, type Secret } from "@fleetcert/shared";
 import type { DigestToSign } from "../tls/tls-key-handle.ts";
 import { messageToSign, signWithTpm } from "./sign-with-tpm.ts";
 import type { LoadableKey, Tpm } from "./tpm.ts";
@@ -49,3 +49,10 @@ export interface KeyHolder {
 
 /** `tpm2:` and the key's id. */
 export const tpmKeyRef = (id: string): string => `tpm2:${id}`;
+
+/** The id in such a reference; throws `request-invalid`. */
+export function tpmKeyId(ref: string): string {
+  const id = /^tpm2:([0-9a-f]{64})$/.exec(ref)?.[1];
+  if (id !== undefined) return id;
+  throw new FleetError("request-invalid", "the reference of a TPM key is tpm2: and 64 hex digits");
+}

@@ -14,7 +14,7 @@ import { openTlsKeyHandle, type TlsKeyHandle } from "../tls/tls-key-handle.ts";
 import { createKey } from "./commands/objects.ts";
 import { signingKeyTemplate } from "./templates.ts";
 import { Tpm } from "./tpm.ts";
-import { type KeyHolder, TpmKey, tpmKeyRef } from "./tpm-key.ts";
+import { type KeyHolder, TpmKey, tpmKeyId, tpmKeyRef } from "./tpm-key.ts";
 import { formatTpmKeyFile, keyFile, parseTpmKeyFile, type TpmKeyFile } from "./tpm-key-file.ts";
 
 /** Which TPM, and where the keys it has encrypted lie. */
@@ -84,7 +84,7 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
 
   async open(ref: string): Promise<ProviderKey> {
     this.requireTpm();
-    const file = await this.#find(idOf(ref));
+    const file = await this.#find(tpmKeyId(ref));
     if (file === undefined) throw new FleetError("key-not-found", `there is no key ${ref} in ${this.#directory.path}`);
     return this.#key(file);
   }
@@ -99,10 +99,10 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
   }
 
   async destroy(ref: string): Promise<void> {
-    const id = idOf(ref);
+    const id = tpmKeyId(ref);
     const tpm = this.requireTpm();
     this.#closeTlsHandle(id);
-    tpm.attempt(() => tpm.dropKept());
+    tpm.forget(id);
     await this.#directory.remove(id);
   }
 
@@ -142,10 +142,4 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
     if (file.id === id) return file;
     throw new FleetError("key-store-unavailable", `the key file ${id} holds another key`);
   }
-}
-
-function idOf(ref: string): string {
-  const id = /^tpm2:([0-9a-f]{64})$/.exec(ref)?.[1];
-  if (id !== undefined) return id;
-  throw new FleetError("request-invalid", "the reference of a TPM key is tpm2: and 64 hex digits");
 }

@@ -7,6 +7,7 @@ import {
   readHandles,
   type TpmFacts,
 } from "./commands/capabilities.ts";
+import { loadContext, saveContext } from "./commands/contexts.ts";
 import { createPrimary, flushContext, type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
 import { inSession } from "./open-session.ts";
 import { openTransport } from "./open-transport.ts";
@@ -30,6 +31,7 @@ export class Tpm {
   readonly #isOurs: boolean;
   #users = 1;
   #isDisturbed = false;
+  #root: ParkedObject | undefined;
   #kept: { readonly id: string; readonly key: LoadedObject } | undefined;
 
   private constructor(
@@ -73,14 +75,8 @@ export class Tpm {
     this.#users--;
     if (this.#users > 0) return;
     opened.delete(this.#address);
-    try {
-      this.dropKept();
-    } catch (error) {
-      // A TPM that is gone has nothing loaded.
-      if (!isFleetError(error, "key-store-unavailable", "timeout", "token-error")) throw error;
-    } finally {
-      this.connection.close();
-    }
+    this.#tryDropKept();
+    this.connection.close();
   }
 
   /**
@@ -94,15 +90,22 @@ export class Tpm {
     } catch (error) {
       if (!isForgotten(error)) throw error;
       this.#kept = undefined;
+      this.#root = undefined;
       this.#recover();
       return this.#watch(run);
     }
   }
 
-  /** Runs with the storage root key loaded; `access` is the owner's authorisation value, where there is one. */
+  /**
+   * Runs with the storage root key loaded; `access` is the owner's authorisation value, where there is one. The key is
+   * derived once and parked then: a discrete TPM takes a good part of a second to derive it.
+   */
   withStorageRoot<T>(access: Secret | undefined, run: (root: LoadedObject) => T): T {
     this.dropKept();
-    return whileLoaded(this.connection, createOwned(this.connection, access, storageRootTemplate), run);
+    return whileLoaded(this.connection, this.#loadRoot(access), (loaded) => {
+      this.#root ??= { ...loaded, context: saveContext(this.connection, loaded) };
+      return run(loaded);
+    });
   }
 
   /** Runs with a key loaded and keeps it loaded for the next time. */
@@ -111,6 +114,25 @@ export class Tpm {
       if (this.#kept?.id !== key.id) this.#kept = { id: key.id, key: this.#load(key) };
       return run(this.#kept.key);
     });
+  }
+
+  /** A TPM that was restarted, also without our seeing it, cannot load what was parked before. */
+  #loadRoot(access: Secret | undefined): LoadedObject {
+    const parked = this.#root;
+    this.#root = undefined;
+    const handle = parked && this.#findParked(parked);
+    if (parked === undefined || handle === undefined) return createOwned(this.connection, access, storageRootTemplate);
+    this.#root = parked;
+    return { handle, name: parked.name, publicArea: parked.publicArea };
+  }
+
+  #findParked({ context }: ParkedObject): number | undefined {
+    try {
+      return loadContext(this.connection, context);
+    } catch (error) {
+      if (responseCodeOf(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   #load({ access, blob }: LoadableKey): LoadedObject {
@@ -130,8 +152,23 @@ export class Tpm {
   #recover(): void {
     if (!this.#isDisturbed) return;
     this.#kept = undefined;
+    this.#root = undefined;
     if (this.#isOurs) flushLeftovers(this.connection);
     this.#isDisturbed = false;
+  }
+
+  /** Frees the slot of a key if that is the one kept. */
+  forget(id: string): void {
+    if (this.#kept?.id === id) this.#tryDropKept();
+  }
+
+  /** A TPM that is gone, or does not answer, has nothing of ours loaded that is worth to wait for. */
+  #tryDropKept(): void {
+    try {
+      if (!this.#isDisturbed) this.#watch(() => this.dropKept());
+    } catch (error) {
+      if (!isFleetError(error, "key-store-unavailable", "timeout", "token-error")) throw error;
+    }
   }
 
   /** Frees the slot of the key that is kept. */
@@ -145,6 +182,10 @@ export class Tpm {
       if (!isForgotten(error)) throw error;
     }
   }
+}
+
+interface ParkedObject extends LoadedObject {
+  readonly context: Uint8Array;
 }
 
 /** A key at rest and what loading it takes. */
