@@ -68,6 +68,7 @@ async function untilEnrolled(agent: RunningAgent, timeout: number, interrupted: 
     const status = agent.status();
     const [slot] = status.slots;
     if (slot?.certificate !== undefined && slot.journal === "idle") return status;
+    if (slot?.journal === "retired") throw failed("this device was retired", "device-retired");
     const code = slot?.lastError ?? "";
     if (code !== "" && !isPassing(code)) throw failed(slot?.lastReason ?? "", code);
     if (late.aborted) throw code === "" ? failed("no answer yet", "timeout") : failed(slot?.lastReason ?? "", code);
@@ -154,6 +155,7 @@ const quietLog = { info: () => undefined, warn: () => undefined, error: () => un
 const hints: Readonly<Record<string, string>> = {
   "claim-invalid": "ask for a new claim: fleetcert claim create",
   "device-exists": "another device has or had this id; choose another with --device-id, or have a person re-approve it",
+  "device-retired": "enrol it as another device, with another --device-id and another --data directory",
   "path-invalid": "compare the root fingerprint with what `fleetcert trust show` prints; something may sit in between",
   offline: "check the address, the network and that `fleetcert serve` is running",
 };
