@@ -177,6 +177,10 @@ describeWith(
         interval: 5,
       });
       const appliedAt = performance.now();
+      const held = (agent: RunningAgent) => [
+        ...new Set(agent.revocation.show().flatMap(({ shards }) => shards.map(({ holds }) => holds.join(" and ")))),
+      ];
+      expect([held(gateway), held(stolen.agent)]).toEqual([["snapshot and list"], ["snapshot"]]);
       await controller.running.stop();
       await vi.waitFor(async () => expect([await atMosquitto(thief), await atNginx(thief)]).toEqual([false, 400]), {
         timeout: 10_000,
