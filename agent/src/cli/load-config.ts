@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FleetError } from "@fleetcert/shared";
-import { makeFolder } from "../adapters/make-folder.ts";
-import { outputDirectory } from "../adapters/output-directory.ts";
+import { makeFolder } from "../adapters/disk/make-folder.ts";
+import { outputDirectory } from "../adapters/disk/output-directory.ts";
 import { type AgentConfig, type ConfigChanges, type ConfigFile, formatConfig, readConfig } from "../config.ts";
 
 /** Reads the configuration of a data directory, the environment and flags on top. Throws `config-invalid`, `data-directory`. */

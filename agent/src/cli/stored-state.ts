@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, FleetError } from "@fleetcert/shared";
-import { openLevelStore } from "../adapters/store/level-store.ts";
+import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import type { StateStore } from "../ports.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";

@@ -1,7 +1,7 @@
 import { mkdir, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { FleetError } from "@fleetcert/shared";
-import type { OutputFiles } from "../ports.ts";
+import type { OutputFiles } from "../../ports.ts";
 
 /** Writes files into one directory: aside, fsync, rename, fsync of the directory. Throws `data-directory`. */
 export function outputDirectory(directory: string): OutputFiles {

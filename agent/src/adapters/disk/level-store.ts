@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { Level } from "level";
 import type { StateChange, StateStore } from "../../ports.ts";
-import { makeFolder } from "../make-folder.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** A {@link StateStore} that holds a directory until it is closed. */
 export interface OpenStateStore extends StateStore {
