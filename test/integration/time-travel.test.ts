@@ -3,7 +3,9 @@ import { encodeCsr, type Instant, parseCertificate, spkiSha256 } from "@fleetcer
 import { describe, expect, it } from "vitest";
 import { authenticateOperator } from "../../controller/src/access/authenticate-operator.ts";
 import { operationsOf } from "../../controller/src/access/operations-of-duties.ts";
+import type { Readiness } from "../../controller/src/adapters/http/public-server.ts";
 import { verifyAudit } from "../../controller/src/audit/verify-audit.ts";
+import { readiness } from "../../controller/src/cli/controller-state.ts";
 import { maintain } from "../../controller/src/cli/maintenance.ts";
 import type { ListenerCredential } from "../../controller/src/trust/listener-certificates.ts";
 import { renewBundle } from "../../controller/src/trust/renew-bundle.ts";
@@ -64,6 +66,12 @@ class Years {
       recordOutcome: async () => undefined,
     });
     return await trust.publish(envelope, "local");
+  }
+
+  readiness(): Promise<Readiness> {
+    const { revocation, world } = this.controller;
+    const state = { duties: this.controller, clock: world.clock, issuer: revocation.issuer };
+    return readiness({ ...state, ownExpiries: async () => [] });
   }
 
   get hasCommandKey(): boolean {
@@ -240,12 +248,17 @@ describe("a clock that leaps", () => {
     expect(await certificatesOf(controller)).toEqual(before.certificates);
     expect(await keysOf(controller)).toEqual(before.keys);
     expect(controller.published.slice(said)).toEqual([]);
+    expect(await years.readiness()).toMatchObject({
+      ready: false,
+      reasons: expect.arrayContaining([expect.stringContaining("clock leapt")]),
+    });
 
     clock.jump(-leap);
     years.failures = [];
     clock.advance(2 * day);
     await years.round();
     expect(years.failures).toEqual([]);
+    expect(await years.readiness()).toMatchObject({ ready: true });
     await device.rotate();
     const peer = await traveller.connect(years.chain("broker"));
     await traveller.keepUp(peer);

@@ -18,8 +18,18 @@ export async function readiness(parts: ControllerState): Promise<Readiness> {
   const now = parts.clock.now();
   const expiries = [...parts.duties.trust.expiries(), ...(await parts.ownExpiries())];
   const ended = expiries.filter(({ notAfter }) => notAfter < now).map(({ what }) => `${what} has expired`);
-  const reasons = [...ended, ...(await storeReasons(parts, now))];
+  const reasons = [...clockReasons(parts), ...ended, ...(await storeReasons(parts, now))];
   return { ready: reasons.length === 0, reasons, expiries };
+}
+
+/** Under a clock that has leapt nothing is signed or said. */
+function clockReasons({ duties }: ControllerState): string[] {
+  try {
+    duties.clockGuard.now();
+    return [];
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
 }
 
 async function storeReasons({ duties }: ControllerState, now: Instant): Promise<string[]> {

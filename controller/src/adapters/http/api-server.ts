@@ -10,6 +10,7 @@ import type { Route } from "../../access/route.ts";
 import { routes } from "../../access/routes.ts";
 import { type RecordDenied, runRoute } from "../../access/run-route.ts";
 import { peerChain } from "./peer-chain.ts";
+import { asRequestError } from "./request-error.ts";
 
 /** Where the API listens: TLS with client certificates, or the host's own unix socket. */
 export type ApiListener =
@@ -130,14 +131,6 @@ function sendProblem(error: unknown, reply: FastifyReply, onInternalError: (erro
   if (!(error instanceof FleetError) || error.code === "internal") onInternalError(error);
   const problem = toProblem(error);
   reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
-}
-
-/** What fastify itself refuses (broken JSON, a body too large) is the caller's fault. */
-function asRequestError(error: unknown): unknown {
-  const status = (error as { statusCode?: number }).statusCode;
-  if (error instanceof FleetError || status === undefined || status < 400 || status >= 500) return error;
-  const code = status === 413 ? "message-too-large" : "request-invalid";
-  return new FleetError(code, error instanceof Error ? error.message : "the request is malformed", { cause: error });
 }
 
 /** Looks at the raw value: a Buffer would turn itself into an array of numbers first. */

@@ -1,7 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { FleetError } from "@fleetcert/shared";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { toProblem } from "../../access/problem.ts";
+import { asRequestError } from "./request-error.ts";
 
 /** What anybody may fetch: revocation lists, health, metrics. None of it is secret; all of it is signed or harmless. */
 export interface PublicSources {
@@ -42,12 +43,16 @@ export async function openPublicServer(options: {
     forceCloseConnections: true,
     connectionTimeout: 10_000,
     requestTimeout: 10_000,
+    frameworkErrors: (error, _request, reply) => void fail(error, reply),
   });
-  server.setErrorHandler((error, _request, reply) => {
+  const fail = (cause: unknown, reply: FastifyReply): FastifyReply => {
+    const error = asRequestError(cause);
     if (!(error instanceof FleetError)) options.onInternalError(error);
     const problem = toProblem(error);
     return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
-  });
+  };
+  server.setErrorHandler((error, _request, reply) => fail(error, reply));
+  server.setNotFoundHandler((_request, reply) => fail(new FleetError("not-found", "there is no such path"), reply));
   serveCrls(server, options.sources, options.now);
   serveAuthorities(server, options.sources);
   server.get("/healthz", async () => ({ status: "ok" }));
