@@ -4,7 +4,16 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { openKeyProvider } from "@fleetcert/hw";
-import { Secret } from "@fleetcert/shared";
+import {
+  encodePublicArea,
+  encodeTpmKey,
+  objectAttributes,
+  parsePublicArea,
+  parseTpmKey,
+  pemDecode,
+  pemEncode,
+  Secret,
+} from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readFacts, readHandles } from "../../hw/src/tpm/commands/capabilities.ts";
 import { changeHierarchyAuth } from "../../hw/src/tpm/commands/hierarchies.ts";
@@ -154,6 +163,20 @@ describeWith([swtpmPart], "keys in a TPM", () => {
         writeFileSync(file(one.id), text);
         await expect(provider.open(one.ref)).rejects.toThrowError(new RegExp(one.id));
       }
+      await provider.close();
+    });
+
+    it("refuses a key file whose key may leave the TPM or was made elsewhere", async () => {
+      const provider = await openIn(tpm, "loose");
+      const { id, ref } = await provider.generate({ algorithm: "P-256", label: "a" });
+      const path = join(tpm.directory, "loose", `${id}.pem`);
+      const [der = new Uint8Array(0)] = pemDecode(readFileSync(path, "utf8"), "TSS2 PRIVATE KEY");
+      const { publicArea, privateArea } = parseTpmKey(der);
+      const area = parsePublicArea(publicArea);
+      const loose = { ...area, attributes: area.attributes & ~objectAttributes.sensitiveDataOrigin };
+      const changed = encodeTpmKey({ publicArea: encodePublicArea(loose), privateArea });
+      writeFileSync(path, `label: a\n${pemEncode("TSS2 PRIVATE KEY", changed)}`);
+      await expect(provider.open(ref)).rejects.toMatchObject({ code: "key-attributes-wrong" });
       await provider.close();
     });
 

@@ -12,6 +12,8 @@ import {
   type TpmKeyBlob,
 } from "@fleetcert/shared";
 
+import { signingKeyTemplate } from "./templates.ts";
+
 /** A TPM key as it lies in a file: of use only with the TPM that made it. */
 export interface TpmKeyFile {
   /** SHA-256 of the SPKI, lower-case hex. */
@@ -27,7 +29,7 @@ export function formatTpmKeyFile({ label, blob }: Pick<TpmKeyFile, "label" | "bl
   return `label: ${label}\n${pemEncode(pemLabel, encodeTpmKey(blob))}`;
 }
 
-/** Reads a key file; throws `key-store-unavailable` when it is not one. */
+/** Reads a key file; throws `key-store-unavailable` when it is not one, `key-attributes-wrong` when it is not ours. */
 export function parseTpmKeyFile(name: string, text: string): TpmKeyFile {
   const label = /^label: ([ -~]{1,128})\n/.exec(text)?.[1];
   if (label === undefined) throw damaged(name);
@@ -36,15 +38,23 @@ export function parseTpmKeyFile(name: string, text: string): TpmKeyFile {
     const blob = parseTpmKey(der);
     return keyFile(label, blob);
   } catch (cause) {
-    if (cause instanceof FleetError) throw damaged(name, cause);
-    throw cause;
+    if (!(cause instanceof FleetError) || cause.code === "key-attributes-wrong") throw cause;
+    throw damaged(name, cause);
   }
 }
 
-/** What a key that was just made will be in its file. Throws `key-weak` or `attestation-invalid`. */
+/** What a key that was just made will be in its file. Throws `key-attributes-wrong`, `key-weak` or `attestation-invalid`. */
 export function keyFile(label: string, blob: TpmKeyBlob): TpmKeyFile {
-  const spki = spkiOfPublicArea(parsePublicArea(blob.publicArea));
-  return { id: spkiSha256(spki), label, algorithm: keyAlgorithmOf(spki), spki, blob };
+  const area = parsePublicArea(blob.publicArea);
+  const { attributes } = signingKeyTemplate("P-256");
+  const spki = spkiOfPublicArea(area);
+  const id = spkiSha256(spki);
+  if (area.attributes !== attributes) {
+    throw new FleetError("key-attributes-wrong", `key ${id} is not one that a TPM made for signing and keeps`, {
+      hint: "another program made it; destroy it and enrol again",
+    });
+  }
+  return { id, label, algorithm: keyAlgorithmOf(spki), spki, blob };
 }
 
 const damaged = (name: string, cause?: unknown): FleetError =>

@@ -11,7 +11,6 @@ import {
 import { requireLabel } from "../key-label.ts";
 import { KeyDirectory } from "../software/key-directory.ts";
 import { openTlsKeyHandle, type TlsKeyHandle } from "../tls/tls-key-handle.ts";
-import { createKey } from "./commands/objects.ts";
 import { signingKeyTemplate } from "./templates.ts";
 import { Tpm } from "./tpm.ts";
 import { type KeyHolder, TpmKey, tpmKeyId, tpmKeyRef } from "./tpm-key.ts";
@@ -73,10 +72,7 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
         hint: `choose one of ${tpm.algorithms.join(", ")}`,
       });
     }
-    const template = signingKeyTemplate(algorithm);
-    const blob = tpm.attempt(() =>
-      tpm.withStorageRoot(this.#access, (parent) => createKey(tpm.connection, { parent, template })),
-    );
+    const blob = tpm.makeKey(this.#access, signingKeyTemplate(algorithm));
     const file = keyFile(label, blob);
     await this.#directory.write(file.id, formatTpmKeyFile(file));
     return this.#key(file);

@@ -1,4 +1,4 @@
-import { isFleetError, type Secret, type TpmKeyBlob } from "@fleetcert/shared";
+import { isFleetError, type Secret, type TpmKeyBlob, type TpmPublicArea } from "@fleetcert/shared";
 import {
   neededFor,
   readAlgorithms,
@@ -8,7 +8,7 @@ import {
   type TpmFacts,
 } from "./commands/capabilities.ts";
 import { loadContext, saveContext } from "./commands/contexts.ts";
-import { createPrimary, flushContext, type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
+import { createKey, createPrimary, flushContext, type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
 import { inSession } from "./open-session.ts";
 import { openTransport } from "./open-transport.ts";
 import { responseCodeOf } from "./response-code.ts";
@@ -108,6 +108,16 @@ export class Tpm {
     });
   }
 
+  /** Makes a key. It is loaded once, by which the TPM shows that both halves of the answer are its own. */
+  makeKey(access: Secret | undefined, template: TpmPublicArea): TpmKeyBlob {
+    return this.attempt(() =>
+      this.withStorageRoot(access, (parent) => {
+        const key = createKey(this.connection, { parent, template });
+        return whileLoaded(this.connection, loadKey(this.connection, { parent, key }), () => key);
+      }),
+    );
+  }
+
   /** Runs with a key loaded and keeps it loaded for the next time. */
   withKey<T>(key: LoadableKey, run: (loaded: LoadedObject) => T): T {
     return this.attempt(() => {
@@ -197,11 +207,7 @@ export interface LoadableKey {
 }
 
 /** A primary key of the owner hierarchy; the owner's authorisation value proves itself and does not cross the bus. */
-export function createOwned(
-  tpm: TpmConnection,
-  access: Secret | undefined,
-  template: Parameters<typeof createPrimary>[1]["template"],
-): LoadedObject {
+export function createOwned(tpm: TpmConnection, access: Secret | undefined, template: TpmPublicArea): LoadedObject {
   if (access === undefined) return createPrimary(tpm, { hierarchy: owner, template });
   return inSession(tpm, { auth: access, protection: { command: true, response: false } }, (authorization) =>
     createPrimary(tpm, { hierarchy: owner, template, authorization }),

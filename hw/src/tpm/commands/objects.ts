@@ -60,6 +60,8 @@ export function createKey(
     ({ parameters }) => {
       const privateArea = parameters.sized(maxStructure);
       const publicArea = parameters.sized(maxStructure);
+      // What cannot be read must not be kept.
+      parsePublicArea(publicArea);
       skipCreationProof(parameters);
       return { privateArea, publicArea };
     },
