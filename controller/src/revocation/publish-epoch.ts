@@ -1,8 +1,9 @@
 import { formatTopic, type HeadShard, splitParts } from "@fleetcert/proto";
-import { type Instant, Serial, sha256, sha256Hex } from "@fleetcert/shared";
+import { type Instant, parseCrl, Serial, sha256, sha256Hex } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
+import { listThisUpdate } from "./list-time.ts";
 import { requireReason } from "./plan-revocation.ts";
 import { beginPropagation } from "./propagation.ts";
 import type { RevocationParts } from "./revocation.ts";
@@ -185,7 +186,7 @@ async function listOf(
   await issuance.signCrl({
     shard: shard.shard,
     epoch,
-    thisUpdate: now,
+    thisUpdate: listThisUpdate({ now, before: latest && parseCrl(latest.der).thisUpdate }),
     nextUpdate: now + settings.crlNextUpdate,
     entries: listed.map(entryOf),
     async commit(tx, der) {
