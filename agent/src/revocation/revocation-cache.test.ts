@@ -141,7 +141,7 @@ describe("applying an epoch", () => {
     ]);
     expect(cache.check(serialOf(1, 7))).toMatchObject([{ issuer: world.issuer.id, status: "revoked" }]);
     expect(cache.epochs()).toEqual([{ issuer: world.issuer.id, era: 1, epoch: 4, stale: false }]);
-    expect(cache.lists(world.issuer.id).map(({ entryCount }) => entryCount)).toEqual([1]);
+    expect(cache.allLists()?.map(({ entryCount }) => entryCount)).toEqual([1]);
   });
 });
 

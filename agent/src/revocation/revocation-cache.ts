@@ -146,11 +146,6 @@ export class RevocationCache {
     });
   }
 
-  /** The lists in force of an issuer; those that are kept. */
-  lists(issuer: string): CertificateRevocationList[] {
-    return [...(this.#held.get(issuer)?.lists.values() ?? [])];
-  }
-
   /** Every list of every issuer in force, for local software; undefined while one that a head names is not at hand. */
   allLists(): CertificateRevocationList[] | undefined {
     const held = [...this.#held.values()];
