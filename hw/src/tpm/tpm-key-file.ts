@@ -11,7 +11,6 @@ import {
   spkiSha256,
   type TpmKeyBlob,
 } from "@fleetcert/shared";
-
 import { signingKeyTemplate } from "./templates.ts";
 
 /** A TPM key as it lies in a file: of use only with the TPM that made it. */
