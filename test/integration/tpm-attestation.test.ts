@@ -169,6 +169,27 @@ describeWith([swtpmPart], "what a TPM proves", () => {
     );
   });
 
+  it("is vouched for by an RSA attestation key as well", async () => {
+    const world = await openWorld(false);
+    const connection = await world.alone();
+    const template = attestationKeyTemplate("RSA-2048");
+    const root = createPrimary(connection, { hierarchy: owner, template: storageRootTemplate });
+    const blob = createKey(connection, { parent: root, template: signingKeyTemplate("P-256") });
+    const key = loadKey(connection, { parent: root, key: blob });
+    const signer = createPrimary(connection, { hierarchy: owner, template });
+    const attestationKey = requireAttestationKey(encodePublicArea(signer.publicArea));
+    const spki = spkiOfPublicArea(key.publicArea);
+    const expected = { attestationKey, device, slot: "identity", generation: 1, spki };
+    const statement = certify(connection, { key, attestationKey: signer, qualifyingData: keyQualifyingData(expected) });
+    const evidence = { ...statement, publicArea: blob.publicArea, parent: encodePublicArea(root.publicArea) };
+    connection.close();
+    await world.close();
+    expect(verifyCertifiedKey(evidence, expected).clock.isSafe).toBeTypeOf("boolean");
+    const signature = Uint8Array.from(evidence.signature);
+    signature[100] = (signature[100] ?? 0) ^ 1;
+    expect(() => verifyCertifiedKey({ ...evidence, signature }, expected)).toThrow(refusedFor("signature"));
+  });
+
   describe("in the hands of somebody who lies", () => {
     let world: World;
     beforeEach(async () => {
