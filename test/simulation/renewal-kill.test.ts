@@ -56,7 +56,10 @@ describe("an agent killed between any two journal states", () => {
     const killed = await run(device, { FLEETCERT_FAILPOINT: failpoint }).ended;
     expect(killed.signal).toBe("SIGKILL");
     const agent = run(device);
-    const status = await untilStatus(device, ({ slots }) => slots[0]?.journal === "idle" && slots[0].generation === 2);
+    const died = agent.ended.then(({ stderr }) => expect.fail(stderr));
+    const isSettled = ({ slots }: StatusView) => slots[0]?.journal === "idle" && slots[0].generation === 2;
+    const status = await Promise.race([died, untilStatus(device, isSettled)]);
+    died.catch(() => undefined);
     agent.kill("SIGTERM");
     expect(await agent.ended).toMatchObject({ code: 0 });
     await expectSettled(device, status, 2);
