@@ -1,7 +1,7 @@
 import { type Duration, FleetError, isDeviceId, parseDuration } from "@fleetcert/shared";
 import * as Type from "typebox";
-import { Default, Errors } from "typebox/value";
 import { parseDocument, stringify } from "yaml";
+import { completeSettings } from "./complete-settings.ts";
 
 const Span = (value: string, description: string) =>
   Type.String({ default: value, description, pattern: "^([0-9]+(d|h|ms|m|s))+$" });
@@ -144,10 +144,9 @@ export function readConfig(sources: {
   const { file, env = {}, flags = {} } = sources;
   const fromFile = file === undefined ? {} : parseYaml(file);
   const merged = [fromFile, fromEnvironment(env), flags].reduce<ConfigChanges>(merge, {});
-  const value = Default(configSchema, structuredClone(merged));
-  const [error] = Errors(configSchema, value);
-  if (error !== undefined) throw invalid(`${file?.name ?? "the configuration"}: ${describe(error)}`);
-  const config = value as ConfigFile;
+  const config = completeSettings(configSchema, merged, (path, what) => {
+    throw invalid(`${file?.name ?? "the configuration"}: ${path.join(".") || "the file"}: ${what}`);
+  }) as ConfigFile;
   if (config.device !== "" && !isDeviceId(config.device)) {
     throw invalid(`device: "${config.device}" is no device id (a-z, 0-9, dot, dash, underscore, at most 64)`);
   }
@@ -164,7 +163,7 @@ export function keepsLists({ crl, outputs }: ConfigFile["revocation"]): boolean 
 
 /** YAML of what differs from the defaults. */
 export function formatConfig(config: ConfigFile): string {
-  const defaults = Default(configSchema, {}) as ConfigFile;
+  const defaults = readConfig({});
   return `# Every other setting has its default.\n${stringify(difference(config, defaults))}`;
 }
 
@@ -274,13 +273,6 @@ function difference(config: object, defaults: object): object {
 
 function isSection(value: ConfigChanges[string]): value is ConfigChanges {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function describe(error: { readonly instancePath: string; readonly message: string; readonly params: object }): string {
-  const where = error.instancePath.replaceAll("/", ".").replace(/^\./, "") || "the file";
-  const { additionalProperties } = error.params as { readonly additionalProperties?: readonly string[] };
-  if (additionalProperties === undefined) return `${where}: ${error.message}`;
-  return `${where}: unknown setting ${additionalProperties.map((name) => `"${name}"`).join(", ")}`;
 }
 
 function invalid(message: string, cause?: unknown): FleetError {
