@@ -169,7 +169,7 @@ describe("fleetcert-agent on the command line", () => {
     ["YAML that unfolds without end", "config.yaml", aliasBomb(), "config-invalid", exitCodes.config],
     ["a claim that is none", "claim", "fc1.not.a.claim\n", "claim-malformed", exitCodes.usage],
     ["no claim", "other", "", "config-invalid", exitCodes.config],
-  ])("names %s, and leaves the device without a trace of it", async (_what, name, text, code, exit) => {
+  ])("names %s, and changes no word of it", async (_what, name, text, code, exit) => {
     copies += 1;
     const data = join(parent, `agent-${copies}`);
     await mkdir(data);

@@ -73,13 +73,13 @@ const disguises: readonly (readonly [string, () => Promise<{ readonly cert: stri
 async function deceived(id: string, server: AttackerServer, claim: string): Promise<RealAgent> {
   const port = { port: server.port };
   const agent = await agents.start(id, { operational: port, bootstrap: port }, claim);
-  await vi.waitFor(() => expect(agent.status().slots[0]?.attempts).toBeGreaterThan(1), { timeout: 15_000 });
+  await vi.waitFor(() => expect(agent.status().slots[0]?.attempts).toBeGreaterThan(1), { timeout: 40_000 });
   return agent;
 }
 
 const settled = (agent: RealAgent): Promise<void> =>
   vi.waitFor(() => expect(agent.status().slots[0]).toMatchObject({ journal: "idle", certificate: { generation: 1 } }), {
-    timeout: 20_000,
+    timeout: 40_000,
   });
 
 describe("a machine in the middle of the first enrolment", () => {
@@ -143,13 +143,13 @@ describe("a machine in the middle of an operational session", () => {
       const server = await terminatingServer(await present(), { relayTo: controller.endpoints.operational.port });
       const port = { port: server.port };
       const deluded = await agent.restarted({ operational: port, bootstrap: port });
-      await vi.waitFor(() => expect(deluded.status().connection?.lastError).toBe("path-invalid"), { timeout: 15_000 });
+      await vi.waitFor(() => expect(deluded.status().connection?.lastError).toBe("path-invalid"), { timeout: 40_000 });
       expect(server.received().length).toBe(0);
       await deluded.stop();
       await server.close();
     }
     const back = await agents.start("steady-1", controller.endpoints);
-    await vi.waitFor(() => expect(back.status().connection?.state).toBe("connected"), { timeout: 15_000 });
+    await vi.waitFor(() => expect(back.status().connection?.state).toBe("connected"), { timeout: 40_000 });
     expect(back.status().slots[0]).toMatchObject({ journal: "idle", certificate: { generation: 1 } });
   });
 });
