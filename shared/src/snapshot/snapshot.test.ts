@@ -58,7 +58,7 @@ describe("a snapshot", () => {
         changed[at] = (changed[at] as number) ^ flip;
         readOrRefuse(() => decodeSnapshot(changed, 3000));
       }),
-      { numRuns: long ? 1_000_000 : 20_000 },
+      { numRuns: long ? 1_000_000 : 50_000 },
     );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.constantFrom(1, 2), (tail, code) => {
@@ -66,7 +66,7 @@ describe("a snapshot", () => {
         readOrRefuse(() => decodeSnapshot(bytes, 256));
         readOrRefuse(() => applySnapshotDelta(new IndexSet(256), Uint8Array.from([0x44, ...bytes.subarray(1)]), 256));
       }),
-      { numRuns: long ? 1_000_000 : 20_000 },
+      { numRuns: long ? 1_000_000 : 50_000 },
     );
   });
 
