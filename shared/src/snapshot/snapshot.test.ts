@@ -50,7 +50,7 @@ describe("a snapshot", () => {
     }
   });
 
-  it("answers any octets with a typed error or a set, never with more than it may hold", () => {
+  it("answers any octets with a typed error or a set, never with more than it may hold", { timeout: 300_000 }, () => {
     const known = encodeSnapshot(random(3000, 0.03));
     fc.assert(
       fc.property(fc.nat({ max: known.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
