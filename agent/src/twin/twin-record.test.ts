@@ -1,6 +1,8 @@
+import { FleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import type { StateStore } from "../ports.ts";
 import { deleteTwin, putTwin, readTwin } from "./twin-record.ts";
 
 describe("a twin record", () => {
@@ -38,6 +40,23 @@ describe("a twin record", () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  it("takes the other copy when the store finds one damaged by itself, and heals it", async () => {
+    const state = new CrashingStateStore();
+    await state.write(putTwin("x", Buffer.from("value")));
+    const broken: StateStore = {
+      read: async (key) => {
+        if (key === "x/a" && state.writes === 1) throw new FleetError("store-corrupt", "x/a is damaged");
+        return state.read(key);
+      },
+      write: (changes) => state.write(changes),
+      keys: (prefix, limit) => state.keys(prefix, limit),
+    };
+    expect(Buffer.from((await readTwin(broken, "x")) ?? []).toString()).toBe("value");
+    expect(state.writes).toBe(2);
+    const failing: StateStore = { ...broken, read: async () => Promise.reject(new FleetError("store-failed", "gone")) };
+    await expect(readTwin(failing, "x")).rejects.toMatchObject({ code: "store-failed" });
   });
 
   it("says that it is damaged when no copy is sound, rather than that there is nothing", async () => {

@@ -1,4 +1,4 @@
-import { FleetError, sha256 } from "@fleetcert/shared";
+import { FleetError, isFleetError, sha256 } from "@fleetcert/shared";
 import type { StateChange, StateStore } from "../ports.ts";
 
 /** The changes that keep a value as a twin: two copies under one name, each with its checksum. */
@@ -17,13 +17,23 @@ export function deleteTwin(name: string): StateChange[] {
  * Throws `store-corrupt` when copies exist and none is sound.
  */
 export async function readTwin(state: StateStore, name: string): Promise<Uint8Array | undefined> {
-  const found = await Promise.all(copies(name).map((key) => state.read(key)));
+  const found = await Promise.all(copies(name).map((key) => readCopy(state, key)));
   if (found.every((record) => record === undefined)) return undefined;
   const values = found.map((record) => (record === undefined ? undefined : soundValue(record)));
   const sound = values.find((value) => value !== undefined);
   if (sound === undefined) throw new FleetError("store-corrupt", `both copies of ${name} are damaged`);
   if (values.some((value) => value === undefined)) await state.write(putTwin(name, sound));
   return sound;
+}
+
+/** A copy that the store itself found damaged counts as one without a sound value. */
+async function readCopy(state: StateStore, key: string): Promise<Uint8Array | undefined> {
+  try {
+    return await state.read(key);
+  } catch (error) {
+    if (!isFleetError(error, "store-corrupt")) throw error;
+    return new Uint8Array();
+  }
 }
 
 function soundValue(record: Uint8Array): Uint8Array | undefined {
