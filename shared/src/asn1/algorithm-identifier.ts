@@ -8,20 +8,24 @@ import { readOid } from "./object-identifier.ts";
  */
 export function readAlgorithmIdentifier(reader: DerReader): Uint8Array {
   const start = reader.position;
+  checkAlgorithmIdentifier(reader);
+  return reader.bytes.subarray(start, reader.position);
+}
+
+function checkAlgorithmIdentifier(reader: DerReader): void {
   const fields = reader.enter(tags.sequence);
   readOid(fields);
   if (fields.nextIs(tags.null)) readNull(fields);
   else if (fields.nextIs(tags.oid)) readOid(fields);
-  else if (!fields.isAtEnd) fields.element(tags.sequence);
+  else if (!fields.isAtEnd) fields.skip(tags.sequence);
   fields.finish();
-  return reader.bytes.subarray(start, reader.position);
 }
 
 /** The next SubjectPublicKeyInfo whole (RFC 5280 §4.1.2.7); what the key is, and whether it is any good, is not looked at. */
 export function readSubjectPublicKeyInfo(reader: DerReader): Uint8Array {
   const start = reader.position;
   const fields = reader.enter(tags.sequence);
-  readAlgorithmIdentifier(fields);
+  checkAlgorithmIdentifier(fields);
   readOctetAlignedBits(fields);
   fields.finish();
   return reader.bytes.subarray(start, reader.position);

@@ -35,9 +35,10 @@ export class DerReader {
   /** Offset of the next element in {@link bytes}. */
   position: number;
   readonly end: number;
+  /** Where in {@link bytes} the content of the element read last begins and ends. */
+  contentStart = 0;
+  contentEnd = 0;
   readonly #depth: number;
-  #contentStart = 0;
-  #contentEnd = 0;
 
   constructor(
     bytes: Uint8Array,
@@ -65,22 +66,22 @@ export class DerReader {
 
   /** Steps into the next element, which must be constructed and have this tag. */
   enter(tag: number): DerReader {
-    this.#advance(tag);
-    if (this.#depth >= maxDepth) throw derInvalid(`nesting deeper than ${maxDepth}`, this.#contentStart);
-    return new DerReader(this.bytes, { start: this.#contentStart, end: this.#contentEnd, depth: this.#depth + 1 });
+    this.skip(tag);
+    if (this.#depth >= maxDepth) throw derInvalid(`nesting deeper than ${maxDepth}`, this.contentStart);
+    return new DerReader(this.bytes, { start: this.contentStart, end: this.contentEnd, depth: this.#depth + 1 });
   }
 
   /** Content bytes of the next element, which must have this tag. */
   content(tag: number): Uint8Array {
-    this.#advance(tag);
-    return this.bytes.subarray(this.#contentStart, this.#contentEnd);
+    this.skip(tag);
+    return this.bytes.subarray(this.contentStart, this.contentEnd);
   }
 
   /** The next element whole, header and content; with a tag it must have that one. */
   element(tag?: number): Uint8Array {
     const start = this.position;
-    this.#advance(tag);
-    return this.bytes.subarray(start, this.#contentEnd);
+    this.skip(tag);
+    return this.bytes.subarray(start, this.contentEnd);
   }
 
   /** Demands that nothing follows. */
@@ -88,7 +89,8 @@ export class DerReader {
     if (this.position !== this.end) throw derInvalid(`${this.end - this.position} trailing bytes`, this.position);
   }
 
-  #advance(tag: number | undefined): void {
+  /** Steps over the next element; with a tag it must have that one. Makes no object. */
+  skip(tag?: number): void {
     const { bytes, end } = this;
     const start = this.position;
     if (start >= end) throw derInvalid("element missing", start);
@@ -110,8 +112,8 @@ export class DerReader {
       if (length < smallest) throw derInvalid("length is not minimal", start + 1);
     }
     if (length > end - at) throw derInvalid(`content of ${length} bytes reaches past the end`, start);
-    this.#contentStart = at;
-    this.#contentEnd = at + length;
+    this.contentStart = at;
+    this.contentEnd = at + length;
     this.position = at + length;
   }
 }

@@ -14,16 +14,20 @@ export function decodeString(tag: number, content: Uint8Array): string | undefin
 
 /** Text of an ASCII-only string such as IA5String. */
 export function decodeAscii(content: Uint8Array): string {
-  for (let index = 0; index < content.length; index++) {
-    if ((content[index] as number) >= 0x80) throw derInvalid("a string has bytes above ASCII");
-  }
+  if (!isAscii(content)) throw derInvalid("a string has bytes above ASCII");
   return decodeLatin1(content);
+}
+
+function isAscii(content: Uint8Array): boolean {
+  for (let index = 0; index < content.length; index++) if ((content[index] as number) >= 0x80) return false;
+  return true;
 }
 
 const decodeLatin1 = (content: Uint8Array): string =>
   Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("latin1");
 
 function decodeUtf8(content: Uint8Array): string {
+  if (isAscii(content)) return decodeLatin1(content);
   try {
     return utf8.decode(content);
   } catch (cause) {

@@ -79,9 +79,10 @@ function writeTwo(target: Uint8Array, at: number, value: number): void {
 }
 
 function readDigits(reader: DerReader, { tag, length }: { readonly tag: number; readonly length: number }): Instant {
-  const content = reader.content(tag);
-  if (content.length !== length) throw derInvalid("time has another form than …HHMMSSZ", reader.position);
-  return timeAt(content, 0, length);
+  reader.skip(tag);
+  const { bytes, contentStart, contentEnd } = reader;
+  if (contentEnd - contentStart !== length) throw derInvalid("time has another form than …HHMMSSZ", contentEnd);
+  return timeAt(bytes, contentStart, length);
 }
 
 /**

@@ -8,9 +8,11 @@ export interface BitString {
 
 /** Reads BOOLEAN; DER knows only 0x00 and 0xff (X.690 §11.1). */
 export function readBoolean(reader: DerReader): boolean {
-  const content = reader.content(tags.boolean);
-  if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff)) throw derInvalid("BOOLEAN is not 00 or ff");
-  return content[0] === 0xff;
+  reader.skip(tags.boolean);
+  const octet = reader.bytes[reader.contentStart];
+  if (reader.contentEnd - reader.contentStart !== 1 || (octet !== 0 && octet !== 0xff))
+    throw derInvalid("BOOLEAN is not 00 or ff");
+  return octet === 0xff;
 }
 
 /** Reads `BOOLEAN DEFAULT FALSE`, which DER forbids to be written when false (X.690 §11.5). */
@@ -47,21 +49,28 @@ export function readBigInteger(reader: DerReader): bigint {
 
 /** Reads BIT STRING; padding bits must be zero (X.690 §11.2.1). */
 export function readBitString(reader: DerReader, tag: number = tags.bitString): BitString {
-  const content = reader.content(tag);
-  const unusedBits = content[0];
-  if (unusedBits === undefined || unusedBits > 7) throw derInvalid("BIT STRING has no valid padding count");
-  const bytes = content.subarray(1);
-  const last = bytes[bytes.length - 1];
-  if (last === undefined && unusedBits !== 0) throw derInvalid("empty BIT STRING claims padding");
-  if (last !== undefined && (last & ((1 << unusedBits) - 1)) !== 0) throw derInvalid("BIT STRING padding is not zero");
-  return { bytes, unusedBits };
+  const unusedBits = readPadding(reader, tag);
+  return { bytes: reader.bytes.subarray(reader.contentStart + 1, reader.contentEnd), unusedBits };
 }
 
 /** Reads a BIT STRING that holds whole octets. */
 export function readOctetAlignedBits(reader: DerReader, tag: number = tags.bitString): Uint8Array {
-  const { bytes, unusedBits } = readBitString(reader, tag);
-  if (unusedBits !== 0) throw derInvalid("BIT STRING does not hold whole octets");
-  return bytes;
+  if (readPadding(reader, tag) !== 0) throw derInvalid("BIT STRING does not hold whole octets");
+  return reader.bytes.subarray(reader.contentStart + 1, reader.contentEnd);
+}
+
+/** Steps over a BIT STRING and returns how many bits of its last octet are padding. */
+function readPadding(reader: DerReader, tag: number): number {
+  reader.skip(tag);
+  const { bytes, contentStart, contentEnd } = reader;
+  const unusedBits = bytes[contentStart] as number;
+  if (contentStart === contentEnd || unusedBits > 7) throw derInvalid("BIT STRING has no valid padding count");
+  if (contentEnd === contentStart + 1) {
+    if (unusedBits !== 0) throw derInvalid("empty BIT STRING claims padding");
+  } else if (((bytes[contentEnd - 1] as number) & ((1 << unusedBits) - 1)) !== 0) {
+    throw derInvalid("BIT STRING padding is not zero");
+  }
+  return unusedBits;
 }
 
 /** Reads a BIT STRING of named bits, whose trailing zero bits DER drops (X.690 §11.2.2); returns the set bit numbers. */
@@ -79,5 +88,6 @@ export function readNamedBits(reader: DerReader, tag: number = tags.bitString): 
 
 /** Reads NULL. */
 export function readNull(reader: DerReader): void {
-  if (reader.content(tags.null).length !== 0) throw derInvalid("NULL has content");
+  reader.skip(tags.null);
+  if (reader.contentEnd !== reader.contentStart) throw derInvalid("NULL has content");
 }

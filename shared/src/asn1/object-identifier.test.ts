@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DerReader } from "./der-reader.ts";
+import { DerReader, tags } from "./der-reader.ts";
+import { derElement } from "./der-writer.ts";
 import { toHex } from "./hex.ts";
 import { decodeOid, encodeOid, readOid } from "./object-identifier.ts";
 
@@ -23,6 +24,21 @@ describe("object identifiers", () => {
         expect(readOid(new DerReader(encodeOid(oid)))).toBe(oid);
       }),
     );
+  });
+
+  it("read the same again, also from inside other bytes and after more others than are remembered", () => {
+    const contents = Array.from({ length: 400 }, (_, index) => Uint8Array.of(0x2a, 0x81 + (index >> 7), index & 0x7f));
+    const element = (content: Uint8Array) => derElement(tags.oid, content);
+    for (const content of [...contents, ...contents, ...contents.toReversed()]) {
+      const padded = Buffer.concat([Buffer.of(5, 0), element(content), Buffer.of(5, 0)]);
+      expect(readOid(new DerReader(padded, { start: 2 }))).toBe(decodeOid(content));
+    }
+  });
+
+  it("do not take one for another whose octets hash alike", () => {
+    // 31 · 2 + 0 = 31 · 1 + 31: the same hash for different octets.
+    expect(readOid(new DerReader(derElement(tags.oid, Uint8Array.of(0x2a, 2, 0))))).toBe("1.2.2.0");
+    expect(readOid(new DerReader(derElement(tags.oid, Uint8Array.of(0x2a, 1, 31))))).toBe("1.2.1.31");
   });
 
   it.each([

@@ -3,7 +3,17 @@ import { derElement } from "./der-writer.ts";
 
 /** Reads OBJECT IDENTIFIER as dotted text; at most 64 content octets. `tag` for implicit ones. */
 export function readOid(reader: DerReader, tag: number = tags.oid): string {
-  return decodeOid(reader.content(tag));
+  reader.skip(tag);
+  const { bytes, contentStart: start, contentEnd: end } = reader;
+  let hash = 0;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
+  const known = decoded.get(hash);
+  if (known !== undefined && isContent(known.content, { bytes, start, end })) return known.text;
+  const content = bytes.slice(start, end);
+  const text = decodeOid(content);
+  if (decoded.size >= maxRemembered) decoded.clear();
+  decoded.set(hash, { content, text });
+  return text;
 }
 
 /** Dotted text of OBJECT IDENTIFIER content octets. */
@@ -35,6 +45,15 @@ export function encodeOid(oid: string): Uint8Array {
   return der;
 }
 
+function isContent(
+  content: Uint8Array,
+  { bytes, start, end }: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
+): boolean {
+  if (content.length !== end - start) return false;
+  for (let index = 0; index < content.length; index++) if (content[index] !== bytes[start + index]) return false;
+  return true;
+}
+
 /** Exact in a double up to 2^53; UUID arcs (2.25.…) need more. */
 function appendGroup(arc: number | bigint, group: number): number | bigint {
   if (typeof arc === "number" && arc < 2 ** 46) return arc * 128 + group;
@@ -54,6 +73,8 @@ function encodeArc(arc: bigint): number[] {
 
 const maxOidBytes = 64;
 
-/** A program writes the same two dozen identifiers over and over; a certificate alone holds ten. */
+/** A program reads and writes the same two dozen identifiers over and over; a certificate alone holds a dozen. */
 const encoded = new Map<string, Uint8Array>();
+/** By a hash of the content; a peer that sends others on purpose empties it, no more. */
+const decoded = new Map<number, { readonly content: Uint8Array; readonly text: string }>();
 const maxRemembered = 128;

@@ -108,6 +108,7 @@ function readCertificate(der: Uint8Array, reader: DerReader): Certificate {
 
   let keyAlgorithm: KeyAlgorithm | undefined;
   return {
+    ...readKnownExtensions(extensions),
     der,
     tbs,
     sha256: sha256Hex(der),
@@ -125,7 +126,6 @@ function readCertificate(der: Uint8Array, reader: DerReader): Certificate {
     signatureAlgorithm,
     signature,
     extensions,
-    ...readKnownExtensions(extensions),
   };
 }
 

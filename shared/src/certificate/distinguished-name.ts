@@ -121,7 +121,8 @@ export function readRdn(set: DerReader): NameAttribute[] {
     const oid = readOid(pair);
     const der = pair.element();
     pair.finish();
-    rdn.push({ oid, der, value: readAttributeValue(der) });
+    const content = pair.bytes.subarray(pair.contentStart, pair.contentEnd);
+    rdn.push({ oid, der, value: attributeValue(der, content) });
   }
   if (rdn.length === 0) throw derInvalid("a name part is empty");
   return rdn;
@@ -132,14 +133,13 @@ export const rdnComparisonKey = (rdn: readonly NameAttribute[]): string =>
   rdn.map(comparisonKey).toSorted().join("\u0001");
 
 /** Text; undefined for the one kind of value in use that is none, the bit string of x500UniqueIdentifier. */
-function readAttributeValue(der: Uint8Array): string | undefined {
-  const reader = new DerReader(der);
-  if (reader.nextIs(tags.bitString)) {
-    readBitString(reader);
+function attributeValue(der: Uint8Array, content: Uint8Array): string | undefined {
+  const tag = der[0] as number;
+  if (tag === tags.bitString) {
+    readBitString(new DerReader(der));
     return undefined;
   }
-  const tag = der[0] as number;
-  const text = decodeString(tag, reader.content(tag));
+  const text = decodeString(tag, content);
   if (text === undefined) throw derInvalid(`a name has a value of type ${tag}, which is no text`);
   return text;
 }

@@ -8,7 +8,7 @@ import { readAlternativeNames } from "../certificate/extension-values.ts";
 import { type AlternativeNames, sortAlternativeNames } from "../certificate/general-name.ts";
 import { FleetError } from "../errors.ts";
 import type { KeyAlgorithm } from "../key/key.ts";
-import { keyAlgorithmOf } from "../key/key-algorithm.ts";
+import { keyAlgorithmOf, keyAlgorithmOfVerified } from "../key/key-algorithm.ts";
 import { verifySignature } from "../key/verify-signature.ts";
 
 /** A parsed certificate request whose proof of possession holds. Names in it are wishes; the registry decides. */
@@ -30,8 +30,10 @@ export interface Csr {
 export function parseCsr(der: Uint8Array): Csr {
   const request = asCsrInvalid(() => readDer(der, { tag: tags.sequence, maxBytes: maxCsrBytes }, readRequest));
   const { subject, spki, requestedSans, ...claim } = request;
-  const keyAlgorithm = keyAlgorithmOf(spki);
-  if (!verifySignature({ spki, ...claim })) {
+  const isProven = verifySignature({ spki, ...claim });
+  // A key that is not accepted is told before anything is said about what it signed.
+  const keyAlgorithm = isProven ? keyAlgorithmOfVerified(spki) : keyAlgorithmOf(spki);
+  if (!isProven) {
     throw new FleetError("csr-proof-invalid", "the request is not signed by the key it asks a certificate for", {
       hint: "make the request again with the private key at hand",
     });

@@ -86,7 +86,7 @@ function roca(): bigint {
   const residue = 65_537n ** 7n % primorial;
   return fullLength(
     () => (prime(2048) / primorial) * primorial + residue,
-    (modulus) => modulus % 2n === 1n,
+    (modulus) => primes(132).every((factor) => modulus % BigInt(factor) !== 0n),
   );
 }
 

@@ -22,6 +22,15 @@ export function keyAlgorithmOf(spki: Uint8Array): KeyAlgorithm {
 }
 
 /**
+ * As {@link keyAlgorithmOf} for a key under which a signature was verified: OpenSSL imports no point that is not on its
+ * curve, so that for P-256 and P-384 the arithmetic has been done.
+ */
+export function keyAlgorithmOfVerified(spki: Uint8Array): KeyAlgorithm {
+  const { algorithm } = outlineOfKey(spki);
+  return algorithm === "P-256" || algorithm === "P-384" ? algorithm : keyAlgorithmOf(spki);
+}
+
+/**
  * As {@link keyAlgorithmOf}, but looks only at form and size, not at the numbers: for checking a signature, where the
  * import of the key sees whether a point is on its curve.
  */

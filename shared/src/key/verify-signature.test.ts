@@ -1,3 +1,4 @@
+import { createPublicKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { testSigner } from "../../../test/support/test-signer.ts";
@@ -29,6 +30,15 @@ describe("signatures", () => {
         expect(verifySignature({ spki: signer.spki, algorithm, message, signature })).toBe(isSame);
       }
     }
+  });
+
+  it.each(["P-256", "P-384"] as const)("of a point off %s cannot hold: OpenSSL does not import its key", (curve) => {
+    const spki = Buffer.from(testSigner(curve).spki);
+    const pem = () => `-----BEGIN PUBLIC KEY-----\n${spki.toString("base64")}\n-----END PUBLIC KEY-----\n`;
+    expect(createPublicKey(pem()).asymmetricKeyType).toBe("ec");
+    spki[spki.length - 1] = (spki.at(-1) as number) ^ 1;
+    expect(() => keyAlgorithmOf(spki)).toThrow(expect.objectContaining({ code: "key-weak" }));
+    expect(() => createPublicKey(pem())).toThrow();
   });
 
   it("are answered with false, never with an error, whatever the bytes", () => {
