@@ -147,14 +147,16 @@ describe("fleetcert on the command line", () => {
     await controller.stop();
     const alone = await fleetcert("--data", data, "trust", "renew", "--json");
     expect([alone.code, JSON.parse(alone.stdout).version]).toEqual([0, 3]);
+    const begun = await fleetcert("--data", data, "trust", "renew", "--new-era", "--json");
+    expect(JSON.parse(begun.stdout)).toMatchObject({ era: 2, version: 4 });
     const again = await startController({ data, logLevel: "silent" });
     const actor = { name: "local", role: "admin" } as const;
-    expect(again.duties.trust.current().version).toBe(3);
+    expect(again.duties.trust.current()).toMatchObject({ era: 2, version: 4 });
     expect(await again.operations.audit.verify(actor)).toMatchObject({ ok: true });
     const published = (await again.operations.audit.list(actor, { limit: 1000 })).filter(
       ({ action }) => action === "trust.published",
     );
-    expect(published).toHaveLength(3);
+    expect(published).toHaveLength(4);
     await again.stop();
     await replace("wrong\n")(join(data, "secrets", "root-passphrase"));
     const wrong = await fleetcert("--data", data, "trust", "renew", "--json");

@@ -55,6 +55,11 @@ class Years {
 
   /** What `fleetcert trust renew` does, a person's act. */
   async renewTrust(): Promise<TrustBundle> {
+    return await this.controller.trust.publish(await this.makeBundle({}), "local");
+  }
+
+  /** A successor that was not handed to the controller yet. */
+  async makeBundle(wishes: { readonly raiseEra?: boolean }): Promise<Uint8Array> {
     const { world, trust } = this.controller;
     const { envelope } = await renewBundle({
       current: trust.current(),
@@ -64,8 +69,9 @@ class Years {
       keys: world.keys,
       recordIntent: async (intent) => void (await trust.intend(intent, "local")),
       recordOutcome: async () => undefined,
+      ...wishes,
     });
-    return await trust.publish(envelope, "local");
+    return envelope;
   }
 
   readiness(): Promise<Readiness> {
@@ -269,6 +275,38 @@ describe("a clock that leaps", () => {
     clock.jump(-leap);
     const again = await startTestController({ world: controller.world });
     expect(await anEnrolledDevice(again, "edge-3")).toMatchObject({ generation: 1 });
+  });
+});
+
+describe("a controller that was started under a wrong clock", () => {
+  it("is not let in again under the right one, until the root begins a new era; then everybody follows", async () => {
+    const years = await begin();
+    const { world } = years.controller;
+    const device = await TimeTraveller.enrol(years.controller, "edge-1");
+    world.clock.jump(year);
+    const wrong = await startTestController({ world });
+    const wrongYears = new Years(wrong);
+    await wrongYears.round();
+    expect(wrongYears.failures).toEqual([]);
+    world.clock.jump(-year);
+    await expect(startTestController({ world })).rejects.toMatchObject({
+      code: "clock-leapt",
+      hint: expect.stringContaining("--new-era"),
+    });
+
+    world.bundles.push(await years.makeBundle({ raiseEra: true }));
+    const again = new Years(await startTestController({ world }));
+    await again.controller.trust.announce();
+    await again.round();
+    expect(again.failures).toEqual([]);
+    expect(again.controller.trust.era).toBe(2);
+    await device.moveTo(again.controller);
+    const peer = await device.connect(again.chain("broker"));
+    await device.keepUp(peer);
+    await device.rotate(peer);
+    const fresh = await TimeTraveller.enrol(again.controller, "edge-2");
+    await fresh.keepUp(await fresh.connect(again.chain("broker")));
+    expect(await verifyAudit(again.controller.store)).toMatchObject({ ok: true });
   });
 });
 

@@ -21,7 +21,7 @@ type Enrolled = Awaited<ReturnType<typeof anEnrolledDevice>>;
  */
 export class TimeTraveller {
   readonly id: string;
-  readonly #controller: TestController;
+  #controller: TestController;
   readonly #device: Enrolled;
   readonly #trust: OpenTrustKeeper;
   /** The issuing CA's certificate as it came with the device's own. */
@@ -55,6 +55,13 @@ export class TimeTraveller {
 
   get notAfter(): Instant {
     return parseCertificate(this.#device.certificate).notAfter;
+  }
+
+  /** The controller was started again. */
+  async moveTo(controller: TestController): Promise<void> {
+    this.#controller = controller;
+    this.#device.controller = controller;
+    await this.followTrust();
   }
 
   /** Whether two thirds of the certificate's life are over. */

@@ -25,6 +25,8 @@ export async function renewTrust(options: {
   /** Directory of the root key; where `init` made it when undefined. */
   readonly rootKeyDirectory?: string;
   readonly rootPassphrase: Secret | undefined;
+  /** Raises the era and replaces every command key. */
+  readonly isNewEra?: boolean;
   readonly controller: RunningTrust | undefined;
 }): Promise<TrustBundle> {
   const paths = await openDataDirectory(options.data);
@@ -46,7 +48,14 @@ export async function renewTrust(options: {
     const rootSigner = await rootKeys.open(rootKeyRef);
     const controller = options.controller ?? stoppedController(paths, current);
     const { bundle, envelope } = await renewBundle({
-      ...{ current, rootSigner, keys, now: systemClock.now(), random: systemRandom },
+      ...{
+        current,
+        rootSigner,
+        keys,
+        now: systemClock.now(),
+        random: systemRandom,
+        raiseEra: options.isNewEra === true,
+      },
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.
       recordOutcome: async () => undefined,

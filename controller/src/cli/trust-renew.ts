@@ -11,6 +11,7 @@ interface RenewFlags {
   readonly data?: string;
   readonly passphraseFile?: string;
   readonly rootKeyDir?: string;
+  readonly newEra?: boolean;
 }
 
 /** `trust renew`: needs the root key; everything else of the controller goes on without it. */
@@ -20,8 +21,9 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
     .description("make the next trust bundle with the root key: new command keys, 400 days more")
     .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
     .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
+    .option("--new-era", "begin again: after a wrong clock, a restored backup or a stolen command key")
     .action(async (_flags: object, command: Command) => {
-      const { data, passphraseFile, rootKeyDir } = command.optsWithGlobals<RenewFlags>();
+      const { data, passphraseFile, rootKeyDir, newEra } = command.optsWithGlobals<RenewFlags>();
       const directory = data ?? process.env["FLEETCERT_DATA"];
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
@@ -29,6 +31,7 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
         data: resolve(directory),
         ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
         rootPassphrase: passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile),
+        isNewEra: newEra === true,
         controller: await runningController(context, command),
       });
       const { era, version, expires, commandKeys } = bundle;

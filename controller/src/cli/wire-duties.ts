@@ -1,3 +1,4 @@
+import { decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { type KeyProvider, sha256Hex } from "@fleetcert/shared";
 import { type Config, durationOf } from "../config.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
@@ -61,7 +62,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const graceAfterProof = durationOf(config.graceAfterProof);
   const renewAfterExpiry = durationOf(config.renewAfterExpiry);
   const clockGuard = await openClockGuard({
-    ...{ store, clock: surroundings.clock, issuer: parts.authority.id },
+    ...{ store, clock: surroundings.clock, issuer: parts.authority.id, era: newestEra(parts.bundles) },
     limit: durationOf(config.maxClockLeap),
   });
   const trust = await openTrust({
@@ -119,3 +120,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
 
 /** How far a device's clock may be behind when it judges an expired certificate. */
 const clockAllowance = 86_400_000;
+
+function newestEra(bundles: readonly Uint8Array[]): number {
+  const newest = bundles.at(-1);
+  return newest === undefined ? 0 : decodeTrustBundle(decodeEnvelope(newest).payload).era;
+}

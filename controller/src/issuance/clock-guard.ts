@@ -16,11 +16,14 @@ export async function openClockGuard(parts: {
   readonly store: Store;
   readonly clock: Clock;
   readonly issuer: string;
+  /** Of the trust bundle in force: what was signed in an earlier one says nothing about the present. */
+  readonly era: number;
   /** Largest leap of the controller's own clock that is signed over. */
   readonly limit: Duration;
 }): Promise<ClockGuard> {
   const epoch = await parts.store.transaction((tx) => tx.epochs.latest(parts.issuer));
-  return watchClock(parts.clock, { limit: parts.limit, notBefore: epoch?.thisUpdate ?? 0 });
+  const isOfEra = epoch !== undefined && epoch.era >= parts.era;
+  return watchClock(parts.clock, { limit: parts.limit, notBefore: isOfEra ? epoch.thisUpdate : 0 });
 }
 
 /**
@@ -34,7 +37,10 @@ export function watchClock(
   let wall = clock.now();
   let monotonic = clock.monotonic();
   if (wall + options.limit < options.notBefore) {
-    throw leapt(`the clock shows ${iso(wall)}, an epoch was signed at ${iso(options.notBefore)}`);
+    throw leapt(
+      `the clock shows ${iso(wall)}, an epoch was signed at ${iso(options.notBefore)}`,
+      "set the clock; if it is right and was wrong then, run: fleetcert trust renew --new-era",
+    );
   }
   return {
     now() {
@@ -52,8 +58,9 @@ export function watchClock(
 
 const iso = (instant: Instant): string => new Date(instant).toISOString();
 
-const leapt = (message: string): FleetError =>
-  new FleetError("clock-leapt", message, {
-    hint: "look at the machine's time service; when the time is right, start fleetcert serve again",
-    retry: true,
-  });
+function leapt(
+  message: string,
+  hint = "look at the machine's time service; when the time is right, start fleetcert serve again",
+): FleetError {
+  return new FleetError("clock-leapt", message, { hint, retry: true });
+}

@@ -101,7 +101,8 @@ export async function isPublicationDue(
   const shards = await openShards(parts, now);
   return await store.transaction(async (tx) => {
     const latest = await tx.epochs.latest(authority.id);
-    if (latest === undefined) return { refreshAll: true };
+    // A new era follows a wrong clock or an old backup: what was signed before it need not hold now.
+    if (latest === undefined || latest.era < parts.sealer.era) return { refreshAll: true };
     for (const { shard, coveredTo } of shards) {
       const list = await tx.crls.latest(authority.id, shard);
       if (list === undefined || list.epoch > latest.epoch) return { refreshAll: false };

@@ -43,7 +43,8 @@ export async function renewBundle(
       hint: "give the root key that fleetcert init made, and its passphrase",
     });
   }
-  const kept = current.commandKeys.filter(({ notAfter }) => notAfter >= now);
+  // A new era replaces every key: it may have been stolen, or made or destroyed under a wrong clock.
+  const kept = request.raiseEra ? [] : current.commandKeys.filter(({ notAfter }) => notAfter >= now);
   const expires = now + bundleLifetime;
   const lastEnd = (use: CommandKeyUse): Instant =>
     Math.max(now, ...kept.filter((key) => key.use === use).map((key) => key.notAfter));
