@@ -7,22 +7,28 @@ import { openKeyProvider } from "@fleetcert/hw";
 import {
   encodePublicArea,
   encodeTpmKey,
+  isFleetError,
   objectAttributes,
   parsePublicArea,
   parseTpmKey,
   pemDecode,
   pemEncode,
   Secret,
+  tpmJoin,
+  tpmSized,
+  tpmU32,
 } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noAuthorization } from "../../hw/src/tpm/authorization.ts";
 import { readFacts, readHandles } from "../../hw/src/tpm/commands/capabilities.ts";
 import { changeHierarchyAuth } from "../../hw/src/tpm/commands/hierarchies.ts";
 import { createPrimary, flushContext } from "../../hw/src/tpm/commands/objects.ts";
 import { startSession } from "../../hw/src/tpm/commands/sessions.ts";
+import { signDigest } from "../../hw/src/tpm/commands/signing.ts";
 import { inSession } from "../../hw/src/tpm/open-session.ts";
 import { openTransport } from "../../hw/src/tpm/open-transport.ts";
 import { SocketTransport } from "../../hw/src/tpm/socket-transport.ts";
-import { storageRootTemplate } from "../../hw/src/tpm/templates.ts";
+import { signingKeyTemplate, storageRootTemplate } from "../../hw/src/tpm/templates.ts";
 import { parseTpmAddress } from "../../hw/src/tpm/tpm-address.ts";
 import { TpmConnection } from "../../hw/src/tpm/tpm-connection.ts";
 import { owner } from "../../hw/src/tpm/tpm-object.ts";
@@ -208,6 +214,24 @@ describeWith([swtpmPart], "keys in a TPM", () => {
     });
   });
 
+  it("signs on in a lockout that somebody else caused, and says so to whoever asks", async () => {
+    const tpm = await startSwtpm();
+    const connection = connectionTo(tpm);
+    const guarded = { handle: createGuardedKey(connection), name: new Uint8Array(0) };
+    const guess = () =>
+      signDigest(connection, { key: guarded, digest: new Uint8Array(32), scheme: { name: "ecdsa", hash: "sha256" } });
+    const seen = Array.from({ length: 6 }, () => refusalOf(guess));
+    expect(seen.every((error) => isFleetError(error, "pin-refused"))).toBe(true);
+    expect(seen.at(-1)).toMatchObject({ message: "TPM2_Sign failed: TPM_RC_LOCKOUT", retry: false });
+    expect(readFacts(connection).isLockedOut).toBe(true);
+    connection.close();
+    const provider = await openIn(tpm, "lockout");
+    const key = await provider.generate({ algorithm: "P-256", label: "a" });
+    expect(isSigned(key, await key.sign(message))).toBe(true);
+    await provider.close();
+    await tpm.stop();
+  });
+
   describe("with an owner's authorisation value", () => {
     const ownerAuth = Secret.of("the owner's own secret");
     let tpm: Swtpm;
@@ -267,6 +291,34 @@ describeWith([swtpmPart], "keys in a TPM", () => {
 function openIn(tpm: Swtpm, directory: string, ownerAuth?: Secret) {
   const access = ownerAuth === undefined ? {} : { ownerAuth: () => ownerAuth };
   return openKeyProvider({ kind: "tpm", tpm: tpm.address, directory: join(tpm.directory, directory), ...access });
+}
+
+/** A key with an authorisation value that counts towards a lockout, as other programs make them. */
+function createGuardedKey(connection: TpmConnection): number {
+  const template = signingKeyTemplate("P-256");
+  const attributes = template.attributes & ~objectAttributes.noDictionaryAttack;
+  const sensitive = tpmSized(tpmSized(Buffer.from("its secret")), tpmSized());
+  const area = tpmSized(encodePublicArea({ ...template, attributes }));
+  const command = {
+    name: "TPM2_CreatePrimary",
+    code: 0x131,
+    handles: [owner],
+    authorizations: [noAuthorization],
+    parameters: tpmJoin(sensitive, area, tpmSized(), tpmU32(0)),
+    givesHandle: true,
+  };
+  return connection.run(command, ({ handle, parameters }) => {
+    parameters.take(parameters.bytes.length - parameters.position);
+    return handle;
+  });
+}
+
+function refusalOf(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
 }
 
 const connectionTo = (tpm: Swtpm): TpmConnection => new TpmConnection(openTransport(parseTpmAddress(tpm.address)));
