@@ -20,7 +20,10 @@ export function startChild(
   const stdio: SpawnOptions["stdio"] = ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])];
   const child = spawn(process.execPath, [...nodeFlags, ...args], { stdio, env: options.env ?? process.env });
   pipeInto(child, log);
-  const ended = once(child, "exit");
+  // Whatever ends the demo ends its programs too; what is gone already takes no signal.
+  const endWithDemo = () => child.kill("SIGTERM");
+  process.once("exit", endWithDemo);
+  const ended = once(child, "exit").finally(() => process.off("exit", endWithDemo));
   return {
     process: child,
     logFile: options.logFile,

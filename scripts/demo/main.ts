@@ -14,6 +14,9 @@ import type { Stage } from "./stage.ts";
 import { openWorkplace, repository } from "./workplace.ts";
 
 const panel = openPanel();
+/** What a signal does: it ends the run at once, or, while the fleet stays up, in order. */
+let onSignal = (): void => process.exit(exitCodes.interrupted);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => onSignal());
 process.exitCode = await main(process.argv.slice(2)).catch(failed);
 
 async function main(args: readonly string[]): Promise<number> {
@@ -92,12 +95,10 @@ try it from another terminal:
 Ctrl-C ends it.`);
   await new Promise<void>((resolve) => {
     const forever = setInterval(() => undefined, 60_000);
-    const end = () => {
+    onSignal = () => {
       clearInterval(forever);
       resolve();
     };
-    process.once("SIGINT", end);
-    process.once("SIGTERM", end);
   });
 }
 
