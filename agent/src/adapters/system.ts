@@ -5,7 +5,8 @@ import type { RandomSource, Timer } from "../ports.ts";
 /** The machine's clocks. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  // Not `performance`, whose first use loads a megabyte of what else it can measure.
+  monotonic: () => Number(process.hrtime.bigint()) / 1e6,
 };
 
 /** The machine's randomness. */
