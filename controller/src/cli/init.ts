@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { askNewPassphrase } from "./ask-passphrase.ts";
 import { type CliContext, formatOf } from "./context.ts";
-import { type InitResult, initController } from "./init-controller.ts";
+import type { InitResult } from "./init-controller.ts";
 import { when } from "./output/human.ts";
 
 interface InitFlags {
@@ -28,6 +28,7 @@ export function registerInit(program: Command, context: CliContext): void {
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
       const rootPassphrase = await rootPassphraseOf(context, passphraseFile);
+      const { initController } = await import("./init-controller.ts");
       const result = await initController({
         data: isAbsolute(directory) ? directory : resolve(directory),
         fleet,

@@ -5,7 +5,7 @@ import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printOne } from "./context.ts";
 import { when } from "./output/human.ts";
-import { type RunningTrust, renewTrust } from "./renew-trust.ts";
+import type { RunningTrust } from "./renew-trust.ts";
 
 interface RenewFlags {
   readonly data?: string;
@@ -27,6 +27,7 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
       const directory = data ?? process.env["FLEETCERT_DATA"];
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
+      const { renewTrust } = await import("./renew-trust.ts");
       const bundle = await renewTrust({
         data: resolve(directory),
         ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
