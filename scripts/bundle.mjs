@@ -1,5 +1,5 @@
 /**
- * Makes dist/: each program as one file that a bare Node runs, and beside them the native parts they find by themselves.
+ * Makes dist/: each program as one file that a bare Node runs, and beside them the parts that cannot be in it: native ones, a thread.
  * `node scripts/bundle.mjs [FOLDER]`; a native part that is not built is left out and named.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
@@ -70,6 +70,17 @@ function without(names) {
 }
 
 for (const program of programs) await bundle(program);
+await build({
+  absWorkingDir: root,
+  entryPoints: ["hw/src/tpm/socket-worker.ts"],
+  outfile: join(folder, "tpm-socket-worker.mjs"),
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node24",
+  minify: true,
+  logLevel: "warning",
+});
 await bundleEmulatorThread();
 copyNativeParts();
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeWith } from "../support/optional-part.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
+import { startSwtpm, swtpmPart } from "../support/swtpm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fleetcert-bundle-"));
@@ -77,6 +78,15 @@ describe("the bundled agent", () => {
       ]);
       expect(certificates).toMatchObject([{ generation: 1, state: "proven", protection: "token" }]);
       hsm.remove();
+    });
+  });
+
+  describeWith([swtpmPart, tlsAddonPart], "with a TPM", () => {
+    it("finds the thread that talks to it and enrols with a key in it", async () => {
+      const tpm = await startSwtpm();
+      const { certificates } = await enrol("measured", ["--keys=tpm", `--tpm=${tpm.address}`]);
+      expect(certificates).toMatchObject([{ generation: 1, state: "proven" }]);
+      await tpm.stop();
     });
   });
 });
