@@ -149,7 +149,8 @@ describe("serve", () => {
         after = await presentedBy(operational.port);
       }
       expect(after.sha256).not.toBe(before.sha256);
-      expect(after.notAfter).toBeGreaterThan(before.notAfter);
+      // Dates have whole seconds; a renewal within the same one ends when its predecessor does.
+      expect(after.notAfter).toBeGreaterThanOrEqual(before.notAfter);
       expect(session.connected).toBe(true);
       session.end(true);
     } finally {
