@@ -1,5 +1,5 @@
-import { formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
-import { IndexSet, isFleetError, Serial } from "@fleetcert/shared";
+import { formatTopic, type Topic } from "@fleetcert/proto";
+import { IndexSet, Serial } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PowerCut } from "../../../test/support/crashing-state-store.ts";
@@ -12,7 +12,6 @@ import {
 } from "../../../test/support/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
-const _hour = 3_600_000;
 const { signal } = new AbortController();
 const many = Array.from({ length: 60 }, (_, index) => index * 13);
 
@@ -203,17 +202,6 @@ describe("whatever is offered and wherever the power is cut, of snapshots (I3)",
 const snapshotTopic = (epoch: number): string =>
   formatTopic({ type: "snapshot-part", issuer: world.issuer.id, shard: 1, epoch, part: 0 });
 
-function _snapshotOf(row: PublishedHead["head"]["shards"][number] | undefined) {
-  if (row === undefined) throw new Error("no such shard");
-  const { snapshotEpoch, snapshotLength, snapshotSha256 } = row;
-  return { snapshotEpoch, snapshotLength, snapshotSha256 };
-}
-
-/** Without lists there is no other way than the snapshot. */
-function _dropLists(): void {
-  for (const topic of [...world.shelf.keys()]) if (parseTopic(topic)?.type === "crl-part") world.shelf.delete(topic);
-}
-
 function status(cache: RevocationCache, index: number, shard = 1) {
   return cache.isRevoked(world.issuer.id, serialOf(shard, index)).status;
 }
@@ -221,24 +209,6 @@ function status(cache: RevocationCache, index: number, shard = 1) {
 async function apply(cache: RevocationCache, { envelope }: PublishedHead, asked: Topic[] = []) {
   const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
   return offered && (await cache.apply(offered, world.retained(asked), signal));
-}
-
-/** Refused with this fault, and what is held stays as it was. */
-async function _expectRefusal(cache: RevocationCache, published: PublishedHead, fault: string): Promise<void> {
-  const before = cache.show();
-  await expect(apply(cache, published)).rejects.toMatchObject({ code: "revocation-invalid", fault });
-  expect(cache.show()).toEqual(before);
-}
-
-/** Not applied for want of anything that verifies, and what is held stays as it was. */
-async function _expectUnmoved(cache: RevocationCache, published: PublishedHead): Promise<void> {
-  const before = cache.show();
-  await expect(apply(cache, published)).rejects.toSatisfy(isFleetError);
-  expect(cache.show()).toEqual(before);
-}
-
-function _flipped(bytes: Uint8Array, bit: number): Uint8Array {
-  return bytes.with(bit >> 3, (bytes[bit >> 3] as number) ^ (1 << (bit & 7)));
 }
 
 function range(length: number): number[] {
