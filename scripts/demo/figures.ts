@@ -1,9 +1,15 @@
 import type { Check } from "./checks.ts";
 
-/** What a run writes with `--json`. Every figure comes from the run; scenes that were left out are 0. */
+/** What a run writes with `--json`, beside the figures of its scenes. */
 export interface Figures {
   readonly scenario: string;
   readonly devices: number;
+  readonly durationS: number;
+  readonly checks: readonly Check[];
+}
+
+/** What the main job adds. Every figure comes from the run; scenes that were left out are 0. */
+export interface MainJobFigures {
   readonly enrolled: number;
   readonly protection: { readonly token: number; readonly software: number; readonly attested: number };
   readonly rotated: number;
@@ -22,8 +28,6 @@ export interface Figures {
   readonly auditEvents: number;
   readonly auditValid: boolean;
   readonly issuance: { readonly p50Ms: number; readonly p95Ms: number };
-  readonly durationS: number;
-  readonly checks: readonly Check[];
 }
 
 /** The value that a share of the sorted values does not exceed (nearest rank); 0 for none. */

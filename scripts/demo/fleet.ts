@@ -79,7 +79,7 @@ export async function startFleet(parts: {
 type Parts = Parameters<typeof startFleet>[0];
 
 async function startHost(parts: Parts, hosted: readonly DemoDevice[]) {
-  const store = await keyStoreFor(parts, "host");
+  const store = await keyStoreFor(parts, `host-of-${hosted[0]?.id}`);
   const agents = await Promise.all(hosted.map(({ id }) => prepare(parts, id, store)));
   const child = startChild([join(repository, "scripts/demo/agent-host.ts")], {
     logFile: join(parts.place.logs, "agents.log"),

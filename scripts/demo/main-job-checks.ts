@@ -1,6 +1,6 @@
 import type { AgeView, DeviceView } from "@fleetcert/controller";
 import type { AuditFigures } from "./audit-figures.ts";
-import { type Check, Checks } from "./checks.ts";
+import type { Checks } from "./checks.ts";
 import { isRefused, type RevocationOutcome } from "./scene-revoke.ts";
 import type { RotationOutcome } from "./scene-rotate.ts";
 import type { Stage } from "./stage.ts";
@@ -16,14 +16,12 @@ export interface Seen {
 }
 
 /** Holds what was seen against what a good run must show. */
-export function mainJobChecks(stage: Stage, seen: Seen): readonly Check[] {
-  const checks = new Checks();
+export function checkMainJob(checks: Checks, stage: Stage, seen: Seen): void {
   checkEnrolment(checks, stage, seen);
   checkRotation(checks, stage, seen);
   checkClocks(checks, stage, seen);
   if (seen.revocation !== undefined) checkRevocation(checks, stage, { ...seen, revocation: seen.revocation });
   checkBooks(checks, stage, seen);
-  return checks.all;
 }
 
 function checkEnrolment(checks: Checks, { devices, keyStore }: Stage, { enrolled }: Seen): void {

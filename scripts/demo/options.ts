@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { FleetError } from "@fleetcert/shared";
+import { type ScenarioName, scenarioNames } from "./scenarios.ts";
 
 /** Which kind of keys the demo's devices have; `auto` takes the token when there is one. */
 export type DemoKeys = "auto" | "software" | "pkcs11";
@@ -13,18 +14,19 @@ export interface DemoOptions {
   /** Replaces the PKI of an earlier run. */
   readonly reset: boolean;
   readonly keys: DemoKeys;
-  readonly scenario: "main";
+  readonly scenario: ScenarioName;
 }
 
 /** The help text of `npm start`. */
 export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--keys auto|pkcs11|software]
+                     [--scenario NAME]
 
   --devices N    size of the fleet, 1 to 500 (25); the special scenes need 8
   --headless     end by itself; exit 0 only when every check is ok
   --json FILE    write the figures and checks of the run
   --reset        replace the PKI of an earlier run in .demo/
   --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), or encrypted files (software)
-  --scenario S   main (more to come: rotation, ca-rollover, revocation)
+  --scenario S   what is played: ${scenarioNames.join(", ")} (main)
 
   FLEETCERT_DEMO_IN=DIR       where .demo/ is made, instead of here
   FLEETCERT_DEMO_SOFTHSM=FILE SoftHSM2's module, where it is in none of the usual places
@@ -38,14 +40,15 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     throw usage(`--devices ${values.devices} is not a whole number from 1 to ${maxDevices}`);
   }
   if (!isKeys(values.keys)) throw usage(`--keys ${values.keys} is not one of auto, pkcs11, software`);
-  if (values.scenario !== "main") throw usage(`--scenario ${values.scenario} does not exist yet; there is: main`);
+  const scenario = scenarioNames.find((name) => name === values.scenario);
+  if (scenario === undefined) throw usage(`--scenario ${values.scenario} is not one of ${scenarioNames.join(", ")}`);
   return {
     devices,
     headless: values.headless,
     json: values.json,
     reset: values.reset,
     keys: values.keys,
-    scenario: "main",
+    scenario,
   };
 }
 

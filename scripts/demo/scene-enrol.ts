@@ -16,6 +16,7 @@ export async function enrol(stage: Stage): Promise<{ fleet: Fleet; enrolled: Rea
   });
   await writeFile(place.claimFile, `${claimString}\n`, { mode: 0o600 });
   const fleet = await startFleet(stage);
+  stage.atEnd(() => fleet.stop());
   const seen = await until(
     async () => {
       const found = await lookAtFleet(controller.operations, devices);

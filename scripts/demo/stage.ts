@@ -10,5 +10,8 @@ export interface Stage {
   readonly panel: Panel;
   readonly controller: ControllerProcess;
   readonly keyStore: KeyStoreKind;
+  /** The fleet of the main job; a scene that wants others makes its own. */
   readonly devices: readonly DemoDevice[];
+  /** Has something stopped when the run ends, however it ends; what was handed over last is stopped first. */
+  readonly atEnd: (stop: () => Promise<void>) => void;
 }

@@ -1,45 +1,35 @@
-import type { AgeView, ServiceLevelView } from "@fleetcert/controller";
+import { type AgeView, distributionText, type ServiceLevelView, serviceLevelText } from "@fleetcert/controller";
 import { localActor } from "./actor.ts";
 import { nextAuditSequence, readAudit } from "./audit-figures.ts";
-import type { Figures } from "./figures.ts";
-import type { Fleet } from "./fleet.ts";
+import type { MainJobFigures } from "./figures.ts";
 import { allDevices, lookAtFleet } from "./look-at-fleet.ts";
-import { mainJobChecks, type Seen } from "./main-job-checks.ts";
+import { checkMainJob, type Seen } from "./main-job-checks.ts";
+import type { Scene } from "./scene.ts";
 import { enrol } from "./scene-enrol.ts";
 import { revoke } from "./scene-revoke.ts";
 import { rotate } from "./scene-rotate.ts";
 import type { Stage } from "./stage.ts";
 
-/** What a run leaves behind. */
-export interface MainJob {
-  readonly fleet: Fleet;
-  readonly figures: Figures;
-  readonly age: AgeView;
-  readonly serviceLevels: readonly ServiceLevelView[];
-}
-
 /** The main job: a fleet enrols, rotates, is revoked, and its certificate age is seen. */
-export async function runMainJob(stage: Stage, startedAt: number): Promise<MainJob> {
+export const mainJob: Scene = async (stage, checks) => {
   const { operations } = stage.controller;
   await retireEarlierFleets(stage);
   const firstEntry = await nextAuditSequence(operations);
   const { fleet, enrolled } = await enrol(stage);
-  try {
-    const rotation = await rotate(stage, fleet);
-    const revocation = await revoke(stage, fleet);
-    const seen: Seen = {
-      ...{ enrolled, rotation, revocation },
-      atEnd: await lookAtFleet(operations, stage.devices),
-      audit: await readAudit(operations, firstEntry),
-      age: (await operations.fleet.age(localActor, {})).total,
-    };
-    const { serviceLevels } = await operations.fleet.summary(localActor);
-    return { fleet, figures: figuresOf(stage, seen, startedAt), age: seen.age, serviceLevels };
-  } catch (error) {
-    await fleet.stop();
-    throw error;
-  }
-}
+  const rotation = await rotate(stage, fleet);
+  const revocation = await revoke(stage, fleet);
+  const seen: Seen = {
+    ...{ enrolled, rotation, revocation },
+    atEnd: await lookAtFleet(operations, stage.devices),
+    audit: await readAudit(operations, firstEntry),
+    age: (await operations.fleet.age(localActor, {})).total,
+  };
+  checkMainJob(checks, stage, seen);
+  const figures = figuresOf(stage, seen);
+  const { serviceLevels } = await operations.fleet.summary(localActor);
+  print(stage, figures, { age: seen.age, serviceLevels });
+  return { ...figures };
+};
 
 /** Devices of earlier runs are gone for good; they must not be waited for. */
 async function retireEarlierFleets({ controller, devices, panel }: Stage): Promise<void> {
@@ -51,7 +41,22 @@ async function retireEarlierFleets({ controller, devices, panel }: Stage): Promi
   if (earlier.length > 0) panel.step(`retired ${earlier.length} devices of earlier runs`);
 }
 
-function figuresOf(stage: Stage, seen: Seen, startedAt: number): Figures {
+function print(
+  { panel }: Stage,
+  { issuance, revocation }: MainJobFigures,
+  { age, serviceLevels }: { readonly age: AgeView; readonly serviceLevels: readonly ServiceLevelView[] },
+): void {
+  panel.print(`\ncertificate age of ${distributionText(age)}`);
+  panel.print(`\n${serviceLevelText(serviceLevels)}`);
+  panel.print(
+    `issuance p50 ${issuance.p50Ms} ms, p95 ${issuance.p95Ms} ms · revocation blocked at the broker in ${revocation.blockedAtBrokerMs} ms,`,
+  );
+  panel.print(
+    `applied and signed by ${revocation.acked}/${revocation.expected} devices, p95 ${Math.round(revocation.p95Ms)} ms\n`,
+  );
+}
+
+function figuresOf(stage: Stage, seen: Seen): MainJobFigures {
   const { devices } = stage;
   const { enrolled, rotation, revocation, audit, age } = seen;
   const protections = [...enrolled.values()].map(({ certificate }) => certificate?.protection);
@@ -60,8 +65,6 @@ function figuresOf(stage: Stage, seen: Seen, startedAt: number): Figures {
     devices.filter(({ id, role }) => roles.includes(role) && rotation.rotated.has(id)).length;
   const propagation = revocation?.propagation;
   return {
-    scenario: "main",
-    devices: devices.length,
     enrolled: enrolled.size,
     protection: { token: count("token"), software: count("software"), attested: count("attested") },
     rotated: rotation.rotated.size,
@@ -80,7 +83,5 @@ function figuresOf(stage: Stage, seen: Seen, startedAt: number): Figures {
     auditEvents: audit.events,
     auditValid: audit.isValid,
     issuance: { p50Ms: audit.issuanceMs.p50, p95Ms: audit.issuanceMs.p95 },
-    durationS: Math.round((performance.now() - startedAt) / 100) / 10,
-    checks: mainJobChecks(stage, seen),
   };
 }
