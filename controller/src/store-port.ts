@@ -117,6 +117,8 @@ export interface EpochTable {
   latest(issuer: string): Promise<EpochRecord | undefined>;
   find(issuer: string, epoch: number): Promise<EpochRecord | undefined>;
   put(epoch: EpochRecord): Promise<void>;
+  /** Forgets the issuer's epochs made before that time. */
+  deleteMadeBefore(issuer: string, thisUpdate: Instant): Promise<void>;
 }
 
 export interface CrlTable {
@@ -124,6 +126,8 @@ export interface CrlTable {
   put(crl: CrlRecord): Promise<void>;
   /** Newest epoch first. */
   listOf(issuer: string, shard: number, limit: number): Promise<CrlRecord[]>;
+  /** Forgets the shard's lists of epochs below that one. */
+  deleteBelow(issuer: string, shard: number, epoch: number): Promise<void>;
 }
 
 export interface AckTable {
@@ -182,4 +186,5 @@ export interface AgeTable {
 export interface SettingTable {
   find(key: string): Promise<string | undefined>;
   put(key: string, value: string): Promise<void>;
+  delete(key: string): Promise<void>;
 }

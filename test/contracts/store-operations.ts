@@ -120,9 +120,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("epochs", "put", fc.record({ issuer, era: small, epoch: small, thisUpdate: small }).map(anEpoch)),
   call("epochs", "latest", issuer),
   call("epochs", "find", issuer, small),
+  call("epochs", "deleteMadeBefore", issuer, small),
   call("crls", "put", fc.record({ issuer, shard: small, epoch: small, entryCount: small }).map(aCrl)),
   call("crls", "latest", issuer, small),
   call("crls", "listOf", issuer, small, small),
+  call("crls", "deleteBelow", issuer, small, small),
   call("acks", "put", fc.record({ device, issuer, epoch: small }).map(anAck)),
   call("acks", "listOf", issuer),
   call("answers", "put", fc.record({ device, messageId: name, expiresAt: small }).map(anAnswer)),
@@ -146,6 +148,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("audit", "list", fc.integer({ min: -1, max: 5 }), small),
   call("settings", "put", name, fc.string({ unit: "binary" })),
   call("settings", "find", name),
+  call("settings", "delete", name),
 );
 
 /** Sequences of transactions over few keys, so that they meet each other. */

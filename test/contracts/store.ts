@@ -227,6 +227,8 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         expect(await read((tx) => tx.crls.latest("issuer-1", 1))).toMatchObject({ epoch: 10 });
         const crls = await read((tx) => tx.crls.listOf("issuer-1", 1, 2));
         expect(crls.map(({ epoch }) => epoch)).toEqual([10, 9]);
+        await change((tx) => tx.crls.deleteBelow("issuer-1", 1, 10));
+        expect(await read((tx) => tx.crls.listOf("issuer-1", 1, 9))).toMatchObject([{ epoch: 10 }]);
       });
 
       it("keeps a device's last ack and forgets expired answers", async () => {

@@ -1,4 +1,4 @@
-import { type Clock, FleetError, parseCertificate, parseCrl, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
+import { type Clock, FleetError, parseCertificate, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { Enrolment } from "../enrolment/enrolment.ts";
 import type { Inventory } from "../inventory/inventory.ts";
@@ -147,7 +147,7 @@ function certificateOperations({ store, clock, authority }: CommandedDuties): Ce
   };
 }
 
-function crlOperations({ store, authority }: CommandedDuties): CrlOperations {
+function crlOperations({ store, authority, revocation }: CommandedDuties): CrlOperations {
   return {
     list: () =>
       store.transaction(async (tx) => {
@@ -162,24 +162,8 @@ function crlOperations({ store, authority }: CommandedDuties): CrlOperations {
           throw new FleetError("not-found", `there is no CRL of shard ${shard}`, { hint: "fleetcert crl show" });
         return { ...crlView(found), der: found.der };
       }),
-    diff: (_actor, from, to) =>
-      store.transaction(async (tx) => {
-        const [before, after] = [await serialsAt(tx, authority.id, from), await serialsAt(tx, authority.id, to)];
-        return { added: [...after.difference(before)], removed: [...before.difference(after)] };
-      }),
+    diff: (_actor, from, to) => revocation.diff(from, to),
   };
-}
-
-/** The serials on an epoch's lists: of each shard the newest list not newer than the epoch. */
-async function serialsAt(tx: Transaction, issuer: string, epoch: number): Promise<Set<string>> {
-  const serials = new Set<string>();
-  for (const { shard } of await tx.shards.listOf(issuer)) {
-    const lists = await tx.crls.listOf(issuer, shard, keptLists);
-    const found = lists.find((list) => list.epoch <= epoch);
-    if (found === undefined) continue;
-    for (const { serial } of parseCrl(found.der).entries()) serials.add(serial.hex);
-  }
-  return serials;
 }
 
 function trustOperations(trust: Trust): TrustOperations {
@@ -284,4 +268,3 @@ async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord>
 
 const hour = 3_600_000;
 const operatorValidity = 365 * 24 * hour;
-const keptLists = 1000;

@@ -41,8 +41,9 @@ export async function beginPropagation(
   const { issuer, epoch, requestedAt, blockedAtBroker } = begun;
   const expected = (await tx.devices.countByState()).active;
   await write(tx, { issuer, epoch }, { requestedAt, blockedAtBroker, expected, delays: {} });
-  const open = [...(await openEpochs(tx, issuer)), epoch].slice(-keptEpochs);
-  await tx.settings.put(openSetting(issuer), JSON.stringify(open));
+  const measured = [...(await measuredEpochs(tx, issuer)), epoch];
+  for (const old of measured.splice(0, measured.length - keptEpochs)) await tx.settings.delete(settingOf(issuer, old));
+  await tx.settings.put(measuredSetting(issuer), JSON.stringify(measured));
 }
 
 /** Counts an acknowledgement for every open epoch it is the device's first word for. */
@@ -50,7 +51,7 @@ export async function countAck(
   tx: Transaction,
   { ack, before }: { readonly ack: AckRecord; readonly before: AckRecord | undefined },
 ): Promise<void> {
-  for (const epoch of await openEpochs(tx, ack.issuer)) {
+  for (const epoch of (await measuredEpochs(tx, ack.issuer)).slice(-openEpochs)) {
     if (ack.epoch < epoch || (before !== undefined && before.epoch >= epoch)) continue;
     const kept = await read(tx, { issuer: ack.issuer, epoch });
     if (kept === undefined) continue;
@@ -65,7 +66,7 @@ export async function findPropagation(
   tx: Transaction,
   { issuer, epoch: wanted }: { readonly issuer: string; readonly epoch: number | undefined },
 ): Promise<Propagation> {
-  const epoch = wanted ?? (await openEpochs(tx, issuer)).at(-1);
+  const epoch = wanted ?? (await measuredEpochs(tx, issuer)).at(-1);
   const kept = epoch === undefined ? undefined : await read(tx, { issuer, epoch });
   if (epoch === undefined || kept === undefined)
     throw new FleetError("not-found", "no revocation was published in that epoch");
@@ -110,12 +111,12 @@ function percentile(delays: Kept["delays"], share: number): number | undefined {
   return undefined;
 }
 
-async function openEpochs(tx: Transaction, issuer: string): Promise<number[]> {
-  return JSON.parse((await tx.settings.find(openSetting(issuer))) ?? "[]") as number[];
+async function measuredEpochs(tx: Transaction, issuer: string): Promise<number[]> {
+  return JSON.parse((await tx.settings.find(measuredSetting(issuer))) ?? "[]") as number[];
 }
 
 async function read(tx: Transaction, { issuer, epoch }: { readonly issuer: string; readonly epoch: number }) {
-  const text = await tx.settings.find(`propagation/${issuer}/${epoch}`);
+  const text = await tx.settings.find(settingOf(issuer, epoch));
   return text === undefined ? undefined : (JSON.parse(text) as Kept);
 }
 
@@ -124,10 +125,13 @@ async function write(
   key: { readonly issuer: string; readonly epoch: number },
   kept: Kept,
 ): Promise<void> {
-  await tx.settings.put(`propagation/${key.issuer}/${key.epoch}`, JSON.stringify(kept));
+  await tx.settings.put(settingOf(key.issuer, key.epoch), JSON.stringify(kept));
 }
 
-const openSetting = (issuer: string): string => `propagations/${issuer}`;
-/** Epochs whose acknowledgements are still measured. */
-const keptEpochs = 16;
+const measuredSetting = (issuer: string): string => `propagations/${issuer}`;
+const settingOf = (issuer: string, epoch: number): string => `propagation/${issuer}/${epoch}`;
+/** The newest epochs, whose acknowledgements are still counted. */
+const openEpochs = 16;
+/** Epochs whose measurement is kept. */
+const keptEpochs = 1000;
 const maxWaiting = 1000;

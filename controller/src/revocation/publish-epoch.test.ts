@@ -141,6 +141,68 @@ describe("publication", () => {
   });
 });
 
+describe("a revocation that a crash keeps from being published", () => {
+  it.each(["crl.after-anchor", "crl.after-intent", "crl.after-signing"] as const)(
+    "is published at the next start and measured from its request, after a crash at %s",
+    async (where) => {
+      let isArmed = false;
+      const controller = await startTestController({
+        failpoint: async (name) => {
+          if (isArmed && name === where) throw new Error("the process ends here");
+        },
+      });
+      await anEnrolledDevice(controller, "edge-1");
+      await anEnrolledDevice(controller, "edge-2");
+      await controller.revocation.publishIfDue();
+      isArmed = true;
+      const requestedAt = controller.world.clock.now();
+      const revoking = controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
+      await expect(revoking).rejects.toThrow("the process ends here");
+      controller.world.clock.advance(7_000);
+      const restarted = await startTestController({ world: controller.world });
+      expect(await restarted.revocation.propagation()).toMatchObject({ requestedAt, expected: 1, acknowledged: 0 });
+      const { blockedAtBroker } = await restarted.revocation.propagation();
+      expect(blockedAtBroker).toBeGreaterThanOrEqual(7_000);
+    },
+  );
+
+  it("is not made up of certificates that the controller itself took back", async () => {
+    const controller = await startTestController();
+    const device = await anEnrolledDevice(controller, "edge-1");
+    await controller.store.transaction(async (tx) => {
+      const { serial } = parseCertificate(device.certificate);
+      const [shard, index] = [serial.shard ?? 0, serial.index ?? 0];
+      const [issuer, revokedAt] = [controller.revocation.issuer, controller.world.clock.now()];
+      const row = { issuer, serial: serial.hex, shard, index, revokedAt, notAfter: revokedAt + hour, epoch: 0 };
+      await tx.revocations.put({ ...row, reason: "superseded" });
+    });
+    await controller.revocation.publish();
+    expect((await readPublished(controller)).lists[0]?.entryCount).toBe(1);
+    await expect(controller.revocation.propagation()).rejects.toMatchObject({ code: "not-found" });
+  });
+});
+
+describe("what is no longer needed", () => {
+  it("is forgotten: epochs after 400 days, lists after 64 newer ones, and a comparison with them says so", async () => {
+    const controller = await startTestController();
+    await anEnrolledDevice(controller, "edge-1");
+    const first = await controller.revocation.publish({ refreshAll: true });
+    for (let count = 0; count < 70; count++) await controller.revocation.publish({ refreshAll: true });
+    const { issuer } = controller.revocation;
+    const lists = await controller.store.transaction((tx) => tx.crls.listOf(issuer, 0, 1000));
+    expect(lists).toHaveLength(64);
+    const last = lists[0]?.epoch ?? 0;
+    await expect(controller.revocation.diff(first.epoch, last)).rejects.toMatchObject({ code: "not-found" });
+    expect(await controller.revocation.diff(last - 10, last)).toEqual({ added: [], removed: [] });
+
+    expect(await controller.store.transaction((tx) => tx.epochs.find(issuer, first.epoch))).toBeDefined();
+    controller.world.clock.advance(401 * 24 * hour);
+    const renewed = await controller.revocation.publish();
+    expect(await controller.store.transaction((tx) => tx.epochs.find(issuer, first.epoch))).toBeUndefined();
+    expect(await controller.store.transaction((tx) => tx.epochs.latest(issuer))).toEqual(renewed);
+  });
+});
+
 describe("many revocations at once", () => {
   it("share publications, and each is on the list of the epoch it was told", async () => {
     const controller = await startTestController({ config: "bounds: {revokeAlone: 100}" });

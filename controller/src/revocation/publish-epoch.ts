@@ -3,6 +3,7 @@ import { type Instant, parseCrl, Serial, sha256, sha256Hex } from "@fleetcert/sh
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
+import { storedLists } from "./compare-lists.ts";
 import { listThisUpdate } from "./list-time.ts";
 import { requireReason } from "./plan-revocation.ts";
 import { beginPropagation } from "./propagation.ts";
@@ -43,7 +44,7 @@ export function mergeOptions(one: PublicationOptions, other: PublicationOptions)
 export async function publishEpoch(parts: RevocationParts, options: PublicationOptions): Promise<EpochRecord> {
   const { store, surroundings, anchor, authority } = parts;
   const issuer = authority.id;
-  const { epoch, hasSkipped } = await nextEpoch(parts);
+  const { epoch, stored, hasSkipped } = await nextEpoch(parts);
   await anchor.raise(`epoch/${issuer}`, epoch);
   await surroundings.failpoint("crl.after-anchor");
 
@@ -53,9 +54,10 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
   const refreshAll = options.refreshAll || hasSkipped;
   const contents: ShardContent[] = [];
   for (const shard of shards) {
-    const list = await listOf(parts, { shard, epoch, now, refreshAll });
+    const { list, revoked } = await listOf(parts, { shard, epoch, now, refreshAll });
+    const unpublished = revoked.filter((one) => one.epoch === 0 || one.epoch > stored);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
-    contents.push({ shard, list, snapshots: nextSnapshots(before, { shard, list, epoch }) });
+    contents.push({ shard, list, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });
     // Before anybody can have applied it.
     if (list.epoch === epoch) await parts.archive.save(list);
   }
@@ -86,7 +88,9 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
       await clearSuperseded(tx, issuer, shard.shard);
       await clearSupersededSnapshots(tx, shard, snapshots);
     }
-    if (options.request !== undefined) await beginPropagation(tx, { issuer, epoch, ...options.request });
+    const request = options.request ?? interruptedRequest(contents, now);
+    if (request !== undefined) await beginPropagation(tx, { issuer, epoch, ...request });
+    await tx.epochs.deleteMadeBefore(issuer, now - keptEpochs);
     return record;
   });
 }
@@ -155,7 +159,7 @@ async function nextEpoch({ store, anchor, authority, surroundings }: RevocationP
       }),
     );
   }
-  return { epoch: Math.max(anchored, stored) + 1, hasSkipped: anchored > stored };
+  return { epoch: Math.max(anchored, stored) + 1, stored, hasSkipped: anchored > stored };
 }
 
 /** Shards that still hold a certificate whose revocation matters, in order. */
@@ -170,7 +174,7 @@ async function openShards({ store, authority, settings }: RevocationParts, now: 
 async function listOf(
   parts: RevocationParts,
   made: { readonly shard: ShardRecord; readonly epoch: number; readonly now: Instant; readonly refreshAll: boolean },
-): Promise<CrlRecord> {
+): Promise<{ readonly list: CrlRecord; readonly revoked: readonly RevocationRecord[] }> {
   const { store, authority, settings, issuance } = parts;
   const { shard, epoch, now } = made;
   const issuer = authority.id;
@@ -179,7 +183,7 @@ async function listOf(
     revocations: await tx.revocations.listOf(issuer, shard.shard),
   }));
   const hasNew = revocations.some((one) => one.epoch === 0);
-  if (latest !== undefined && !hasNew && !made.refreshAll) return latest;
+  if (latest !== undefined && !hasNew && !made.refreshAll) return { list: latest, revoked: revocations };
 
   // RFC 5280 §3.3: an entry stays until it has appeared on a list made after the certificate's end; we keep it longer.
   const listed = revocations.filter((one) => one.epoch === 0 || one.notAfter + settings.keepAfterExpiry > now);
@@ -196,7 +200,21 @@ async function listOf(
       for (const one of listed) if (one.epoch === 0) await tx.revocations.put({ ...one, epoch });
     },
   });
-  return record as unknown as CrlRecord;
+  return { list: record as unknown as CrlRecord, revoked: revocations };
+}
+
+/**
+ * The request of revocations that wait although nobody publishes for them: the process ended between the two. It was
+ * blocked no later than now, as nobody was let in meanwhile. What the controller takes back by itself is not measured.
+ */
+function interruptedRequest(contents: readonly ShardContent[], now: Instant): PublicationOptions["request"] {
+  const requested = contents
+    .flatMap(({ unpublished }) => unpublished)
+    .filter(({ reason }) => !routineReasons.has(reason))
+    .map(({ revokedAt }) => revokedAt);
+  if (requested.length === 0) return undefined;
+  const requestedAt = requested.reduce((a, b) => Math.min(a, b));
+  return { requestedAt, blockedAtBroker: Math.max(0, now - requestedAt) };
 }
 
 function entryOf({ serial, revokedAt, reason }: RevocationRecord) {
@@ -207,6 +225,8 @@ function entryOf({ serial, revokedAt, reason }: RevocationRecord) {
 interface ShardContent {
   readonly shard: ShardRecord;
   readonly list: CrlRecord;
+  /** Revocations that no epoch has published yet. */
+  readonly unpublished: readonly RevocationRecord[];
   readonly snapshots: ShardSnapshots;
 }
 
@@ -233,9 +253,11 @@ async function enqueueParts(tx: Transaction, { issuer, shard, epoch, der }: CrlR
   }
 }
 
-/** Clears the parts of the list that has just left the window of lists kept on the broker. */
+/** Clears the parts of the list that has just left the window kept on the broker; forgets those too old to be compared. */
 async function clearSuperseded(tx: Transaction, issuer: string, shard: number): Promise<void> {
   const superseded = (await tx.crls.listOf(issuer, shard, keptLists + clearedAtOnce)).slice(keptLists);
+  const oldest = (await tx.crls.listOf(issuer, shard, storedLists)).at(-1);
+  if (oldest !== undefined) await tx.crls.deleteBelow(issuer, shard, oldest.epoch);
   for (const { epoch, der } of superseded) {
     for (const part of splitParts(der).keys()) {
       const topic = formatTopic({ type: "crl-part", issuer, shard, epoch, part });
@@ -249,5 +271,9 @@ const coveredSetting = (issuer: string, shard: number): string => `covered/${iss
 /** Lists of a shard whose parts stay retained: the present one and the two before it, for agents in the middle of one. */
 const keptLists = 3;
 const clearedAtOnce = 1;
+/** How long an epoch is remembered: a device that was away that long can still acknowledge what it applied. */
+const keptEpochs = 400 * 86_400_000;
+/** Ends that the controller brings about itself. */
+const routineReasons = new Set(["superseded", "unspecified"]);
 /** How long a revocation that nobody waits for (superseded, aborted) may wait for company. */
 const publicationDelay = 60_000;

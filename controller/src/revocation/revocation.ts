@@ -14,6 +14,7 @@ import type { CertificateRecord, CrlRecord, EpochRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
+import { compareLists, type ListDifference } from "./compare-lists.ts";
 import { planRevocation } from "./plan-revocation.ts";
 import { findPropagation, type Propagation } from "./propagation.ts";
 import {
@@ -102,6 +103,8 @@ export interface Revocation {
   announce(): Promise<void>;
   /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
   propagation(epoch?: number): Promise<Propagation>;
+  /** What the lists of two epochs differ in. Throws `not-found` when the lists of one are not kept any more. */
+  diff(from: number, to: number): Promise<ListDifference>;
   /** The list of a shard that is served now. */
   crlOf(issuer: string, shard: number): Promise<CrlRecord | undefined>;
   /** When the head in force ends; undefined before the first publication. */
@@ -147,6 +150,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
     },
     announce: () => announceEpoch(parts),
     propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuer, epoch })),
+    diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer, from, to })),
     crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),
     async headNextUpdate() {
       return (await parts.store.transaction((tx) => tx.epochs.latest(issuer)))?.nextUpdate;

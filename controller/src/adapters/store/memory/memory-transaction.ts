@@ -87,12 +87,24 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
       latest: async (issuer) => tables().epochs.group("issuer", issuer)[0],
       find: async (issuer, epoch) => tables().epochs.group("epoch", compositeKey(issuer, epoch))[0],
       put: async (epoch) => tables().epochs.put(epoch),
+      async deleteMadeBefore(issuer, thisUpdate) {
+        const { epochs } = tables();
+        for (const row of epochs.group("issuer", issuer).filter((one) => one.thisUpdate < thisUpdate)) {
+          epochs.delete(compositeKey(row.issuer, row.era, row.epoch));
+        }
+      },
     },
     crls: {
       latest: async (issuer, shard) => tables().crls.group("shard", compositeKey(issuer, shard))[0],
       put: async (crl) => tables().crls.put(crl),
       listOf: async (issuer, shard, limit) =>
         tables().crls.group("shard", compositeKey(issuer, shard)).slice(0, checkLimit(limit)),
+      async deleteBelow(issuer, shard, epoch) {
+        const { crls } = tables();
+        for (const row of crls.group("shard", compositeKey(issuer, shard)).filter((one) => one.epoch < epoch)) {
+          crls.delete(compositeKey(issuer, shard, row.epoch));
+        }
+      },
     },
     acks: {
       find: async (device, issuer) => tables().acks.find(compositeKey(issuer, device)),
@@ -174,6 +186,7 @@ function governance(tables: () => MemoryTables): Pick<Transaction, "operators" |
     settings: {
       find: async (key) => tables().settings.find(key)?.value,
       put: async (key, value) => tables().settings.put({ key, value }),
+      delete: async (key) => tables().settings.delete(key),
     },
   };
 }

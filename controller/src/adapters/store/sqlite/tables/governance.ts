@@ -36,6 +36,7 @@ export function settingTable(session: Session): SettingTable {
   return {
     find: async (key) => session.first(findSetting, { key })?.value,
     put: async (key, value) => session.run(putSetting, { key, value }),
+    delete: async (key) => session.run(deleteSetting, { key }),
   };
 }
 
@@ -85,3 +86,5 @@ const findSetting = statement<{ key: string }>()((db, at) =>
 );
 
 const putSetting = upsert("settings", { key: ["key"], rest: ["value"] });
+
+const deleteSetting = statement<{ key: string }>()((db, at) => db.deleteFrom("settings").where("key", "=", at("key")));

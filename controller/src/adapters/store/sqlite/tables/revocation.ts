@@ -20,6 +20,7 @@ export function epochTable(session: Session): EpochTable {
     latest: async (issuer) => session.first(latestEpoch, { issuer }),
     find: async (issuer, epoch) => session.first(findEpoch, { issuer, epoch }),
     put: async (epoch) => session.run(putEpoch, epoch),
+    deleteMadeBefore: async (issuer, thisUpdate) => session.run(deleteEpochs, { issuer, thisUpdate }),
   };
 }
 
@@ -29,6 +30,7 @@ export function crlTable(session: Session): CrlTable {
     latest: async (issuer, shard) => session.first(listCrls, { issuer, shard, limit: 1 }),
     put: async (crl) => session.run(putCrl, crl),
     listOf: async (issuer, shard, limit) => session.all(listCrls, { issuer, shard, limit: checkLimit(limit) }),
+    deleteBelow: async (issuer, shard, epoch) => session.run(deleteCrls, { issuer, shard, epoch }),
   };
 }
 
@@ -97,6 +99,10 @@ const putEpoch = upsert("epochs", {
   rest: ["thisUpdate", "nextUpdate", "head", "headSha256"],
 });
 
+const deleteEpochs = statement<{ issuer: string; thisUpdate: number }>()((db, at) =>
+  db.deleteFrom("epochs").where("issuer", "=", at("issuer")).where("thisUpdate", "<", at("thisUpdate")),
+);
+
 const listCrls = statement<{ issuer: string; shard: number; limit: number }>()((db, at) =>
   db
     .selectFrom("crls")
@@ -105,6 +111,14 @@ const listCrls = statement<{ issuer: string; shard: number; limit: number }>()((
     .where("shard", "=", at("shard"))
     .orderBy("epoch", "desc")
     .limit(at("limit")),
+);
+
+const deleteCrls = statement<{ issuer: string; shard: number; epoch: number }>()((db, at) =>
+  db
+    .deleteFrom("crls")
+    .where("issuer", "=", at("issuer"))
+    .where("shard", "=", at("shard"))
+    .where("epoch", "<", at("epoch")),
 );
 
 const putCrl = upsert("crls", { key: ["issuer", "shard", "epoch"], rest: ["der", "sha256", "entryCount"] });
