@@ -132,9 +132,13 @@ export interface RevocationRecord {
   readonly index: number;
   readonly reason: string;
   readonly revokedAt: Instant;
-  /** Epoch in which it was first published; 0 while it waits for publication. */
+  /** Epoch in which it was first published as it is; 0 while it waits for publication. */
   readonly epoch: number;
   readonly notAfter: Instant;
+  /** When a hold was lifted: no list names it any more. Absent while it stands. */
+  readonly liftedAt?: Instant | undefined;
+  /** Since when the key may have been another's, where that is known (RFC 5280 §5.3.2). */
+  readonly invalidityDate?: Instant | undefined;
 }
 
 /** One publication of an issuer's revocation state. */
@@ -157,6 +161,9 @@ export interface CrlRecord {
   readonly der: Uint8Array;
   readonly sha256: string;
   readonly entryCount: number;
+  /** Epoch of the list that {@link deltaDer}, signed beside this one, is relative to. */
+  readonly deltaBase?: number | undefined;
+  readonly deltaDer?: Uint8Array | undefined;
 }
 
 /** A device's signed word that it has applied an epoch. */

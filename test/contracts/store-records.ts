@@ -122,6 +122,8 @@ export const aRevocation = (some: Partial<RevocationRecord> = {}): RevocationRec
   revokedAt: 5_000,
   epoch: 0,
   notAfter: 9_000,
+  liftedAt: 6_000,
+  invalidityDate: 4_000,
   ...some,
 });
 
@@ -143,6 +145,8 @@ export const aCrl = (some: Partial<CrlRecord> = {}): CrlRecord => ({
   der: Uint8Array.of(0x30, 0),
   sha256: hex64(4),
   entryCount: 0,
+  deltaBase: 0,
+  deltaDer: Uint8Array.of(0x30, 1),
   ...some,
 });
 

@@ -1,13 +1,12 @@
 import { formatTopic, type HeadShard, splitParts } from "@fleetcert/proto";
-import { type Instant, parseCrl, Serial, sha256, sha256Hex } from "@fleetcert/shared";
+import { type Instant, sha256, sha256Hex } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { storedLists } from "./compare-lists.ts";
-import { listThisUpdate } from "./list-time.ts";
-import { requireReason } from "./plan-revocation.ts";
 import { beginPropagation } from "./propagation.ts";
 import type { RevocationParts } from "./revocation.ts";
+import { listOfShard } from "./shard-list.ts";
 import {
   announceSnapshot,
   clearSupersededSnapshots,
@@ -54,8 +53,8 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
   const refreshAll = options.refreshAll || hasSkipped;
   const contents: ShardContent[] = [];
   for (const shard of shards) {
-    const { list, revoked } = await listOf(parts, { shard, epoch, now, refreshAll });
-    const unpublished = revoked.filter((one) => one.epoch === 0 || one.epoch > stored);
+    const { list, revocations } = await listOfShard(parts, { shard, epoch, now, refreshAll });
+    const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     contents.push({ shard, list, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });
     // Before anybody can have applied it.
@@ -170,39 +169,6 @@ async function openShards({ store, authority, settings }: RevocationParts, now: 
     .sort((a, b) => a.shard - b.shard);
 }
 
-/** The list of a shard at this epoch: the one there is while nothing changed, else a new one. */
-async function listOf(
-  parts: RevocationParts,
-  made: { readonly shard: ShardRecord; readonly epoch: number; readonly now: Instant; readonly refreshAll: boolean },
-): Promise<{ readonly list: CrlRecord; readonly revoked: readonly RevocationRecord[] }> {
-  const { store, authority, settings, issuance } = parts;
-  const { shard, epoch, now } = made;
-  const issuer = authority.id;
-  const { latest, revocations } = await store.transaction(async (tx) => ({
-    latest: await tx.crls.latest(issuer, shard.shard),
-    revocations: await tx.revocations.listOf(issuer, shard.shard),
-  }));
-  const hasNew = revocations.some((one) => one.epoch === 0);
-  if (latest !== undefined && !hasNew && !made.refreshAll) return { list: latest, revoked: revocations };
-
-  // RFC 5280 §3.3: an entry stays until it has appeared on a list made after the certificate's end; we keep it longer.
-  const listed = revocations.filter((one) => one.epoch === 0 || one.notAfter + settings.keepAfterExpiry > now);
-  let record: CrlRecord | undefined;
-  await issuance.signCrl({
-    shard: shard.shard,
-    epoch,
-    thisUpdate: listThisUpdate({ now, before: latest && parseCrl(latest.der).thisUpdate }),
-    nextUpdate: now + settings.crlNextUpdate,
-    entries: listed.map(entryOf),
-    async commit(tx, der) {
-      record = { issuer, shard: shard.shard, epoch, der, sha256: sha256Hex(der), entryCount: listed.length };
-      await tx.crls.put(record);
-      for (const one of listed) if (one.epoch === 0) await tx.revocations.put({ ...one, epoch });
-    },
-  });
-  return { list: record as unknown as CrlRecord, revoked: revocations };
-}
-
 /**
  * The request of revocations that wait although nobody publishes for them: the process ended between the two. It was
  * blocked no later than now, as nobody was let in meanwhile. What the controller takes back by itself is not measured.
@@ -210,15 +176,11 @@ async function listOf(
 function interruptedRequest(contents: readonly ShardContent[], now: Instant): PublicationOptions["request"] {
   const requested = contents
     .flatMap(({ unpublished }) => unpublished)
-    .filter(({ reason }) => !routineReasons.has(reason))
+    .filter(({ reason, liftedAt }) => !routineReasons.has(reason) && liftedAt === undefined)
     .map(({ revokedAt }) => revokedAt);
   if (requested.length === 0) return undefined;
   const requestedAt = requested.reduce((a, b) => Math.min(a, b));
   return { requestedAt, blockedAtBroker: Math.max(0, now - requestedAt) };
-}
-
-function entryOf({ serial, revokedAt, reason }: RevocationRecord) {
-  return { serial: Serial.parse(serial), revokedAt, reason: requireReason(reason) };
 }
 
 /** What one shard publishes. */

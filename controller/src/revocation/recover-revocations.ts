@@ -1,6 +1,14 @@
-import { type CertificateRevocationList, parseCertificate, parseCrl, type Serial, verifyCrl } from "@fleetcert/shared";
+import {
+  type CertificateRevocationList,
+  type CrlEntry,
+  parseCertificate,
+  parseCrl,
+  verifyCrl,
+} from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
+import type { CertificateRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
+import { recordRevocation } from "./record-revocation.ts";
 import type { RevocationParts } from "./revocation.ts";
 
 /**
@@ -39,29 +47,35 @@ async function takeBack(
   tx: Transaction,
   { shard, list }: { readonly shard: number; readonly list: CertificateRevocationList },
 ): Promise<number> {
-  const issuer = parts.authority.id;
   let count = 0;
-  for (const { serial, revokedAt, reason } of list.entries()) {
-    if ((await tx.revocations.find(issuer, serial.hex)) !== undefined) continue;
-    await revokeAgain(parts, tx, { serial, shard, revokedAt, reason: reason ?? "unspecified" });
-    count += 1;
-  }
+  for (const entry of list.entries()) if (await revokeAgain(parts, tx, { entry, shard })) count += 1;
   return count;
 }
 
+/** Whether the store had forgotten it, or knew it as a hold that was lifted or not yet final. */
 async function revokeAgain(
   parts: RevocationParts,
   tx: Transaction,
-  entry: { readonly serial: Serial; readonly shard: number; readonly revokedAt: number; readonly reason: string },
-): Promise<void> {
+  { entry, shard }: { readonly entry: CrlEntry; readonly shard: number },
+): Promise<boolean> {
   const issuer = parts.authority.id;
-  const { serial, shard, revokedAt, reason } = entry;
+  const { serial, revokedAt, reason, invalidityDate } = entry;
   const certificate = await tx.certificates.findBySerial(issuer, serial.hex);
   // A certificate the store has forgotten too ends with its shard at the latest.
   const notAfter = certificate?.notAfter ?? (await tx.shards.find(issuer, shard))?.notAfterTo ?? revokedAt;
-  const index = serial.index ?? 0;
-  await tx.revocations.put({ issuer, serial: serial.hex, shard, index, reason, revokedAt, notAfter, epoch: 0 });
-  if (certificate === undefined || certificate.revokedAt !== undefined) return;
+  const revoked = { issuer, serial: serial.hex, shard, index: serial.index ?? 0, notAfter };
+  if (!(await recordRevocation(tx, revoked, { reason, at: revokedAt, invalidityDate }))) return false;
+  if (certificate !== undefined) await takeAway(parts, tx, { certificate, entry });
+  return true;
+}
+
+async function takeAway(
+  parts: RevocationParts,
+  tx: Transaction,
+  { certificate, entry }: { readonly certificate: CertificateRecord; readonly entry: CrlEntry },
+): Promise<void> {
+  const { revokedAt, reason } = entry;
+  if (certificate.revokedAt !== undefined) return;
   await tx.certificates.put({ ...certificate, state: "revoked", revokedAt, revocationReason: reason });
   const device = certificate.device === "" ? undefined : await tx.devices.find(certificate.device);
   if (device?.state !== "active" || harmlessReasons.has(reason)) return;

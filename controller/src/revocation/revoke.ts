@@ -2,8 +2,9 @@ import { FleetError, type Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CertificateRecord, EpochRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import { planRevocation } from "./plan-revocation.ts";
+import { planRevocation, requireReason } from "./plan-revocation.ts";
 import type { PublicationOptions } from "./publish-epoch.ts";
+import { recordRevocation } from "./record-revocation.ts";
 import type { RevocationParts, RevocationPlan, RevocationSelection } from "./revocation.ts";
 import { countOneMore } from "./revoke-alone.ts";
 
@@ -106,11 +107,9 @@ async function revokeCertificate(
   },
 ): Promise<void> {
   const { certificate, reason, actor, now } = act;
-  const { issuer, serial, shard, index, notAfter, device } = certificate;
+  const { serial, device } = certificate;
   await tx.certificates.put({ ...certificate, state: "revoked", revokedAt: now, revocationReason: reason });
-  if ((await tx.revocations.find(issuer, serial)) === undefined) {
-    await tx.revocations.put({ issuer, serial, shard, index, notAfter, reason, revokedAt: now, epoch: 0 });
-  }
+  await recordRevocation(tx, certificate, { reason: requireReason(reason), at: now });
   await appendAudit(tx, {
     at: now,
     actor,

@@ -61,6 +61,8 @@ describe("published snapshots", () => {
     expect((await readShard(controller)).revoked).toHaveLength(1);
     controller.world.clock.advance(10 * day);
     await controller.revocation.publish({ refreshAll: true });
+    controller.world.clock.advance(day);
+    await controller.revocation.publish({ refreshAll: true });
     const { revoked, listed } = await readShard(controller);
     expect([revoked, listed]).toEqual([[], []]);
   });

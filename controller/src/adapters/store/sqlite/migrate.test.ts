@@ -9,7 +9,13 @@ import { openSqliteStore } from "./open-store.ts";
 describe("migrations", () => {
   let directory: string;
   let path: string;
-  const added: Migration = { version: 2, name: "add-colour", sql: "alter table settings add column colour text" };
+  const newest = migrations.at(-1)?.version ?? 0;
+  const names = migrations.map(({ name }) => name);
+  const added: Migration = {
+    version: newest + 1,
+    name: "add-colour",
+    sql: "alter table settings add column colour text",
+  };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "fleetcert-store-"));
@@ -17,8 +23,18 @@ describe("migrations", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  it("are numbered 1, 2, 3 … without a gap", () => {
-    expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_, index) => index + 1));
+  it("are numbered upwards", () => {
+    const versions = migrations.map(({ version }) => version);
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+  });
+
+  it("take up one whose number was left out before", async () => {
+    await (await openSqliteStore({ path, migrations: [...migrations, { ...added, version: newest + 2 }] })).close();
+    const late: Migration = { ...added, name: "add-shape", sql: "alter table settings add column shape text" };
+    await (
+      await openSqliteStore({ path, migrations: [...migrations, late, { ...added, version: newest + 2 }] })
+    ).close();
+    expect(recorded(path)).toEqual([...names, "add-shape", "add-colour"]);
   });
 
   it("are applied once each, keep what is there, and are recorded", async () => {
@@ -30,26 +46,30 @@ describe("migrations", () => {
       expect(await store.transaction((tx) => tx.settings.find("a"))).toBe("b");
       await store.close();
     }
-    expect(recorded(path)).toEqual(["first-schema", "add-colour"]);
+    expect(recorded(path)).toEqual([...names, "add-colour"]);
   });
 
   it("refuse a store that a newer controller wrote, and leave it as it is", async () => {
     await (await openSqliteStore({ path, migrations: [...migrations, added] })).close();
     await expect(openSqliteStore({ path })).rejects.toMatchObject({
       code: "data-directory",
-      message: expect.stringContaining("schema 2"),
+      message: expect.stringContaining(`schema ${newest + 1}`),
       hint: expect.stringContaining("newer controller"),
     });
-    expect(recorded(path)).toEqual(["first-schema", "add-colour"]);
+    expect(recorded(path)).toEqual([...names, "add-colour"]);
   });
 
   it("are all or none", async () => {
     await (await openSqliteStore({ path })).close();
-    const broken: Migration = { version: 3, name: "broken", sql: "create table half (a); select no_such_function()" };
+    const broken: Migration = {
+      version: newest + 2,
+      name: "broken",
+      sql: "create table half (a); select no_such_function()",
+    };
     await expect(openSqliteStore({ path, migrations: [...migrations, added, broken] })).rejects.toMatchObject({
       code: "store-failed",
     });
-    expect(recorded(path)).toEqual(["first-schema"]);
+    expect(recorded(path)).toEqual(names);
     await (await openSqliteStore({ path })).close();
   });
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FleetError } from "@fleetcert/shared";
 import { firstSchema } from "./migrations/0001-first-schema.ts";
+import { crlStandards } from "./migrations/0007-crl-standards.ts";
 
 /** One step of the schema. Steps are only added, never changed; there is no way back but a backup. */
 export interface Migration {
@@ -9,8 +10,11 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** All steps, in order. */
-export const migrations: readonly Migration[] = [{ version: 1, name: "first-schema", sql: firstSchema }];
+/** All steps, in order; numbers are given out when work begins, so one may be missing. */
+export const migrations: readonly Migration[] = [
+  { version: 1, name: "first-schema", sql: firstSchema },
+  { version: 7, name: "crl-standards", sql: crlStandards },
+];
 
 /**
  * Brings a database to the newest schema, all missing steps in one transaction, each recorded. Takes the write lock, also
@@ -20,14 +24,15 @@ export function migrate(database: DatabaseSync, steps: readonly Migration[], now
   database.exec("begin immediate");
   try {
     checkOwner(database);
-    const present = currentVersion(database);
+    const done = appliedVersions(database);
+    const present = Math.max(0, ...done);
     const newest = steps.at(-1)?.version ?? 0;
     if (present > newest) {
       throw new FleetError("data-directory", `the store has schema ${present}, this controller knows up to ${newest}`, {
         hint: "start the newer controller again, or restore the backup made before the upgrade",
       });
     }
-    for (const step of steps.filter(({ version }) => version > present)) apply(database, step, now);
+    for (const step of steps.filter(({ version }) => !done.has(version))) apply(database, step, now);
     database.exec("commit");
   } catch (error) {
     if (database.isTransaction) database.exec("rollback");
@@ -40,12 +45,12 @@ function apply(database: DatabaseSync, { version, name, sql }: Migration, now: n
   database.prepare("insert into migrations (version, name, applied_at) values (?, ?, ?)").run(version, name, now);
 }
 
-function currentVersion(database: DatabaseSync): number {
+function appliedVersions(database: DatabaseSync): ReadonlySet<number> {
   database.exec(
     "create table if not exists migrations (version integer primary key, name text not null, applied_at integer not null) strict",
   );
-  const row = database.prepare("select max(version) as version from migrations").get();
-  return Number(row?.["version"] ?? 0);
+  const rows = database.prepare("select version from migrations").all();
+  return new Set(rows.map((row) => Number(row["version"])));
 }
 
 function checkOwner(database: DatabaseSync): void {

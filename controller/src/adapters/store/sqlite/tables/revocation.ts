@@ -71,7 +71,7 @@ const listUnpublished = statement<{ issuer: string }>()((db, at) =>
 
 const putRevocation = upsert("revocations", {
   key: ["issuer", "serial"],
-  rest: ["shard", "index", "reason", "revokedAt", "epoch", "notAfter"],
+  rest: ["shard", "index", "reason", "revokedAt", "epoch", "notAfter", "liftedAt", "invalidityDate"],
 });
 
 const latestEpoch = statement<{ issuer: string }>()((db, at) =>
@@ -121,7 +121,10 @@ const deleteCrls = statement<{ issuer: string; shard: number; epoch: number }>()
     .where("epoch", "<", at("epoch")),
 );
 
-const putCrl = upsert("crls", { key: ["issuer", "shard", "epoch"], rest: ["der", "sha256", "entryCount"] });
+const putCrl = upsert("crls", {
+  key: ["issuer", "shard", "epoch"],
+  rest: ["der", "sha256", "entryCount", "deltaBase", "deltaDer"],
+});
 
 const findAck = statement<{ device: string; issuer: string }>()((db, at) =>
   db.selectFrom("acks").selectAll().where("device", "=", at("device")).where("issuer", "=", at("issuer")),

@@ -1,0 +1,71 @@
+import { type CrlEntryTemplate, type Instant, parseCrl, Serial, sha256Hex } from "@fleetcert/shared";
+import type { CrlRecord, RevocationRecord, ShardRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import { listThisUpdate } from "./list-time.ts";
+import { reasonOf } from "./record-revocation.ts";
+import type { RevocationParts, RevocationSettings } from "./revocation.ts";
+
+/** The list of a shard, with all that was ever revoked in it. */
+export interface ShardList {
+  readonly list: CrlRecord;
+  readonly revocations: readonly RevocationRecord[];
+}
+
+/** The list of a shard at this epoch: the one there is while nothing changed, else a new one, signed and stored. */
+export async function listOfShard(
+  parts: RevocationParts,
+  made: { readonly shard: ShardRecord; readonly epoch: number; readonly now: Instant; readonly refreshAll: boolean },
+): Promise<ShardList> {
+  const { store, authority, settings, issuance } = parts;
+  const { epoch, now } = made;
+  const issuer = authority.id;
+  const { shard } = made.shard;
+  const { latest, revocations } = await store.transaction(async (tx) => ({
+    latest: await tx.crls.latest(issuer, shard),
+    revocations: await tx.revocations.listOf(issuer, shard),
+  }));
+  const changed = revocations.filter((one) => one.epoch === 0);
+  if (latest !== undefined && changed.length === 0 && !made.refreshAll) return { list: latest, revocations };
+
+  const before = latest && parseCrl(latest.der).thisUpdate;
+  const listed = revocations.filter((one) => isListed(one, { now, before, settings }));
+  let list: CrlRecord | undefined;
+  await issuance.signCrl({
+    ...{ shard, epoch },
+    thisUpdate: listThisUpdate({ now, before }),
+    nextUpdate: now + settings.crlNextUpdate,
+    entries: listed.map(entryOf),
+    async commit(tx, der) {
+      list = { issuer, shard, epoch, der, sha256: sha256Hex(der), entryCount: listed.length };
+      await tx.crls.put(list);
+      for (const one of changed) await markPublished(tx, one, epoch);
+    },
+  });
+  return { list: list as unknown as CrlRecord, revocations };
+}
+
+/**
+ * Whether a list made now names a revocation. RFC 5280 §3.3: an entry stays until it has stood on a list made after the
+ * certificate's end; we keep it longer, for renewals after expiry and for clocks that are behind. A lifted hold goes at once.
+ */
+function isListed(
+  { epoch, notAfter, liftedAt }: RevocationRecord,
+  at: { readonly now: Instant; readonly before: Instant | undefined; readonly settings: RevocationSettings },
+): boolean {
+  if (liftedAt !== undefined) return false;
+  const hasOutlived = at.before !== undefined && at.before > notAfter;
+  return epoch === 0 || !hasOutlived || notAfter + at.settings.keepAfterExpiry > at.now;
+}
+
+/** What was lifted, held again or made final while the list was being signed waits for the next one. */
+async function markPublished(tx: Transaction, listed: RevocationRecord, epoch: number): Promise<void> {
+  const present = await tx.revocations.find(listed.issuer, listed.serial);
+  const isSame = present?.liftedAt === listed.liftedAt && present?.reason === listed.reason;
+  if (present !== undefined && isSame) await tx.revocations.put({ ...present, epoch });
+}
+
+function entryOf(revocation: RevocationRecord): CrlEntryTemplate {
+  const { serial, revokedAt, invalidityDate } = revocation;
+  const entry = { serial: Serial.parse(serial), revokedAt, reason: reasonOf(revocation) };
+  return invalidityDate === undefined ? entry : { ...entry, invalidityDate };
+}
