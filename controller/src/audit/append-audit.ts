@@ -11,7 +11,7 @@ export type AuditEventName = keyof typeof auditEvents;
 /** An act to be written down. Values come from anywhere; they are made printable and cut here. */
 export interface AuditEvent {
   readonly at: Instant;
-  /** `device:<id>`, `operator:<name>`, `local` or `controller`. */
+  /** `device:<id>`, `operator:<name>`, `local`, `controller`, or `unknown` for somebody who was not let in. */
   readonly actor: string;
   readonly action: AuditEventName;
   readonly target: string;

@@ -26,6 +26,7 @@ export const auditEvents = {
   "device.event": "A device told of something that touches security → device",
   "renewal.requested": "A rotation was asked for by a person or by policy → device",
   "renewal.refused": "A device's renewal was refused → device",
+  "session.refused": "A client was not let in (I8) → the client id it asked for",
   "message.refused": "A device's message was refused → device",
   "clone.suspected": "A device's counter went back: two may use its key → device",
   "clone.cleared": "A device answered the challenge with its proven key → device",

@@ -197,3 +197,36 @@ describe("a device that connects", () => {
     expect(await device.connect()).toMatchObject({ type: "operational" });
   });
 });
+
+describe("a client that is not let in", () => {
+  const refusalsOf = async (controller: TestController) =>
+    (await controller.store.transaction((tx) => tx.audit.list(1, 1000)))
+      .filter(({ action }) => action === "session.refused")
+      .map(({ actor, target, details }) => ({ actor, target, code: JSON.parse(details).code }));
+
+  it("is audited under the device whose key it proved, whatever client id it asks for (I8)", async () => {
+    const controller = await startTestController();
+    const [one, two] = [await anEnrolledDevice(controller, "edge-1"), await anEnrolledDevice(controller, "edge-2")];
+    await expect(one.connect(two.certificate)).rejects.toMatchObject({ code: "unauthenticated" });
+    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await expect(one.connect()).rejects.toMatchObject({ code: "device-suspended" });
+    expect(await refusalsOf(controller)).toEqual([
+      { actor: "device:edge-2", target: "edge-1", code: "unauthenticated" },
+      { actor: "device:edge-1", target: "edge-1", code: "device-suspended" },
+    ]);
+  });
+
+  it("cannot fill the audit chain: strangers share one budget, and those we know have one each", async () => {
+    const controller = await startTestController();
+    const device = await anEnrolledDevice(controller, "edge-1");
+    const { events } = controller;
+    for (let count = 0; count < 50; count++) {
+      const stranger = { chain: [Uint8Array.of(1, 2, count)], clientId: `edge-${count}` };
+      await expect(events.authenticateOperational(stranger)).rejects.toMatchObject({ code: "path-invalid" });
+    }
+    expect(await refusalsOf(controller)).toHaveLength(20);
+    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await expect(device.connect()).rejects.toMatchObject({ code: "device-suspended" });
+    expect((await refusalsOf(controller)).at(-1)).toMatchObject({ actor: "device:edge-1" });
+  });
+});

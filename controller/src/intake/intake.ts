@@ -5,6 +5,7 @@ import { Turns } from "../turns.ts";
 import { authenticateBootstrap, authenticateOperational } from "./authenticate.ts";
 import { receiveMessage } from "./receive-message.ts";
 import { RefusalBudget } from "./refusal-budget.ts";
+import { auditRefusal } from "./refuse-peer.ts";
 
 /** What intake works with. */
 export interface IntakeParts {
@@ -36,8 +37,8 @@ export function openIntake(parts: IntakeParts): BrokerEvents {
     refusals: new RefusalBudget(parts.surroundings.clock),
   };
   return {
-    authenticateOperational: (peer) => authenticateOperational(context, peer),
-    authenticateBootstrap: (peer) => authenticateBootstrap(context, peer),
+    authenticateOperational: (peer) => auditRefusal(context, peer, () => authenticateOperational(context, peer)),
+    authenticateBootstrap: (peer) => auditRefusal(context, peer, () => authenticateBootstrap(context, peer)),
     receive: (message) => receiveMessage(context, message),
     sessionChanged: (change) => parts.sessionChanged(change),
   };
