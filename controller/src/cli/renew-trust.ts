@@ -5,9 +5,9 @@ import { type DataPaths, openDataDirectory, readPassphrase } from "../adapters/f
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
-import { type AuditEvent, appendAudit } from "../audit/append-audit.ts";
+import type { Transaction } from "../store-port.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
-import { publicationEntries, rootIntent } from "../trust/trust-audit.ts";
+import { openRootIntent, recordPublication } from "../trust/trust-audit.ts";
 
 /** A running controller, as far as a renewal needs it. */
 export interface RunningTrust {
@@ -71,24 +71,23 @@ export async function renewTrust(options: {
 
 /** Does on the files what a running controller does; the store's lock keeps a running one out. */
 function stoppedController(paths: DataPaths, current: TrustBundle): RunningTrust {
-  const record = async (events: readonly AuditEvent[], act = async (): Promise<void> => undefined): Promise<void> => {
+  const change = async (work: (tx: Transaction) => Promise<void>): Promise<void> => {
     const store = await openSqliteStore({ path: paths.store, create: "never" });
     try {
-      await store.transaction(async (tx) => {
-        for (const event of events) await appendAudit(tx, event);
-        await act();
-      });
+      await store.transaction(work);
     } finally {
       await store.close();
     }
   };
   const said = () => ({ at: systemClock.now(), actor: "local" });
   return {
-    intend: (intent) => record([rootIntent({ ...said(), ...intent })]),
+    intend: (intent) => change((tx) => openRootIntent(tx, { ...said(), ...intent })),
     async publish(envelope) {
       const next = decodeTrustBundle(decodeEnvelope(envelope).payload);
-      const events = publicationEntries({ ...said(), next, before: current });
-      await record(events, () => writeBundle(paths, next.version, envelope));
+      await change(async (tx) => {
+        await recordPublication(tx, { ...said(), next, before: current });
+        await writeBundle(paths, next.version, envelope);
+      });
     },
   };
 }

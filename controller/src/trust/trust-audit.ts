@@ -1,24 +1,44 @@
 import type { TrustBundle } from "@fleetcert/proto";
 import { type Instant, parseCertificate, sha256Hex } from "@fleetcert/shared";
-import type { AuditEvent } from "../audit/append-audit.ts";
+import { type AuditEvent, appendAudit } from "../audit/append-audit.ts";
+import type { Transaction } from "../store-port.ts";
 
 interface Said {
   readonly at: Instant;
   readonly actor: string;
 }
 
-/** The root is about to sign these bytes (I2). */
-export function rootIntent({
-  at,
-  actor,
-  target,
-  tbsSha256,
-}: Said & { readonly target: string; readonly tbsSha256: string }): AuditEvent {
-  return { at, actor, action: "certificate.intent", target, outcome: "intent", details: { tbsSha256 } };
+/**
+ * The root is about to sign these bytes (I2). The intent stays open until a bundle brings what was signed; one that never
+ * does is aborted when the controller starts. CA serials are not of the revocation layout: none is burnt.
+ */
+export async function openRootIntent(
+  tx: Transaction,
+  { at, actor, target, tbsSha256 }: Said & { readonly target: string; readonly tbsSha256: string },
+): Promise<void> {
+  await tx.intents.put({
+    ...{ tbsSha256, kind: "certificate", state: "open", openedAt: at, issuer: "root", device: "" },
+    ...{ serial: "", shard: 0, index: 0, notAfter: 0, slot: "", generation: 0, spkiSha256: "", claimId: "" },
+  });
+  await appendAudit(tx, {
+    ...{ at, actor, action: "certificate.intent", target, outcome: "intent", details: { tbsSha256 } },
+  });
+}
+
+/** Writes down that a bundle is in force, and closes the intents of the CA certificates it brings. */
+export async function recordPublication(
+  tx: Transaction,
+  said: Said & { readonly next: TrustBundle; readonly before: TrustBundle },
+): Promise<void> {
+  for (const entry of publicationEntries(said)) {
+    await appendAudit(tx, entry);
+    const intent = await tx.intents.find(entry.details?.["tbsSha256"] ?? "");
+    if (intent?.state === "open") await tx.intents.put({ ...intent, state: "issued" });
+  }
 }
 
 /** A bundle is in force, and with it every CA certificate that its predecessor did not have. */
-export function publicationEntries({
+function publicationEntries({
   at,
   actor,
   next,

@@ -115,6 +115,33 @@ describe("the trust bundle", () => {
   });
 });
 
+describe("what the root is about to sign", () => {
+  it("is an intent that the bundle closes which brings it, or the next start as aborted (I2)", async () => {
+    const controller = await startTestController();
+    const { world, store, trust } = controller;
+    const rootSigner = await world.rootKeys.open(world.pki.rootKeyRef);
+    // Near its end the issuing CA gets a new certificate with the bundle.
+    world.clock.advance(parseCertificate(world.pki.issuing.der).notAfter - world.clock.now() - 30 * day);
+    const request = { now: world.clock.now(), keys: world.keys, random, current: trust.current(), rootSigner };
+    const recordIntent = async (intent: { readonly target: string; readonly tbsSha256: string }) =>
+      void (await trust.intend(intent, "local"));
+    const failing = { ...rootSigner, sign: () => Promise.reject(new Error("the root's token was pulled")) };
+    const renewal = renewBundle({ ...request, ...records, recordIntent, rootSigner: failing });
+    await expect(renewal).rejects.toThrow("pulled");
+    const open = () => store.transaction((tx) => tx.intents.listOpen());
+    const [failed] = await open();
+    const { envelope } = await renewBundle({ ...request, ...records, recordIntent });
+    await trust.publish(envelope, "local");
+    expect(await open()).toEqual([failed]);
+
+    await startTestController({ world });
+    expect(await open()).toEqual([]);
+    const entries = await store.transaction((tx) => tx.audit.list(1, 1000));
+    const about = entries.filter(({ details }) => details.includes(failed?.tbsSha256 ?? "none"));
+    expect(about.map(({ action }) => action)).toEqual(["certificate.intent", "certificate.aborted"]);
+  });
+});
+
 describe("three years", () => {
   it("pass without anybody being locked out by an expiry of the controller's own", async () => {
     const controller = await startTestController();

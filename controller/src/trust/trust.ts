@@ -19,7 +19,7 @@ import type { CommandSigners, MessageSealer, Surroundings } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import { walkOf } from "./bundle-walk.ts";
 import { sealMessage } from "./seal-message.ts";
-import { publicationEntries, rootIntent } from "./trust-audit.ts";
+import { openRootIntent, recordPublication } from "./trust-audit.ts";
 
 /** What trust works with. */
 export interface TrustParts {
@@ -86,7 +86,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
     seal: (letter) => sealMessage({ ...parts, trust, fleet: bundle.fleet }, letter),
     async intend({ target, tbsSha256 }, actor) {
       const at = surroundings.clock.now();
-      await store.transaction((tx) => appendAudit(tx, rootIntent({ at, actor, target, tbsSha256 })));
+      await store.transaction((tx) => openRootIntent(tx, { at, actor, target, tbsSha256 }));
       return at;
     },
     async publish(envelope, actor) {
@@ -95,9 +95,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       requireKeys(next, refs, surroundings.clock.now());
       await parts.saveBundle(next.version, envelope);
       const at = surroundings.clock.now();
-      await store.transaction(async (tx) => {
-        for (const entry of publicationEntries({ at, actor, next, before: bundle })) await appendAudit(tx, entry);
-      });
+      await store.transaction((tx) => recordPublication(tx, { at, actor, next, before: bundle }));
       envelopes.push(envelope);
       bundle = next;
       keyRefs = refs;
