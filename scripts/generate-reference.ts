@@ -1,9 +1,18 @@
 // Writes docs/reference/*.md from the catalogues in the code; `--check` says whether what is committed is what would be made.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { agentSettings } from "@fleetcert/agent";
-import { auditEvents, metricCatalogue, rolePermissions, routes, settingRows } from "@fleetcert/controller";
+import { referenceProgram as agentProgram, agentSettings } from "@fleetcert/agent";
+import {
+  auditEvents,
+  referenceProgram as controllerProgram,
+  metricCatalogue,
+  rolePermissions,
+  routes,
+  settingRows,
+} from "@fleetcert/controller";
+import { topicCatalogue } from "@fleetcert/proto";
 import { errorCatalogue } from "@fleetcert/shared";
+import { commandSection } from "./command-pages.ts";
 
 const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
 const isCheck = process.argv.includes("--check");
@@ -28,6 +37,23 @@ function pages(): Record<string, string> {
       "Every error has one of these codes, in the CLI, in the API's problem documents and in answers to devices.",
       ["code", "meaning", "exit code", "HTTP status"],
       Object.entries(errorCatalogue).map(([code, { title, exit, http }]) => [`\`${code}\``, title, exit, http]),
+    ),
+    commands: `${heading("Commands", "The two programs with all their commands; `fleetcert help COMMAND` says the same.")}${[
+      controllerProgram(),
+      agentProgram(),
+    ]
+      .map(commandSection)
+      .join("\n\n")}\n`,
+    topics: page(
+      "Topics",
+      "Where messages travel on MQTT, all with QoS 1. `{issuer}` is the SHA-256 of the issuer's key, `{kind}` the kind of message.",
+      ["topic", "from", "retained", "meaning"],
+      Object.values(topicCatalogue).map(({ form, from, isRetained, meaning }) => [
+        `\`${form}\``,
+        from,
+        isRetained ? "yes" : "no",
+        meaning,
+      ]),
     ),
     config: page(
       "Configuration of the controller",
@@ -90,7 +116,11 @@ function pages(): Record<string, string> {
 
 function page(title: string, intro: string, heads: string[], rows: (string | number)[][]): string {
   const lines = [heads, heads.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-  return `<!-- Made by scripts/generate-reference.ts. -->\n# ${title}\n\n${intro}\n\n${lines.join("\n")}\n`;
+  return `${heading(title, intro)}${lines.join("\n")}\n`;
+}
+
+function heading(title: string, intro: string): string {
+  return `<!-- Made by scripts/generate-reference.ts. -->\n# ${title}\n\n${intro}\n\n`;
 }
 
 function read(file: string): string {

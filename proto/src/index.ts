@@ -48,6 +48,7 @@ export {
 } from "./message.ts";
 export { crlPartBytes, joinParts, partCount, splitParts } from "./parts.ts";
 export { type Arrival, requireMaySign, type SignerStanding, signerTable } from "./signer-table.ts";
+export { topicCatalogue } from "./topic-catalogue.ts";
 export {
   bootstrapClientId,
   bootstrapSubscriptions,

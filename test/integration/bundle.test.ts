@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -35,6 +35,20 @@ describe("the bundled programs", () => {
 
   it("explain an error", async () => {
     expect(await run(controllerProgram, "explain", "offline")).toContain("offline");
+  });
+});
+
+describe("a service that starts a bundled program itself", () => {
+  it.each([
+    ["fleetcert-agent.service", agent],
+    ["fleetcert.service", controllerProgram],
+  ])("gives Node what the program's own first line gives it: %s", (unit, program) => {
+    const text = readFileSync(join(import.meta.dirname, "../../deploy/systemd", unit), "utf8").replaceAll("\\\n", "");
+    const [firstLine = ""] = readFileSync(program, "utf8").split("\n");
+    const given = new Set(text.match(/^(?:ExecStart|Environment)=.*$/gm)?.flatMap((line) => line.split(/[\s=]+/)));
+    const wanted = firstLine.split(/[\s=]+/).filter((word) => /^--|^MALLOC/.test(word));
+    expect(wanted.length).toBeGreaterThan(0);
+    expect(wanted.filter((word) => !given.has(word))).toEqual([]);
   });
 });
 

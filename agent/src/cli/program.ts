@@ -26,7 +26,8 @@ export async function runProgram(args: readonly string[], context: CliContext): 
   }
 }
 
-function buildProgram(context: CliContext): Command {
+/** The program with all its commands; {@link runProgram} runs it. */
+export function buildProgram(context: CliContext): Command {
   const program = addGlobalOptions(new Command("fleetcert-agent"))
     .description("the certificate of this device: enrolled, rotated on time, aware of what is revoked")
     .exitOverride()

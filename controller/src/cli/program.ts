@@ -36,7 +36,8 @@ export async function runProgram(
   }
 }
 
-function buildProgram(context: CliContext, registerLocal: readonly RegisterLocal[]): Command {
+/** The program with all its commands; {@link runProgram} runs it. */
+export function buildProgram(context: CliContext, registerLocal: readonly RegisterLocal[]): Command {
   const program = addGlobalOptions(new Command("fleetcert"))
     .description("certificates for a fleet of devices: claims, ages, rotation, revocation, audit")
     .exitOverride()

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { FleetError } from "@fleetcert/shared";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Failpoint } from "../ports.ts";
 import { type CliContext, formatOf } from "./context.ts";
 
@@ -9,7 +9,11 @@ export function registerServe(program: Command, context: CliContext, failpoint: 
   program
     .command("serve")
     .description("run the controller of a data directory until it is told to stop")
-    .option("--log-level <level>", "trace, debug, info, warn, error or silent", process.env["FLEETCERT_LOG"] ?? "info")
+    .addOption(
+      new Option("--log-level <level>", "trace, debug, info, warn, error or silent")
+        .env("FLEETCERT_LOG")
+        .default("info"),
+    )
     .action(async (_flags: object, command: Command) => {
       const { data, logLevel } = command.optsWithGlobals<{ data?: string; logLevel: string }>();
       const directory = data ?? process.env["FLEETCERT_DATA"];

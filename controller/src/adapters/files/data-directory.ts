@@ -54,8 +54,8 @@ export function dataPaths(root: string): DataPaths {
  */
 export async function createDataDirectory(root: string): Promise<DataPaths> {
   const paths = dataPaths(root);
-  await guard(root, () => makeFolder(root, 0o700));
-  const names = await guard(root, () => readdir(root));
+  await guardInit(root, () => makeFolder(root, 0o700));
+  const names = await guardInit(root, () => readdir(root));
   const isHalfDone = names.includes(inProgress);
   if (names.includes("config.yaml") && !isHalfDone) {
     throw new FleetError("already-exists", `${root} holds a controller already`, {
@@ -68,7 +68,7 @@ export async function createDataDirectory(root: string): Promise<DataPaths> {
       hint: "give an empty or a new directory",
     });
   }
-  await guard(root, async () => {
+  await guardInit(root, async () => {
     for (const name of names) await rm(join(root, name), { recursive: true, force: true });
     await writeFile(join(root, inProgress), "", { mode: 0o600 });
     for (const name of ["keys", "root-key", "secrets", "ca", "trust", "crl", "run"])
@@ -116,13 +116,26 @@ export async function readPassphrase(path: string): Promise<Secret> {
   return Secret.of(line);
 }
 
-async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** While it is being made, a missing path is one above it. */
+const guardInit = <T>(path: string, work: () => Promise<T>): Promise<T> =>
+  guard(path, work, {
+    ENOENT: "a directory above it does not exist, or vanished: make it first, or give another path",
+  });
+
+async function guard<T>(
+  path: string,
+  work: () => Promise<T>,
+  special: Readonly<Record<string, string>> = {},
+): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     if (cause instanceof FleetError) throw cause;
     const { code = "", message } = cause as NodeJS.ErrnoException;
-    throw new FleetError("data-directory", `${path} cannot be used: ${message}`, { hint: hints[code] ?? hint, cause });
+    throw new FleetError("data-directory", `${path} cannot be used: ${message}`, {
+      hint: special[code] ?? hints[code] ?? hint,
+      cause,
+    });
   }
 }
 
