@@ -22,6 +22,13 @@ const Listener = (port: number, description: string) =>
     { additionalProperties: false, default: {}, description },
   );
 
+const Certificates = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+    default: [],
+    maxItems: 256,
+    description: `${description}; relative to the data directory`,
+  });
+
 /** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
   {
@@ -53,6 +60,23 @@ export const configSchema = Type.Object(
         headNextUpdate: Span("1h", "life of the signed head; agents report stale beyond it"),
       },
       { additionalProperties: false, default: {} },
+    ),
+    attestation: Type.Object(
+      {
+        manufacturerRoots: Certificates("PEM files with the TPM manufacturers' root certificates"),
+        manufacturerCas: Certificates("PEM files with the CA certificates between those roots and endorsement keys"),
+        endorsementKeys: Type.Array(Type.String({ pattern: "^[0-9a-f]{64}$" }), {
+          default: [],
+          maxItems: 100_000,
+          description:
+            "SHA-256 of endorsement keys that come in without a certificate, as fleetcert-agent tpm ek prints it",
+        }),
+      },
+      {
+        additionalProperties: false,
+        default: {},
+        description: "which TPMs may prove keys; with none, keys in TPMs count as `token`",
+      },
     ),
     bounds: Type.Object(
       {
@@ -111,6 +135,10 @@ const profileSchema = Type.Object(
       description: "where the key may live",
       default: ["software", "token", "attested"],
       minItems: 1,
+    }),
+    mayLoseAttestation: Type.Boolean({
+      default: false,
+      description: "whether a slot whose key was attested may go on with one that is not; it is audited",
     }),
     validity: Span("90d", "life of a certificate"),
     backdate: Span("1h", "how far notBefore lies in the past, for clocks that are behind"),

@@ -1,4 +1,4 @@
-import type { Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
+import type { EndorsementGround, Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
 
 /** How often a device is in contact. */
 export type ConnectivityClass = "always" | "daily" | "rare" | "courier";
@@ -42,6 +42,45 @@ export interface DeviceIdentifier {
   readonly kind: "spki" | "token-serial" | "ek" | "idevid";
   readonly value: string;
   readonly device: string;
+}
+
+/** What a device has proven by its TPM at enrolment; every later key of an attested slot is certified by the same attestation key. */
+export interface AttestationRecord {
+  readonly device: string;
+  /** SHA-256 of the endorsement key's SPKI, lower-case hex. */
+  readonly endorsementKeySha256: string;
+  /** SHA-256 of its certificate; empty when the TPM has none. */
+  readonly endorsementCertificateSha256: string;
+  /** What that certificate says of the TPM; empty where it says nothing. */
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly firmware: string;
+  /** By what the TPM was let in. */
+  readonly ground: EndorsementGround;
+  /** TPMT_PUBLIC. */
+  readonly attestationKey: Uint8Array;
+  readonly provenAt: Instant;
+  /** When it last certified a key. */
+  readonly certifiedAt: Instant;
+}
+
+/** The last quote a device was asked for: which PCRs, over which nonce, and what became of it. */
+export interface QuoteRecord {
+  readonly device: string;
+  readonly nonce: Uint8Array;
+  /** Such as `sha256:0,7`. */
+  readonly pcrs: string;
+  readonly askedAt: Instant;
+  readonly askedBy: string;
+  readonly answeredAt: Instant | undefined;
+  readonly outcome: "waiting" | "verified" | "refused";
+  /** Why it was refused; else empty. */
+  readonly reason: string;
+  /** JSON object from `sha256:0` to hex; empty object until it is verified. */
+  readonly values: string;
+  /** How often the TPM lost power, and how often it was resumed. */
+  readonly resetCount: number;
+  readonly restartCount: number;
 }
 
 /** A counted, expiring right to enrol. The secret is kept as a hash only. */

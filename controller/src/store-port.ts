@@ -3,6 +3,7 @@ import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
+  AttestationRecord,
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
@@ -13,6 +14,7 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
+  QuoteRecord,
   ReportRecord,
   RevocationRecord,
   SequenceRecord,
@@ -35,6 +37,8 @@ export interface Transaction {
   readonly devices: DeviceTable;
   readonly identifiers: IdentifierTable;
   readonly claims: ClaimTable;
+  readonly attestations: AttestationTable;
+  readonly quotes: QuoteTable;
   readonly certificates: CertificateTable;
   readonly intents: IntentTable;
   readonly shards: ShardTable;
@@ -77,6 +81,17 @@ export interface ClaimTable {
   find(id: string): Promise<ClaimRecord | undefined>;
   put(claim: ClaimRecord): Promise<void>;
   list(page: Page): Promise<ClaimRecord[]>;
+}
+
+export interface AttestationTable {
+  find(device: string): Promise<AttestationRecord | undefined>;
+  put(attestation: AttestationRecord): Promise<void>;
+}
+
+export interface QuoteTable {
+  find(device: string): Promise<QuoteRecord | undefined>;
+  /** One row for each device: the last question. */
+  put(quote: QuoteRecord): Promise<void>;
 }
 
 export interface CertificateTable {

@@ -1,5 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
 import { check } from "./checks.ts";
+import { decodeEnrol, decodeEvidence, encodeEnrol, maxCsrBytes } from "./enrolment-codec.ts";
 import { fleetcert } from "./generated/v1.js";
 import type { Body, BodyOf, BodyType, MessageKind, Via } from "./message.ts";
 
@@ -18,30 +19,36 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   enrol: {
     kind: "enrol",
     field: "enrol",
-    encode: (body) => body,
-    decode: ({ enrol: wire }) => ({
-      type: "enrol",
-      slot: check.slot(wire?.slot),
-      generation: check.generation(wire?.generation),
-      csr: check.bytes(wire?.csr, "csr", maxCsrBytes),
-      protection: check.protection(wire?.protection),
-      tokenSerial: check.text(wire?.tokenSerial, "token serial", 64),
-      agentVersion: check.text(wire?.agentVersion, "agent version", 64),
+    encode: encodeEnrol,
+    decode: ({ enrol: wire }) => ({ type: "enrol", ...decodeEnrol(wire) }),
+  },
+  attestation: {
+    kind: "attest",
+    field: "attestation",
+    encode: ({ enrol, activated }) => ({ enrol: encodeEnrol(enrol), activated }),
+    decode: ({ attestation: wire }) => ({
+      type: "attestation",
+      enrol: decodeEnrol(wire?.enrol),
+      activated: check.bytes(wire?.activated, "activated secret", 64, 16),
     }),
   },
   renew: {
     kind: "renew",
     field: "renew",
     encode: (body) => body,
-    decode: ({ renew: wire }) => ({
-      type: "renew",
-      slot: check.slot(wire?.slot),
-      generation: check.generation(wire?.generation),
-      csr: check.bytes(wire?.csr, "csr", maxCsrBytes),
-      previousCertificateSha256: check.sha256(wire?.previousCertificateSha256, "previous certificate"),
-      protection: check.protection(wire?.protection),
-      tokenSerial: check.text(wire?.tokenSerial, "token serial", 64),
-    }),
+    decode({ renew: wire }) {
+      const evidence = decodeEvidence(wire?.evidence);
+      return {
+        type: "renew",
+        slot: check.slot(wire?.slot),
+        generation: check.generation(wire?.generation),
+        csr: check.bytes(wire?.csr, "csr", maxCsrBytes),
+        previousCertificateSha256: check.sha256(wire?.previousCertificateSha256, "previous certificate"),
+        protection: check.protection(wire?.protection),
+        tokenSerial: check.text(wire?.tokenSerial, "token serial", 64),
+        ...(evidence && { evidence }),
+      };
+    },
   },
   activated: {
     kind: "activated",
@@ -212,6 +219,16 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
       suspended: check.text(wire?.suspended, "suspended", 512),
     }),
   },
+  credential: {
+    kind: "challenge",
+    field: "credential",
+    encode: (body) => body,
+    decode: ({ credential: wire }) => ({
+      type: "credential",
+      credentialBlob: check.bytes(wire?.credentialBlob, "credential", 256),
+      secret: check.bytes(wire?.secret, "credential secret", 512),
+    }),
+  },
   head: {
     kind: "head",
     field: "head",
@@ -273,5 +290,4 @@ const viaToWire: Readonly<Record<Via, number>> = {
   http: fleetcert.v1.Via.VIA_HTTP,
 };
 
-const maxCsrBytes = 4096;
 const maxCrlBytes = 64 * 1024 * 1024;

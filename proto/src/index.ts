@@ -14,6 +14,7 @@ export {
 } from "./envelope.ts";
 export {
   type Activated,
+  type AttestationAnswer,
   type Body,
   type BodyOf,
   type BodyType,
@@ -41,6 +42,7 @@ export {
   type SlotStatus,
   type StatusReport,
   type Stream,
+  type TpmEvidence,
   type UpKind,
   upKinds,
   type Via,

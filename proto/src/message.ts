@@ -1,4 +1,4 @@
-import type { Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
+import type { Instant, KeyAlgorithm, KeyEvidence, MadeCredential, Protection } from "@fleetcert/shared";
 
 /** The version of the wire format this side speaks. */
 export const wireVersion = 1;
@@ -40,6 +40,30 @@ export interface EnrolRequest extends SlotGeneration {
   readonly protection: Protection;
   readonly tokenSerial: string;
   readonly agentVersion: string;
+  /** Where the key is in a TPM that is to vouch for it. */
+  readonly attested?: TpmEvidence;
+}
+
+/** Who a TPM says it is, and that the key of a request is in it; TPM 2.0 structures, not yet looked into. */
+export interface TpmEvidence {
+  readonly tpm: TpmKeys;
+  readonly evidence: KeyEvidence;
+}
+
+interface TpmKeys {
+  /** TPMT_PUBLIC. */
+  readonly endorsementKey: Uint8Array;
+  /** DER, where the TPM has one. */
+  readonly endorsementCertificate: Uint8Array | undefined;
+  /** TPMT_PUBLIC. */
+  readonly attestationKey: Uint8Array;
+}
+
+/** The second leg of an enrolment with a TPM. */
+export interface AttestationAnswer {
+  readonly enrol: EnrolRequest;
+  /** What the credential held. */
+  readonly activated: Uint8Array;
 }
 
 export interface RenewRequest extends SlotGeneration {
@@ -47,6 +71,8 @@ export interface RenewRequest extends SlotGeneration {
   readonly previousCertificateSha256: Uint8Array;
   readonly protection: Protection;
   readonly tokenSerial: string;
+  /** Of the new key, by the attestation key the device enrolled with. */
+  readonly evidence?: KeyEvidence;
 }
 
 export interface Activated extends SlotGeneration {
@@ -172,6 +198,7 @@ export interface RevocationHead {
 /** What a message says; `type` decides the shape. */
 export type Body =
   | ({ readonly type: "enrol" } & EnrolRequest)
+  | ({ readonly type: "attestation" } & AttestationAnswer)
   | ({ readonly type: "renew" } & RenewRequest)
   | ({ readonly type: "activated" } & Activated)
   | ({ readonly type: "report" } & StatusReport)
@@ -186,6 +213,7 @@ export type Body =
   | { readonly type: "time-token"; readonly nonce: Uint8Array; readonly now: Instant }
   | { readonly type: "challenge"; readonly nonce: Uint8Array }
   | ({ readonly type: "desired" } & DesiredState)
+  | ({ readonly type: "credential" } & MadeCredential)
   | ({ readonly type: "head" } & RevocationHead);
 
 export type BodyType = Body["type"];

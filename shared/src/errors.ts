@@ -73,6 +73,7 @@ export const errorCatalogue = {
   "claim-malformed": entry("The claim string is malformed", "usage", 400),
   "generation-conflict": entry("Another key is already known for this generation of the slot", "conflict", 409),
   "policy-violation": entry("Policy does not allow this", "policy", 422),
+  "attestation-required": entry("The key must be proven to be in the TPM the device enrolled with", "policy", 422),
   "second-person-required": entry("This is above the bound one person may do alone", "policy", 422),
   "rate-limited": entry("Too many requests; try again later", "temporary", 429),
   // parts that fail

@@ -14,6 +14,7 @@ export {
   type AttestationError,
   type AttestationFailure,
   attestationFailureOf,
+  attestationInvalid,
   isAttestationError,
 } from "./attestation/attestation-failure.ts";
 export { type AttestationKey, requireAttestationKey } from "./attestation/attestation-key.ts";

@@ -133,6 +133,7 @@ const facts: Omit<IssuanceFacts, "now" | "device" | "keyAlgorithm"> = {
     name: "device",
     keyAlgorithms: ["P-256"],
     protections: ["token"],
+    mayLoseAttestation: false,
     validity: 90 * 86_400_000,
     backdate: 3_600_000,
     renewAt: 2 / 3,

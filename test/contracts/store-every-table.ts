@@ -6,10 +6,12 @@ import {
   aDevice,
   anAck,
   anAnswer,
+  anAttestation,
   anAuditEntry,
   anEpoch,
   anIntent,
   anOperator,
+  aQuote,
   aRevocation,
   aShard,
   hex64,
@@ -20,6 +22,8 @@ export async function fillEveryTable(tx: Transaction): Promise<void> {
   await tx.devices.put(aDevice());
   await tx.identifiers.add({ kind: "spki", value: "ab", device: "edge-1" });
   await tx.claims.put(aClaim());
+  await tx.attestations.put(anAttestation());
+  await tx.quotes.put(aQuote());
   await tx.certificates.put(aCertificate(1));
   await tx.intents.put(anIntent());
   await tx.shards.put(aShard());
@@ -43,6 +47,8 @@ export async function readEveryTable(tx: Transaction) {
     holders: await tx.identifiers.devicesOf("spki", "ab"),
     identifiers: await tx.identifiers.listOf("edge-1"),
     claim: await tx.claims.find("claim001"),
+    attestation: await tx.attestations.find("edge-1"),
+    quote: await tx.quotes.find("edge-1"),
     certificate: await tx.certificates.findBySerial("issuer-1", aCertificate(1).serial),
     certificates: await tx.certificates.listOf("edge-1"),
     intent: await tx.intents.find(hex64(1)),
@@ -71,6 +77,8 @@ export const everyTableFilled: Awaited<ReturnType<typeof readEveryTable>> = {
   holders: ["edge-1"],
   identifiers: [{ kind: "spki", value: "ab", device: "edge-1" }],
   claim: aClaim(),
+  attestation: anAttestation(),
+  quote: aQuote(),
   certificate: aCertificate(1),
   certificates: [aCertificate(1)],
   intent: anIntent(),

@@ -1,6 +1,7 @@
 import type {
   AckRecord,
   AnswerRecord,
+  AttestationRecord,
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
@@ -10,6 +11,7 @@ import type {
   EpochRecord,
   IntentRecord,
   OperatorRecord,
+  QuoteRecord,
   RevocationRecord,
   ShardRecord,
 } from "../../controller/src/records.ts";
@@ -190,5 +192,34 @@ export const anAuditEntry = (some: Partial<AuditRecord> = {}): AuditRecord => ({
   details: "{}",
   previousHash: hex64(0),
   hash: hex64(7),
+  ...some,
+});
+
+export const anAttestation = (some: Partial<AttestationRecord> = {}): AttestationRecord => ({
+  device: "edge-1",
+  endorsementKeySha256: hex64(8),
+  endorsementCertificateSha256: hex64(9),
+  manufacturer: "IBM",
+  model: "swtpm",
+  firmware: "id:20191023",
+  ground: "manufacturer",
+  attestationKey: Uint8Array.of(0, 1, 255),
+  provenAt: 1_000,
+  certifiedAt: 2_000,
+  ...some,
+});
+
+export const aQuote = (some: Partial<QuoteRecord> = {}): QuoteRecord => ({
+  device: "edge-1",
+  nonce: Uint8Array.of(7),
+  pcrs: "sha256:0,7",
+  askedAt: 1_000,
+  askedBy: "operator:alice",
+  answeredAt: undefined,
+  outcome: "waiting",
+  reason: "",
+  values: "{}",
+  resetCount: 0,
+  restartCount: 0,
   ...some,
 });

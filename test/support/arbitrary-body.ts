@@ -14,26 +14,51 @@ const protection = fc.constantFrom("software" as const, "token" as const, "attes
 const keyAlgorithm = fc.constantFrom("P-256" as const, "P-384" as const, "RSA-2048" as const, "Ed25519" as const);
 const of = <T extends BodyType>(type: T) => fc.constant(type);
 
+const evidence = fc.record({
+  publicArea: bytes(200),
+  parent: bytes(200),
+  attest: bytes(300),
+  signature: bytes(200),
+});
+const tpm = fc.record({
+  endorsementKey: bytes(200),
+  endorsementCertificate: fc.option(bytes(300), { nil: undefined }),
+  attestationKey: bytes(200),
+});
+const enrolFields = {
+  slot,
+  generation,
+  csr: bytes(600),
+  protection,
+  tokenSerial: text(64),
+  agentVersion: text(64),
+};
+const requiredOf = <T extends object>(fields: T) => ({ requiredKeys: Object.keys(fields) as (keyof T)[] });
+const attested = fc.record({ tpm, evidence });
+
 /** One generator for every type of body, within the limits of the codec. */
 export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>> } = {
-  enrol: fc.record({
-    type: of("enrol"),
-    slot,
-    generation,
-    csr: bytes(600),
-    protection,
-    tokenSerial: text(64),
-    agentVersion: text(64),
+  enrol: fc.record({ type: of("enrol"), ...enrolFields, attested }, requiredOf({ type: 0, ...enrolFields })),
+  attestation: fc.record({
+    type: of("attestation"),
+    enrol: fc.record({ ...enrolFields, attested }, requiredOf(enrolFields)),
+    activated: bytes(64, 16),
   }),
-  renew: fc.record({
-    type: of("renew"),
-    slot,
-    generation,
-    csr: bytes(600),
-    previousCertificateSha256: sha256,
-    protection,
-    tokenSerial: text(64),
-  }),
+  renew: fc.record(
+    {
+      type: of("renew"),
+      slot,
+      generation,
+      csr: bytes(600),
+      previousCertificateSha256: sha256,
+      protection,
+      tokenSerial: text(64),
+      evidence,
+    },
+    {
+      requiredKeys: ["type", "slot", "generation", "csr", "previousCertificateSha256", "protection", "tokenSerial"],
+    },
+  ),
   activated: fc.record({ type: of("activated"), slot, generation, certificateSha256: sha256 }),
   report: fc.record({
     type: of("report"),
@@ -109,6 +134,7 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
     retire: fc.boolean(),
     suspended: text(512),
   }),
+  credential: fc.record({ type: of("credential"), credentialBlob: bytes(256), secret: bytes(512) }),
   head: fc.record({
     type: of("head"),
     issuer: hex32,

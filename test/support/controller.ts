@@ -14,7 +14,16 @@ import {
   type Topic,
   type UpKind,
 } from "@fleetcert/proto";
-import { encodeCsr, type Instant, type KeyProvider, parseClaimString, type Signer, sha256Hex } from "@fleetcert/shared";
+import {
+  type EndorsementPolicy,
+  encodeCsr,
+  type Instant,
+  type KeyEvidence,
+  type KeyProvider,
+  parseClaimString,
+  type Signer,
+  sha256Hex,
+} from "@fleetcert/shared";
 import { openProviderAuthority } from "../../controller/src/adapters/ca/provider-authority.ts";
 import { memoryStore } from "../../controller/src/adapters/store/memory/memory-store.ts";
 import { type Duties, wireDuties } from "../../controller/src/cli/wire-duties.ts";
@@ -88,6 +97,8 @@ export async function startTestController(
     readonly world?: ControllerWorld;
     readonly config?: string;
     readonly profiles?: string;
+    /** Which TPMs may prove keys; none by default. */
+    readonly endorsements?: Partial<EndorsementPolicy>;
     /** Returns a promise that never settles to play a kill. */
     readonly failpoint?: (name: FailpointName) => Promise<void>;
     readonly seed?: number;
@@ -125,6 +136,7 @@ export async function startTestController(
     config,
     profiles: parseProfiles(options.profiles ?? "{}"),
     store: world.store,
+    endorsements: { roots: [], intermediates: [], allowed: new Set(), ...options.endorsements },
     surroundings,
     anchor: world.anchor,
     archive: world.archive,
@@ -175,10 +187,14 @@ class TestDevice {
     this.id = id;
   }
 
-  /** Enrols with a claim string; resolves with the answer, which may be a refusal. */
-  async enrol(claimString: string, changes: Partial<BodyOf<"enrol">> = {}): Promise<Body> {
+  /** Enrols with a claim string, or answers a credential of it; resolves with the answer, which may be a refusal. */
+  async enrol(
+    claimString: string,
+    { activated, ...changes }: Partial<BodyOf<"enrol">> & { readonly activated?: Uint8Array } = {},
+  ): Promise<Body> {
     const { peer, body } = await this.#enrolment(claimString, changes);
-    const answer = await this.ask(body, { peer, key: this.key });
+    const asked: Body = activated === undefined ? body : { type: "attestation", enrol: body, activated };
+    const answer = await this.ask(asked, { peer, key: this.key });
     if (answer.type === "issued") this.certificate = answer.certificate;
     return answer;
   }
@@ -232,7 +248,12 @@ class TestDevice {
   async askRenewal(
     next: Signer,
     generation = this.generation + 1,
-    via: { readonly peer?: PeerIdentity; readonly commonName?: string; readonly tokenSerial?: string } = {},
+    via: {
+      readonly peer?: PeerIdentity;
+      readonly commonName?: string;
+      readonly tokenSerial?: string;
+      readonly evidence?: KeyEvidence;
+    } = {},
   ): Promise<Body> {
     const body: Body = {
       type: "renew",
@@ -242,6 +263,7 @@ class TestDevice {
       previousCertificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
       protection: "software",
       tokenSerial: via.tokenSerial ?? "",
+      ...(via.evidence && { evidence: via.evidence }),
     };
     return await this.ask(body, via);
   }

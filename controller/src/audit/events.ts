@@ -24,6 +24,7 @@ export const auditEvents = {
   "device.reinstated": "A person re-approved a device → device",
   "device.retired": "A device left for good → device",
   "device.event": "A device told of something that touches security → device",
+  "attestation.lost": "A slot whose key was attested goes on with one that is not, as its profile allows → device",
   "renewal.requested": "A rotation was asked for by a person or by policy → device",
   "renewal.refused": "A device's renewal was refused → device",
   "session.refused": "A client was not let in (I8) → the client id it asked for",

@@ -7,6 +7,7 @@ import { openEmbeddedBroker } from "../adapters/broker/open-embedded-broker.ts";
 import { openProviderAuthority } from "../adapters/ca/provider-authority.ts";
 import { openAnchorFile } from "../adapters/files/anchor-file.ts";
 import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
+import { readEndorsements } from "../adapters/files/endorsements.ts";
 import { openListArchive } from "../adapters/files/list-archive.ts";
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
 import { writeDurably } from "../adapters/files/write-durably.ts";
@@ -116,6 +117,7 @@ async function start(
 
   const duties = await wireDuties({
     ...{ config, profiles, store, keys, authority },
+    endorsements: await readEndorsements(paths.root, config.attestation),
     surroundings: {
       clock,
       random: systemRandom,

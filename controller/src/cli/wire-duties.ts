@@ -1,5 +1,7 @@
+import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
-import { type KeyProvider, sha256Hex } from "@fleetcert/shared";
+import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
+import { openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf } from "../config.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
 import { openIntake } from "../intake/intake.ts";
@@ -21,6 +23,8 @@ export interface ControllerParts {
   readonly profiles: ReadonlyMap<string, Profile>;
   /** The plain store; duties use the one of {@link Duties.outbox}. */
   readonly store: Store;
+  /** Which TPMs may prove keys. */
+  readonly endorsements: EndorsementPolicy;
   readonly surroundings: Surroundings;
   readonly anchor: CounterAnchor;
   readonly archive: ListArchive;
@@ -100,8 +104,9 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   const root = authority.chain.at(-1) ?? authority.certificate;
+  const attestation = openAttestation({ surroundings, endorsements: parts.endorsements, crypto: nodeCredentialCrypto });
   const enrolment = openEnrolment({
-    ...{ store, surroundings, issuance, inventory, authority, graceAfterProof, renewAfterExpiry },
+    ...{ store, surroundings, issuance, inventory, attestation, authority, graceAfterProof, renewAfterExpiry },
     trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
   });
   const listeners = openListenerCertificates({

@@ -1,9 +1,10 @@
-import { type Body, bootstrapClientId, type EnrolRequest } from "@fleetcert/proto";
-import { FleetError, type Protection, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import { type AttestationAnswer, type Body, type BodyOf, bootstrapClientId, type EnrolRequest } from "@fleetcert/proto";
+import { type Csr, DeviceId, FleetError, type Protection, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import type { TpmRequest } from "../attestation/attestation.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import { judgeClaim, requireNoViolation } from "../policy/policy.ts";
+import { findGranted, judgeClaim, requireNoViolation } from "../policy/policy.ts";
 import type { DeviceMessage } from "../ports.ts";
-import type { ClaimRecord, DeviceRecord } from "../records.ts";
+import type { AttestationRecord, ClaimRecord, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { EnrolmentParts } from "./enrolment.ts";
 import { issuedBody } from "./issued-body.ts";
@@ -13,54 +14,105 @@ type Reply = (tx: Transaction, body: Body) => Promise<void>;
 /**
  * Enrols a device by its claim: use counted, device registered and certificate issued together, or nothing of it.
  * A claim that is spent, expired or revoked meanwhile still gives a key the certificate it has got under it.
+ *
+ * A key in a TPM is answered with a credential that only this TPM can read; the certificate comes for {@link attest}.
  */
 export async function enrol(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
-  const request = received.message.body as EnrolRequest;
-  const { device, peer } = received;
+  const entry = requireEntry(received, received.message.body as BodyOf<"enrol">);
+  const tpm = tpmRequestOf(parts, entry);
+  if (tpm === undefined || (await isGranted(parts, entry))) return await issue(parts, entry, reply);
+  await parts.store.transaction(async (tx) => {
+    await requireClaim(parts, tx, entry);
+    await reply(tx, await parts.attestation.challenge(tx, tpm));
+  });
+}
+
+/** The second leg of an enrolment with a TPM: the same request again, with what the credential held. */
+export async function attest(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const { enrol: request, activated } = received.message.body as AttestationAnswer;
+  const entry = requireEntry(received, request);
+  const tpm = tpmRequestOf(parts, entry);
+  if (tpm === undefined) throw new FleetError("message-invalid", "no credential was asked for by this request");
+  await issue(parts, entry, reply, (tx) => parts.attestation.prove(tx, tpm, activated));
+}
+
+/** An enrolment whose claim, signer and session belong together. */
+interface Entry {
+  readonly device: string;
+  readonly claimId: string;
+  readonly request: EnrolRequest;
+  readonly csr: Csr;
+}
+
+function requireEntry({ device, peer, signer }: DeviceMessage, request: EnrolRequest): Entry {
   if (peer.type !== "bootstrap" || peer.by.type !== "claim") {
     throw new FleetError("signer-not-allowed", "an enrolment comes over the bootstrap listener with a claim");
   }
-  const { claimId } = peer.by;
   const csr = parseCsr(request.csr);
   const key = spkiSha256(csr.spki);
-  if (key !== received.signer || bootstrapClientId(key) !== peer.clientId) {
+  if (key !== signer || bootstrapClientId(key) !== peer.clientId) {
     throw new FleetError("signer-not-allowed", "the request is not signed by the key it asks a certificate for");
   }
+  return { device, claimId: peer.by.claimId, request, csr };
+}
+
+/** What is to be proven; undefined for keys outside of TPMs, and where no TPM may come in. */
+function tpmRequestOf(
+  { attestation }: EnrolmentParts,
+  { device, claimId, request, csr }: Entry,
+): TpmRequest | undefined {
+  if (request.attested === undefined || !attestation.isConfigured) return undefined;
+  const { slot, generation, attested } = request;
+  return { device: DeviceId.parse(device), slot, generation, spki: csr.spki, claimId, ...attested };
+}
+
+async function isGranted({ store }: EnrolmentParts, { device, request, csr }: Entry): Promise<boolean> {
+  const certificatesOfKey = await store.transaction((tx) => tx.certificates.listByKey(spkiSha256(csr.spki)));
+  return findGranted({ ...request, device, certificatesOfKey }) !== undefined;
+}
+
+async function issue(
+  parts: EnrolmentParts,
+  entry: Entry,
+  reply: Reply,
+  prove?: (tx: Transaction) => Promise<AttestationRecord>,
+): Promise<void> {
+  const { device, claimId, request, csr } = entry;
+  const { slot, generation, tokenSerial } = request;
+  const { profile, attestation } = await parts.store.transaction(async (tx) => ({
+    profile: (await tx.claims.find(claimId))?.profile ?? "device",
+    attestation: await prove?.(tx),
+  }));
+  const protection = attestation === undefined ? provable(request.protection) : "attested";
   await parts.issuance.toDevice({
     actor: `device:${device}`,
-    device,
-    slot: request.slot,
-    generation: request.generation,
-    csr,
-    protection: provable(request.protection),
-    tokenSerial: request.tokenSerial,
-    profile: (await parts.store.transaction((tx) => tx.claims.find(claimId)))?.profile ?? "device",
-    claimId,
-    async judge(tx) {
-      requireNoViolation(
-        judgeClaim({
-          now: parts.surroundings.clock.now(),
-          device,
-          claim: await tx.claims.find(claimId),
-          generation: request.generation,
-          slot: request.slot,
-          deviceCertificates: await tx.certificates.listOf(device),
-        }),
-      );
-    },
+    ...{ device, slot, generation, csr, protection, tokenSerial, profile, claimId },
+    ...(attestation && { endorsementKey: attestation.endorsementKeySha256 }),
+    judge: (tx) => requireClaim(parts, tx, entry),
     async commit(tx, certificate) {
-      await requireSameClaim(tx, { device, claimId });
-      await register(parts, tx, { device, claimId, request });
+      await requireSameClaim(tx, entry);
+      await register(parts, tx, { ...entry, protection, attestation });
       await reply(tx, issuedBody(parts, certificate));
     },
   });
 }
 
-/** A certificate is given again only to whoever holds the claim it was issued under. */
-async function requireSameClaim(
+async function requireClaim(
+  { surroundings }: EnrolmentParts,
   tx: Transaction,
-  { device: id, claimId }: { readonly device: string; readonly claimId: string },
+  { device, claimId, request: { slot, generation } }: Entry,
 ): Promise<void> {
+  requireNoViolation(
+    judgeClaim({
+      ...{ device, slot, generation, now: surroundings.clock.now() },
+      claim: await tx.claims.find(claimId),
+      deviceCertificates: await tx.certificates.listOf(device),
+    }),
+  );
+}
+
+/** A certificate is given again only to whoever holds the claim it was issued under. */
+async function requireSameClaim(tx: Transaction, { device: id, claimId }: Entry): Promise<void> {
   const device = await tx.devices.find(id);
   if (device === undefined || device.claimId === claimId) return;
   throw new FleetError("device-exists", `device ${id} is registered under another claim`);
@@ -73,7 +125,9 @@ async function register(
     device: id,
     claimId,
     request,
-  }: { readonly device: string; readonly claimId: string; readonly request: EnrolRequest },
+    protection,
+    attestation,
+  }: Entry & { readonly protection: Protection; readonly attestation: AttestationRecord | undefined },
 ): Promise<void> {
   const known = await tx.devices.find(id);
   if (known !== undefined) return;
@@ -95,14 +149,22 @@ async function register(
     claimId,
   };
   await parts.inventory.publishDesired(tx, device);
+  if (attestation !== undefined) await tx.attestations.put(attestation);
   await appendAudit(tx, {
     at: now,
     actor: `device:${id}`,
     action: "device.enrolled",
     target: id,
     outcome: "success",
-    details: { claimId, protection: request.protection, agentVersion: request.agentVersion },
+    details: { claimId, protection, agentVersion: request.agentVersion, ...groundOf(request, attestation) },
   });
+}
+
+/** On what ground a key counts as attested; a TPM nobody asked to prove itself is no silent matter. */
+function groundOf({ attested }: EnrolRequest, attestation: AttestationRecord | undefined) {
+  if (attestation === undefined) return attested === undefined ? {} : { attestation: "not configured" };
+  const { endorsementKeySha256: endorsementKey, ground, manufacturer, model, firmware } = attestation;
+  return { attestation: ground, endorsementKey, manufacturer, model, firmware };
 }
 
 /** `attested` is proven by attestation, never taken from a device's word. */

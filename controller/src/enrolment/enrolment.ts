@@ -1,4 +1,5 @@
 import type { Duration } from "@fleetcert/shared";
+import type { Attestation } from "../attestation/attestation.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { CertificateAuthority, MessageHandlers, RandomSource, Surroundings } from "../ports.ts";
@@ -6,7 +7,7 @@ import type { ClaimRecord, DeviceAttributes } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import { activate } from "./activate.ts";
 import { createClaim, listClaims, revokeClaim } from "./claims.ts";
-import { enrol } from "./enrol.ts";
+import { attest, enrol } from "./enrol.ts";
 import { renew } from "./renew.ts";
 
 /** What enrolment works with. */
@@ -15,6 +16,7 @@ export interface EnrolmentParts {
   readonly surroundings: Surroundings & { readonly random: RandomSource };
   readonly issuance: Issuance;
   readonly inventory: Inventory;
+  readonly attestation: Attestation;
   readonly authority: CertificateAuthority;
   readonly trust: EnrolmentTrust;
   /** How long the previous generation stays usable after the proof. */
@@ -61,6 +63,7 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
     revokeClaim: (actor, id) => revokeClaim(parts, { actor, id }),
     handlers: {
       enrol: (received, reply) => enrol(parts, received, reply),
+      attest: (received, reply) => attest(parts, received, reply),
       renew: (received, reply) => renew(parts, received, reply),
       activated: (received, reply) => activate(parts, received, reply),
     },

@@ -1,5 +1,5 @@
 import type { Body, RenewRequest } from "@fleetcert/proto";
-import { FleetError, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import { DeviceId, FleetError, parseCsr, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { provenGeneration } from "../policy/policy.ts";
 import type { DeviceMessage } from "../ports.ts";
@@ -22,18 +22,50 @@ export async function renew(parts: EnrolmentParts, received: DeviceMessage, repl
   if (signing === undefined) throw new FleetError("signer-not-allowed", "a renewal is signed by a certified key");
   const csr = parseCsr(request.csr);
   await suspendClone(parts, { device, request, key: spkiSha256(csr.spki) });
+  const { slot, generation, evidence } = request;
+  const key = { device: DeviceId.parse(device), slot, generation, spki: csr.spki };
+  const attestation = await parts.store.transaction((tx) => parts.attestation.certify(tx, key, evidence));
+  const protection = attestation === undefined ? provable(request.protection) : "attested";
+  let isNew = false;
   await parts.issuance.toDevice({
     actor: `device:${device}`,
     device,
     slot: request.slot,
     generation: request.generation,
     csr,
-    protection: provable(request.protection),
+    protection,
     tokenSerial: request.tokenSerial,
+    ...(attestation && { endorsementKey: attestation.endorsementKeySha256 }),
     profile: signing.profile,
     claimId: "",
-    judge: (tx) => requireCurrent(tx, { device, request, signing }),
-    commit: (tx, certificate) => reply(tx, issuedBody(parts, certificate)),
+    async judge(tx) {
+      await requireCurrent(tx, { device, request, signing });
+      isNew = true;
+    },
+    async commit(tx, certificate) {
+      if (isNew && attestation !== undefined) await tx.attestations.put(attestation);
+      if (isNew) await noteLostAttestation(parts, tx, { device, certificate });
+      await reply(tx, issuedBody(parts, certificate));
+    },
+  });
+}
+
+/** The profile allowed it, or there would be no certificate; that it happened is for the audit. */
+async function noteLostAttestation(
+  { surroundings }: EnrolmentParts,
+  tx: Transaction,
+  { device, certificate }: { readonly device: string; readonly certificate: CertificateRecord },
+): Promise<void> {
+  const { slot, generation, serial, protection } = certificate;
+  const before = (await tx.certificates.listOf(device, slot)).find((one) => one.provenAt !== undefined);
+  if (before?.protection !== "attested" || protection === "attested") return;
+  await appendAudit(tx, {
+    at: surroundings.clock.now(),
+    actor: `device:${device}`,
+    action: "attestation.lost",
+    target: device,
+    outcome: "success",
+    details: { serial, slot, generation: String(generation), protection },
   });
 }
 

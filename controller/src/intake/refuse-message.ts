@@ -1,5 +1,5 @@
 import type { Message } from "@fleetcert/proto";
-import { FleetError } from "@fleetcert/shared";
+import { attestationFailureOf, FleetError, pathFailureOf } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { PeerIdentity } from "../ports.ts";
 import { enqueueAnswer } from "./answer.ts";
@@ -32,7 +32,8 @@ export async function refuseMessage(
   const from = peer.type === "operational" ? peer.device : peer.clientId;
   const kind = message?.kind ?? "unreadable";
   const cause = refusal.code === "internal" ? { cause: String(refusal.cause) } : undefined;
-  notices.raise({ name: "message.refused", device: from, details: { code: refusal.code, kind, ...cause } });
+  const reason = reasonOf(refusal);
+  notices.raise({ name: "message.refused", device: from, details: { code: refusal.code, kind, ...reason, ...cause } });
   if (!context.refusals.take(from)) return;
   try {
     await context.store.transaction(async (tx) => {
@@ -42,7 +43,7 @@ export async function refuseMessage(
         action: "message.refused",
         target: message?.sender ?? from,
         outcome: "failure",
-        details: { code: refusal.code, message: refusal.message, kind },
+        details: { code: refusal.code, message: refusal.message, kind, ...reason },
       });
       await enqueueAnswer(context, tx, {
         peer,
@@ -60,6 +61,12 @@ export async function refuseMessage(
   } catch (failure) {
     notices.raise({ name: "refusal.failed", device: from, details: { cause: String(failure) } });
   }
+}
+
+/** Evidence and paths are refused for many reasons under one code; the audit names which. */
+function reasonOf(refusal: FleetError): { readonly reason: string } | undefined {
+  const reason = attestationFailureOf(refusal) ?? pathFailureOf(refusal);
+  return reason === undefined ? undefined : { reason };
 }
 
 const retryAfter = 5_000;

@@ -35,10 +35,10 @@ export async function judgeSigner(
     requireSignature(envelope, parseCertificate(certificate.der).spki);
     return { standing: standingOf(certificate, { now, grace }), key, certificate };
   }
-  if (message.body.type !== "enrol") {
+  const csr = csrOf(message);
+  if (csr === undefined)
     throw new FleetError("signer-not-allowed", `the key that signed is not known as one of ${message.sender}`);
-  }
-  const { spki } = parseCsr(message.body.csr);
+  const { spki } = parseCsr(csr);
   requireSignature(envelope, spki);
   return { standing: "csr", key: spkiSha256(spki), certificate: undefined };
 }
@@ -54,6 +54,12 @@ export function standingOf(
   if (state === "retired") return now <= (retiredAt ?? 0) + grace && now <= notAfter ? "retired-in-grace" : "retired";
   if (now > notAfter) return "expired";
   return state;
+}
+
+/** The CSR of an enrolment, in either of its legs. */
+function csrOf({ body }: Message): Uint8Array | undefined {
+  if (body.type === "enrol") return body.csr;
+  return body.type === "attestation" ? body.enrol.csr : undefined;
 }
 
 function requireSignature(envelope: SignedEnvelope, spki: Uint8Array): void {

@@ -39,6 +39,8 @@ export interface DeviceOrder {
   readonly csr: Csr;
   readonly protection: Protection;
   readonly tokenSerial: string;
+  /** SHA-256 of the SPKI of the proven endorsement key, where there is one. */
+  readonly endorsementKey?: string;
   readonly profile: string;
   /** A use of it is counted with the intent and given back when it is aborted; empty for renewals. */
   readonly claimId: string;

@@ -89,7 +89,7 @@ async function gatherFacts(
   };
 }
 
-/** Other devices, suspended or retired, that have or had the key or the token; a device's own known token is no news. */
+/** Other devices, suspended or retired, that have or had the key, the token or the TPM; a device's own known token is no news. */
 async function blockedTwins(tx: Transaction, order: DeviceOrder, key: string): Promise<DeviceRecord[]> {
   const own = await tx.identifiers.listOf(order.device);
   const wanted = identifiersOf(order, key).filter(
@@ -107,9 +107,12 @@ async function blockedTwins(tx: Transaction, order: DeviceOrder, key: string): P
   return blocked;
 }
 
-function identifiersOf({ tokenSerial }: DeviceOrder, key: string) {
-  const spki = { kind: "spki" as const, value: key };
-  return tokenSerial === "" ? [spki] : [spki, { kind: "token-serial" as const, value: tokenSerial }];
+function identifiersOf({ tokenSerial, endorsementKey = "" }: DeviceOrder, key: string) {
+  return [
+    { kind: "spki" as const, value: key },
+    { kind: "token-serial" as const, value: tokenSerial },
+    { kind: "ek" as const, value: endorsementKey },
+  ].filter(({ value }) => value !== "");
 }
 
 async function registerIdentifiers(tx: Transaction, order: DeviceOrder, key: string): Promise<void> {

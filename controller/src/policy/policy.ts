@@ -9,6 +9,8 @@ export interface Profile {
   readonly keyAlgorithms: readonly KeyAlgorithm[];
   /** Where the key may live; `attested` keys satisfy `token`. */
   readonly protections: readonly Protection[];
+  /** Whether a slot whose key was attested may go on with one that is not. */
+  readonly mayLoseAttestation: boolean;
   readonly validity: Duration;
   /** How far notBefore lies in the past, for devices whose clock is behind. */
   readonly backdate: Duration;

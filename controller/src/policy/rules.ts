@@ -86,10 +86,24 @@ export const issuanceRules: readonly Rule<IssuanceFacts>[] = [
       profile === undefined || profile.protections.includes(protection)
         ? undefined
         : {
-            code: "policy-violation",
+            code: profile.protections.every((one) => one === "attested") ? "attestation-required" : "policy-violation",
             message: `profile ${profile.name} does not take keys with protection ${protection}`,
             hint: `keep the key where its protection is ${profile.protections.join(" or ")}`,
           },
+  },
+  {
+    name: "attestation-kept",
+    violated: ({ device, slot, profile, protection, slotCertificates }) => {
+      const proven = slotCertificates.find(({ provenAt }) => provenAt !== undefined);
+      if (proven?.protection !== "attested" || protection === "attested") return undefined;
+      return profile?.mayLoseAttestation === true
+        ? undefined
+        : {
+            code: "attestation-required",
+            message: `the key of ${slot} of device ${device} was attested, the new one has protection ${protection}`,
+            hint: "renew with the TPM the device enrolled with, or let the profile lose attestation",
+          };
+    },
   },
   {
     name: "generation-follows",

@@ -224,6 +224,12 @@ export namespace fleetcert {
             /** EnrolRequest agentVersion. */
             agentVersion: string;
 
+            /** EnrolRequest tpm. */
+            tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+            /** EnrolRequest evidence. */
+            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
             /**
              * Encodes the specified EnrolRequest message. Does not implicitly {@link fleetcert.v1.EnrolRequest.verify|verify} messages.
              * @param message EnrolRequest message or plain object to encode
@@ -266,12 +272,288 @@ export namespace fleetcert {
                 /** EnrolRequest agentVersion */
                 agentVersion?: (string|null);
 
+                /** EnrolRequest tpm */
+                tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+                /** EnrolRequest evidence */
+                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of an EnrolRequest. */
             type $Shape = fleetcert.v1.EnrolRequest.$Properties;
+        }
+
+        /**
+         * Properties of a TpmIdentity.
+         * @deprecated Use fleetcert.v1.TpmIdentity.$Properties instead.
+         */
+        interface ITpmIdentity extends fleetcert.v1.TpmIdentity.$Properties {
+        }
+
+        /** Represents a TpmIdentity. */
+        class TpmIdentity {
+
+            /**
+             * Constructs a new TpmIdentity.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.TpmIdentity.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** TpmIdentity endorsementKey. */
+            endorsementKey: Uint8Array;
+
+            /** TpmIdentity endorsementCertificate. */
+            endorsementCertificate: Uint8Array;
+
+            /** TpmIdentity attestationKey. */
+            attestationKey: Uint8Array;
+
+            /**
+             * Encodes the specified TpmIdentity message. Does not implicitly {@link fleetcert.v1.TpmIdentity.verify|verify} messages.
+             * @param message TpmIdentity message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.TpmIdentity.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a TpmIdentity message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape} TpmIdentity
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape;
+        }
+
+        namespace TpmIdentity {
+
+            /** Properties of a TpmIdentity. */
+            interface $Properties {
+
+                /** TpmIdentity endorsementKey */
+                endorsementKey?: (Uint8Array|null);
+
+                /** TpmIdentity endorsementCertificate */
+                endorsementCertificate?: (Uint8Array|null);
+
+                /** TpmIdentity attestationKey */
+                attestationKey?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a TpmIdentity. */
+            type $Shape = fleetcert.v1.TpmIdentity.$Properties;
+        }
+
+        /**
+         * Properties of a KeyEvidence.
+         * @deprecated Use fleetcert.v1.KeyEvidence.$Properties instead.
+         */
+        interface IKeyEvidence extends fleetcert.v1.KeyEvidence.$Properties {
+        }
+
+        /** Represents a KeyEvidence. */
+        class KeyEvidence {
+
+            /**
+             * Constructs a new KeyEvidence.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.KeyEvidence.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** KeyEvidence publicArea. */
+            publicArea: Uint8Array;
+
+            /** KeyEvidence parent. */
+            parent: Uint8Array;
+
+            /** KeyEvidence attest. */
+            attest: Uint8Array;
+
+            /** KeyEvidence signature. */
+            signature: Uint8Array;
+
+            /**
+             * Encodes the specified KeyEvidence message. Does not implicitly {@link fleetcert.v1.KeyEvidence.verify|verify} messages.
+             * @param message KeyEvidence message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.KeyEvidence.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a KeyEvidence message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape} KeyEvidence
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape;
+        }
+
+        namespace KeyEvidence {
+
+            /** Properties of a KeyEvidence. */
+            interface $Properties {
+
+                /** KeyEvidence publicArea */
+                publicArea?: (Uint8Array|null);
+
+                /** KeyEvidence parent */
+                parent?: (Uint8Array|null);
+
+                /** KeyEvidence attest */
+                attest?: (Uint8Array|null);
+
+                /** KeyEvidence signature */
+                signature?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a KeyEvidence. */
+            type $Shape = fleetcert.v1.KeyEvidence.$Properties;
+        }
+
+        /**
+         * Properties of a Credential.
+         * @deprecated Use fleetcert.v1.Credential.$Properties instead.
+         */
+        interface ICredential extends fleetcert.v1.Credential.$Properties {
+        }
+
+        /** Represents a Credential. */
+        class Credential {
+
+            /**
+             * Constructs a new Credential.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Credential.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Credential credentialBlob. */
+            credentialBlob: Uint8Array;
+
+            /** Credential secret. */
+            secret: Uint8Array;
+
+            /**
+             * Encodes the specified Credential message. Does not implicitly {@link fleetcert.v1.Credential.verify|verify} messages.
+             * @param message Credential message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Credential.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Credential message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape} Credential
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape;
+        }
+
+        namespace Credential {
+
+            /** Properties of a Credential. */
+            interface $Properties {
+
+                /** Credential credentialBlob */
+                credentialBlob?: (Uint8Array|null);
+
+                /** Credential secret */
+                secret?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Credential. */
+            type $Shape = fleetcert.v1.Credential.$Properties;
+        }
+
+        /**
+         * Properties of an Attestation.
+         * @deprecated Use fleetcert.v1.Attestation.$Properties instead.
+         */
+        interface IAttestation extends fleetcert.v1.Attestation.$Properties {
+        }
+
+        /** Represents an Attestation. */
+        class Attestation {
+
+            /**
+             * Constructs a new Attestation.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Attestation.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Attestation enrol. */
+            enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
+
+            /** Attestation activated. */
+            activated: Uint8Array;
+
+            /**
+             * Encodes the specified Attestation message. Does not implicitly {@link fleetcert.v1.Attestation.verify|verify} messages.
+             * @param message Attestation message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Attestation.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an Attestation message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape} Attestation
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape;
+        }
+
+        namespace Attestation {
+
+            /** Properties of an Attestation. */
+            interface $Properties {
+
+                /** Attestation enrol */
+                enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
+
+                /** Attestation activated */
+                activated?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an Attestation. */
+            type $Shape = fleetcert.v1.Attestation.$Properties;
         }
 
         /**
@@ -734,6 +1016,9 @@ export namespace fleetcert {
             /** Message enrol. */
             enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
 
+            /** Message attestation. */
+            attestation?: (fleetcert.v1.Attestation.$Properties|null);
+
             /** Message renew. */
             renew?: (fleetcert.v1.RenewRequest.$Properties|null);
 
@@ -776,11 +1061,14 @@ export namespace fleetcert {
             /** Message desired. */
             desired?: (fleetcert.v1.DesiredState.$Properties|null);
 
+            /** Message credential. */
+            credential?: (fleetcert.v1.Credential.$Properties|null);
+
             /** Message head. */
             head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
             /** Message body. */
-            body?: ("enrol"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"head");
+            body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"head");
 
             /**
              * Encodes the specified Message message. Does not implicitly {@link fleetcert.v1.Message.verify|verify} messages.
@@ -845,6 +1133,9 @@ export namespace fleetcert {
                 /** Message enrol */
                 enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
 
+                /** Message attestation */
+                attestation?: (fleetcert.v1.Attestation.$Properties|null);
+
                 /** Message renew */
                 renew?: (fleetcert.v1.RenewRequest.$Properties|null);
 
@@ -887,11 +1178,14 @@ export namespace fleetcert {
                 /** Message desired */
                 desired?: (fleetcert.v1.DesiredState.$Properties|null);
 
+                /** Message credential */
+                credential?: (fleetcert.v1.Credential.$Properties|null);
+
                 /** Message head */
                 head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
                 /** Message body */
-                body?: ("enrol"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"head");
+                body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"head");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -912,6 +1206,7 @@ export namespace fleetcert {
               sequence?: fleetcert.v1.Sequence.$Shape|null;
               traceparent?: string|null;
               enrol?: fleetcert.v1.EnrolRequest.$Shape|null;
+              attestation?: fleetcert.v1.Attestation.$Shape|null;
               renew?: fleetcert.v1.RenewRequest.$Shape|null;
               activated?: fleetcert.v1.Activated.$Shape|null;
               report?: fleetcert.v1.StatusReport.$Shape|null;
@@ -926,10 +1221,11 @@ export namespace fleetcert {
               timeToken?: fleetcert.v1.TimeToken.$Shape|null;
               challenge?: fleetcert.v1.Challenge.$Shape|null;
               desired?: fleetcert.v1.DesiredState.$Shape|null;
+              credential?: fleetcert.v1.Credential.$Shape|null;
               head?: fleetcert.v1.RevocationHead.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "renew"; enrol?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "activated"; enrol?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "report"; enrol?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "ack"; enrol?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "event"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "issued"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "refused"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "confirmed"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "received"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; head?: null }|{ body?: "timeToken"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; head?: null }|{ body?: "challenge"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; head?: null }|{ body?: "desired"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; head?: null }|{ body?: "head"; enrol?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; head: fleetcert.v1.RevocationHead.$Shape })
+              ({ body?: undefined; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "attestation"; enrol?: null; attestation: fleetcert.v1.Attestation.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "renew"; enrol?: null; attestation?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "activated"; enrol?: null; attestation?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "report"; enrol?: null; attestation?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "ack"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "event"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "issued"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "refused"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "confirmed"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "received"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "timeToken"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "challenge"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; credential?: null; head?: null }|{ body?: "desired"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; credential?: null; head?: null }|{ body?: "credential"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential: fleetcert.v1.Credential.$Shape; head?: null }|{ body?: "head"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head: fleetcert.v1.RevocationHead.$Shape })
             );
         }
 
@@ -1068,6 +1364,9 @@ export namespace fleetcert {
             /** RenewRequest tokenSerial. */
             tokenSerial: string;
 
+            /** RenewRequest evidence. */
+            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
             /**
              * Encodes the specified RenewRequest message. Does not implicitly {@link fleetcert.v1.RenewRequest.verify|verify} messages.
              * @param message RenewRequest message or plain object to encode
@@ -1109,6 +1408,9 @@ export namespace fleetcert {
 
                 /** RenewRequest tokenSerial */
                 tokenSerial?: (string|null);
+
+                /** RenewRequest evidence */
+                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

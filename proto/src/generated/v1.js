@@ -326,6 +326,8 @@ export const fleetcert = $root.fleetcert = (() => {
             EnrolRequest.prototype.protection = "";
             EnrolRequest.prototype.tokenSerial = "";
             EnrolRequest.prototype.agentVersion = "";
+            EnrolRequest.prototype.tpm = null;
+            EnrolRequest.prototype.evidence = null;
 
             EnrolRequest.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -346,6 +348,10 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(42).string(message.tokenSerial);
                 if (message.agentVersion != null && $Object.hasOwnProperty.call(message, "agentVersion") && message.agentVersion !== "")
                     writer.uint32(50).string(message.agentVersion);
+                if (message.tpm != null && $Object.hasOwnProperty.call(message, "tpm"))
+                    $root.fleetcert.v1.TpmIdentity.encode(message.tpm, writer.uint32(58).fork(), _depth + 1).ldelim();
+                if (message.evidence != null && $Object.hasOwnProperty.call(message, "evidence"))
+                    $root.fleetcert.v1.KeyEvidence.encode(message.evidence, writer.uint32(66).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -433,6 +439,18 @@ export const fleetcert = $root.fleetcert = (() => {
                                 delete message.agentVersion;
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.tpm = $root.fleetcert.v1.TpmIdentity.decode(reader, reader.size(), $undefined, _depth + 1, message.tpm);
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.evidence = $root.fleetcert.v1.KeyEvidence.decode(reader, reader.size(), $undefined, _depth + 1, message.evidence);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -451,6 +469,415 @@ export const fleetcert = $root.fleetcert = (() => {
             };
 
             return EnrolRequest;
+        })();
+
+        v1.TpmIdentity = (function() {
+
+            const TpmIdentity = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            TpmIdentity.prototype.endorsementKey = $util.newBuffer([]);
+            TpmIdentity.prototype.endorsementCertificate = $util.newBuffer([]);
+            TpmIdentity.prototype.attestationKey = $util.newBuffer([]);
+
+            TpmIdentity.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.endorsementKey != null && $Object.hasOwnProperty.call(message, "endorsementKey") && message.endorsementKey.length)
+                    writer.uint32(10).bytes(message.endorsementKey);
+                if (message.endorsementCertificate != null && $Object.hasOwnProperty.call(message, "endorsementCertificate") && message.endorsementCertificate.length)
+                    writer.uint32(18).bytes(message.endorsementCertificate);
+                if (message.attestationKey != null && $Object.hasOwnProperty.call(message, "attestationKey") && message.attestationKey.length)
+                    writer.uint32(26).bytes(message.attestationKey);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            TpmIdentity.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.TpmIdentity();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.endorsementKey = value;
+                            else
+                                delete message.endorsementKey;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.endorsementCertificate = value;
+                            else
+                                delete message.endorsementCertificate;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.attestationKey = value;
+                            else
+                                delete message.attestationKey;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return TpmIdentity;
+        })();
+
+        v1.KeyEvidence = (function() {
+
+            const KeyEvidence = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            KeyEvidence.prototype.publicArea = $util.newBuffer([]);
+            KeyEvidence.prototype.parent = $util.newBuffer([]);
+            KeyEvidence.prototype.attest = $util.newBuffer([]);
+            KeyEvidence.prototype.signature = $util.newBuffer([]);
+
+            KeyEvidence.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.publicArea != null && $Object.hasOwnProperty.call(message, "publicArea") && message.publicArea.length)
+                    writer.uint32(10).bytes(message.publicArea);
+                if (message.parent != null && $Object.hasOwnProperty.call(message, "parent") && message.parent.length)
+                    writer.uint32(18).bytes(message.parent);
+                if (message.attest != null && $Object.hasOwnProperty.call(message, "attest") && message.attest.length)
+                    writer.uint32(26).bytes(message.attest);
+                if (message.signature != null && $Object.hasOwnProperty.call(message, "signature") && message.signature.length)
+                    writer.uint32(34).bytes(message.signature);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            KeyEvidence.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.KeyEvidence();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.publicArea = value;
+                            else
+                                delete message.publicArea;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.parent = value;
+                            else
+                                delete message.parent;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.attest = value;
+                            else
+                                delete message.attest;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.signature = value;
+                            else
+                                delete message.signature;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return KeyEvidence;
+        })();
+
+        v1.Credential = (function() {
+
+            const Credential = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Credential.prototype.credentialBlob = $util.newBuffer([]);
+            Credential.prototype.secret = $util.newBuffer([]);
+
+            Credential.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.credentialBlob != null && $Object.hasOwnProperty.call(message, "credentialBlob") && message.credentialBlob.length)
+                    writer.uint32(10).bytes(message.credentialBlob);
+                if (message.secret != null && $Object.hasOwnProperty.call(message, "secret") && message.secret.length)
+                    writer.uint32(18).bytes(message.secret);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Credential.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.Credential();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.credentialBlob = value;
+                            else
+                                delete message.credentialBlob;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.secret = value;
+                            else
+                                delete message.secret;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return Credential;
+        })();
+
+        v1.Attestation = (function() {
+
+            const Attestation = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Attestation.prototype.enrol = null;
+            Attestation.prototype.activated = $util.newBuffer([]);
+
+            Attestation.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.enrol != null && $Object.hasOwnProperty.call(message, "enrol"))
+                    $root.fleetcert.v1.EnrolRequest.encode(message.enrol, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.activated != null && $Object.hasOwnProperty.call(message, "activated") && message.activated.length)
+                    writer.uint32(18).bytes(message.activated);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Attestation.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.Attestation();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.enrol = $root.fleetcert.v1.EnrolRequest.decode(reader, reader.size(), $undefined, _depth + 1, message.enrol);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.activated = value;
+                            else
+                                delete message.activated;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return Attestation;
         })();
 
         v1.Issued = (function() {
@@ -1090,6 +1517,7 @@ export const fleetcert = $root.fleetcert = (() => {
             Message.prototype.sequence = null;
             Message.prototype.traceparent = "";
             Message.prototype.enrol = null;
+            Message.prototype.attestation = null;
             Message.prototype.renew = null;
             Message.prototype.activated = null;
             Message.prototype.report = null;
@@ -1104,12 +1532,13 @@ export const fleetcert = $root.fleetcert = (() => {
             Message.prototype.timeToken = null;
             Message.prototype.challenge = null;
             Message.prototype.desired = null;
+            Message.prototype.credential = null;
             Message.prototype.head = null;
 
             let $oneOfFields;
 
             $Object.defineProperty(Message.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["enrol", "renew", "activated", "report", "ack", "timeRequest", "event", "challengeResponse", "issued", "refused", "confirmed", "received", "timeToken", "challenge", "desired", "head"]),
+                get: $util.oneOfGetter($oneOfFields = ["enrol", "attestation", "renew", "activated", "report", "ack", "timeRequest", "event", "challengeResponse", "issued", "refused", "confirmed", "received", "timeToken", "challenge", "desired", "credential", "head"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -1146,6 +1575,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(98).string(message.traceparent);
                 if (message.enrol != null && $Object.hasOwnProperty.call(message, "enrol"))
                     $root.fleetcert.v1.EnrolRequest.encode(message.enrol, writer.uint32(162).fork(), _depth + 1).ldelim();
+                if (message.attestation != null && $Object.hasOwnProperty.call(message, "attestation"))
+                    $root.fleetcert.v1.Attestation.encode(message.attestation, writer.uint32(170).fork(), _depth + 1).ldelim();
                 if (message.renew != null && $Object.hasOwnProperty.call(message, "renew"))
                     $root.fleetcert.v1.RenewRequest.encode(message.renew, writer.uint32(178).fork(), _depth + 1).ldelim();
                 if (message.activated != null && $Object.hasOwnProperty.call(message, "activated"))
@@ -1174,6 +1605,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     $root.fleetcert.v1.Challenge.encode(message.challenge, writer.uint32(362).fork(), _depth + 1).ldelim();
                 if (message.desired != null && $Object.hasOwnProperty.call(message, "desired"))
                     $root.fleetcert.v1.DesiredState.encode(message.desired, writer.uint32(370).fork(), _depth + 1).ldelim();
+                if (message.credential != null && $Object.hasOwnProperty.call(message, "credential"))
+                    $root.fleetcert.v1.Credential.encode(message.credential, writer.uint32(378).fork(), _depth + 1).ldelim();
                 if (message.head != null && $Object.hasOwnProperty.call(message, "head"))
                     $root.fleetcert.v1.RevocationHead.encode(message.head, writer.uint32(482).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
@@ -1321,6 +1754,13 @@ export const fleetcert = $root.fleetcert = (() => {
                             message.body = "enrol";
                             continue;
                         }
+                    case 21: {
+                            if (wireType !== 2)
+                                break;
+                            message.attestation = $root.fleetcert.v1.Attestation.decode(reader, reader.size(), $undefined, _depth + 1, message.attestation);
+                            message.body = "attestation";
+                            continue;
+                        }
                     case 22: {
                             if (wireType !== 2)
                                 break;
@@ -1417,6 +1857,13 @@ export const fleetcert = $root.fleetcert = (() => {
                                 break;
                             message.desired = $root.fleetcert.v1.DesiredState.decode(reader, reader.size(), $undefined, _depth + 1, message.desired);
                             message.body = "desired";
+                            continue;
+                        }
+                    case 47: {
+                            if (wireType !== 2)
+                                break;
+                            message.credential = $root.fleetcert.v1.Credential.decode(reader, reader.size(), $undefined, _depth + 1, message.credential);
+                            message.body = "credential";
                             continue;
                         }
                     case 60: {
@@ -1584,6 +2031,7 @@ export const fleetcert = $root.fleetcert = (() => {
             RenewRequest.prototype.previousCertificateSha256 = $util.newBuffer([]);
             RenewRequest.prototype.protection = "";
             RenewRequest.prototype.tokenSerial = "";
+            RenewRequest.prototype.evidence = null;
 
             RenewRequest.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -1604,6 +2052,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(42).string(message.protection);
                 if (message.tokenSerial != null && $Object.hasOwnProperty.call(message, "tokenSerial") && message.tokenSerial !== "")
                     writer.uint32(50).string(message.tokenSerial);
+                if (message.evidence != null && $Object.hasOwnProperty.call(message, "evidence"))
+                    $root.fleetcert.v1.KeyEvidence.encode(message.evidence, writer.uint32(58).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -1689,6 +2139,12 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.tokenSerial = value;
                             else
                                 delete message.tokenSerial;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.evidence = $root.fleetcert.v1.KeyEvidence.decode(reader, reader.size(), $undefined, _depth + 1, message.evidence);
                             continue;
                         }
                     }

@@ -11,6 +11,7 @@ export type AttestationFailure =
   | "attestation-key"
   | "endorsement-key"
   | "not-allowed"
+  | "activation"
   | "another-key"
   | "key-attributes"
   | "another-parent"

@@ -18,7 +18,7 @@ export function memoryTransaction(tables: () => MemoryTables): Transaction {
 
 function inventory(
   tables: () => MemoryTables,
-): Pick<Transaction, "devices" | "identifiers" | "claims" | "certificates"> {
+): Pick<Transaction, "devices" | "identifiers" | "claims" | "attestations" | "quotes" | "certificates"> {
   return {
     devices: {
       find: async (id) => tables().devices.find(id),
@@ -44,6 +44,14 @@ function inventory(
       put: async (claim) => tables().claims.put(claim),
       list: async ({ after = "", limit }) =>
         pageOf(tables().claims.group("all", ""), ({ id }) => id, { after, limit: checkLimit(limit) }),
+    },
+    attestations: {
+      find: async (device) => tables().attestations.find(device),
+      put: async (attestation) => tables().attestations.put(attestation),
+    },
+    quotes: {
+      find: async (device) => tables().quotes.find(device),
+      put: async (quote) => tables().quotes.put(quote),
     },
     certificates: {
       find: async (sha256) => tables().certificates.find(sha256),

@@ -2,6 +2,7 @@ import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
+  AttestationRecord,
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
@@ -12,6 +13,7 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
+  QuoteRecord,
   ReportRecord,
   RevocationRecord,
   SequenceRecord,
@@ -24,6 +26,8 @@ export interface Schema {
   devices: Omit<DeviceRecord, "attributes"> & AttributeColumns;
   identifiers: DeviceIdentifier;
   claims: Omit<ClaimRecord, "attributes" | "allowedDevices"> & AttributeColumns & { readonly allowedDevices: string };
+  attestations: AttestationRecord;
+  quotes: QuoteRecord;
   certificates: CertificateRecord;
   intents: IntentRecord;
   shards: ShardRecord;

@@ -1,6 +1,7 @@
 import type { Transaction } from "../../../store-port.ts";
 import type { Session } from "./session.ts";
 import { ageTable } from "./tables/ages.ts";
+import { attestationTable, quoteTable } from "./tables/attestations.ts";
 import { certificateTable } from "./tables/certificates.ts";
 import { claimTable } from "./tables/claims.ts";
 import { deviceTable } from "./tables/devices.ts";
@@ -16,6 +17,8 @@ export function transactionTables(session: Session): Transaction {
     devices: deviceTable(session),
     identifiers: identifierTable(session),
     claims: claimTable(session),
+    attestations: attestationTable(session),
+    quotes: quoteTable(session),
     certificates: certificateTable(session),
     intents: intentTable(session),
     shards: shardTable(session),
