@@ -69,13 +69,19 @@ export const configSchema = Type.Object(
           description: "where private keys live",
         }),
         passphraseFile: Path("software: file with the passphrase of the keys; empty makes secrets/keystore-passphrase"),
-        module: Path("pkcs11: the vendor's library"),
+        module: Path("pkcs11: the vendor's library; a token's URI may name it as module-path"),
         token: Type.String({
           default: "",
-          maxLength: 1024,
-          description: "pkcs11: label of the token, or an RFC 7512 URI",
+          maxLength: 4096,
+          description: "pkcs11: label of the token, or an RFC 7512 URI; no PIN stands in it",
         }),
         pinFile: Path("pkcs11: file with the user PIN"),
+        pinSource: Type.String({
+          default: "",
+          maxLength: 4096,
+          description:
+            "pkcs11: instead of pinFile, where the user PIN comes from; `credential:NAME` of the service manager, `env:NAME`, `file:/PATH`, `|/PROGRAM ARGUMENT`; a token's URI may name it as pin-source",
+        }),
         tpm: Type.String({
           default: "device:/dev/tpmrm0",
           maxLength: 512,

@@ -1,5 +1,8 @@
 export { type KeyProviderConfig, openKeyProvider } from "./open-key-provider.ts";
+export { pinSource } from "./pin-source.ts";
 export { initialiseToken } from "./pkcs11/initialise-token.ts";
+export { openPinMemoryFile } from "./pkcs11/pin-memory-file.ts";
+export { tokenStore } from "./pkcs11/token-store.ts";
 export { formatPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri } from "./pkcs11/uri.ts";
 export { secretFile } from "./secret-file.ts";
 export { type DigestToSign, openTlsKeyHandle, type TlsHash, type TlsKeyHandle } from "./tls/tls-key-handle.ts";

@@ -1,4 +1,5 @@
 import { FleetError, type OpenKeyProvider, type Secret, type SecretSource } from "@fleetcert/shared";
+import type { PinMemory } from "./pkcs11/pin-memory.ts";
 import type { TpmKeysConfig } from "./tpm/tpm-provider.ts";
 
 /** Where keys are kept. Secrets are given as {@link Secret}s or functions that fetch them, never as text. */
@@ -10,6 +11,10 @@ export type KeyProviderConfig =
       /** The token's label, or an RFC 7512 URI where the label alone is ambiguous: `pkcs11:token=…;serial=…`. */
       readonly tokenLabel: string;
       readonly pin: SecretSource;
+      /** Where refused PINs are remembered; in this process when undefined. */
+      readonly pinMemory?: PinMemory;
+      /** A person asked for this very login: a PIN refused before, and the token's last try, are used. */
+      readonly isAttended?: boolean;
     }
   | ({ readonly kind: "tpm" } & TpmKeysConfig);
 

@@ -19,6 +19,7 @@ interface EnrolOptions {
   readonly pkcs11Module?: string;
   readonly token?: string;
   readonly pinFile?: string;
+  readonly pinSource?: string;
   readonly tpm?: string;
   readonly passphraseFile?: string;
   readonly timeout: string;
@@ -40,6 +41,7 @@ export function registerEnrol(program: Command, context: CliContext): void {
     .option("--pkcs11-module <file>", "the vendor's PKCS#11 library")
     .option("--token <label>", "label of the token, or an RFC 7512 URI")
     .option("--pin-file <file>", "file with the token's user PIN")
+    .option("--pin-source <source>", "or where it comes from: credential:NAME, env:NAME, |/PROGRAM")
     .option("--tpm <address>", "where the TPM is: device:/dev/tpmrm0, swtpm:host=127.0.0.1,port=2321")
     .option("--passphrase-file <file>", "file with the passphrase of software keys; made when it is not given")
     .option("--timeout <duration>", "how long to try before giving up; the agent goes on when it is run", "2m")
@@ -104,6 +106,7 @@ function changesOf(options: EnrolOptions): ConfigChanges {
       module: absolute(options.pkcs11Module),
       token: options.token,
       pinFile: absolute(options.pinFile),
+      pinSource: options.pinSource,
       tpm: options.tpm,
       passphraseFile: absolute(options.passphraseFile),
     },

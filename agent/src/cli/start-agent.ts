@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { openKeyProvider, secretFile } from "@fleetcert/hw";
+import { openKeyProvider, openPinMemoryFile, pinSource, secretFile, tokenStore } from "@fleetcert/hw";
 import { type Claim, FleetError, type OpenKeyProvider, parseClaimString } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { outputDirectory } from "../adapters/disk/output-directory.ts";
@@ -79,8 +79,14 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
   }
 }
 
-/** Opens the key store a configuration names. Throws `config-invalid`, or as the key store does. */
-export async function openKeys({ data, keys }: Pick<AgentConfig, "data" | "keys">): Promise<OpenKeyProvider> {
+/**
+ * Opens the key store a configuration names; `isAttended` when a person asked for a PIN to be tried whatever is remembered of it.
+ * Throws `config-invalid`, or as the key store does.
+ */
+export async function openKeys(
+  { data, keys }: Pick<AgentConfig, "data" | "keys">,
+  { isAttended = false }: { readonly isAttended?: boolean } = {},
+): Promise<OpenKeyProvider> {
   if (keys.provider === "software") {
     const passphraseFile = keys.passphraseFile || join(data, "secrets", "keystore-passphrase");
     if (keys.passphraseFile === "") await ensureSecretFile(passphraseFile);
@@ -91,15 +97,11 @@ export async function openKeys({ data, keys }: Pick<AgentConfig, "data" | "keys"
     const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
     return openKeyProvider({ kind: "tpm", tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth });
   }
-  for (const name of ["module", "token", "pinFile"] as const) {
-    if (keys[name] === "") throw new FleetError("config-invalid", `keys.${name} is not set, and pkcs11 needs it`);
-  }
-  return openKeyProvider({
-    kind: "pkcs11",
-    modulePath: keys.module,
-    tokenLabel: keys.token,
-    pin: secretFile(keys.pinFile),
-  });
+  if (keys.token === "") throw new FleetError("config-invalid", "keys.token is not set, and pkcs11 needs it");
+  const source = keys.pinSource || keys.pinFile;
+  const beside = { modulePath: keys.module, ...(source !== "" && { pin: pinSource(source) }) };
+  const pinMemory = openPinMemoryFile(join(data, "refused-pins.json"));
+  return openKeyProvider({ ...tokenStore(keys.token, beside), pinMemory, isAttended });
 }
 
 /** Reads the claim of a configuration anew. Throws `claim-invalid` when there is none, `claim-malformed`. */

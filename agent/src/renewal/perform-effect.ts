@@ -1,4 +1,11 @@
-import { assertNever, type Duration, encodeCsr, type KeyAlgorithm, type KeyProvider } from "@fleetcert/shared";
+import {
+  assertNever,
+  type Duration,
+  encodeCsr,
+  isFleetError,
+  type KeyAlgorithm,
+  type KeyProvider,
+} from "@fleetcert/shared";
 import type { RequestAnswer } from "../credential/verify-issued.ts";
 import type { Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
@@ -101,7 +108,10 @@ async function request(
   return { type: "issued", keyId: effect.key.id, issued };
 }
 
-/** A key that a crash left behind under the intended label is used, and others like it destroyed, so that none is left over (I11). */
+/**
+ * A key that a crash left behind under the intended label is used, and others like it destroyed, so that none is left over
+ * (I11); so is one that was left half made.
+ */
 async function findOrGenerate(
   { generation, inUse }: Extract<Effect, { do: "generate" }>,
   { keys, device, slot, algorithm }: EffectTools,
@@ -109,10 +119,25 @@ async function findOrGenerate(
   const label = formatKeyLabel({ device, slot, generation });
   const wanted = algorithm();
   const orphans = (await keys.list(label)).filter((key) => key.label === label && !inUse.includes(key.id));
-  const found = orphans.find((key) => key.algorithm === wanted);
-  for (const { ref } of orphans.filter((key) => key !== found)) await keys.destroy(ref);
-  const { ref, id } = found ?? (await keys.generate({ algorithm: wanted, label }));
+  let found: KeyRecord | undefined;
+  for (const { ref, id, algorithm: kind } of orphans) {
+    const isUsed = found === undefined && kind === wanted && (await isWhole(ref, keys));
+    if (isUsed) found = { ref, id };
+    else await keys.destroy(ref);
+  }
+  if (found !== undefined) return found;
+  const { ref, id } = await keys.generate({ algorithm: wanted, label });
   return { ref, id };
+}
+
+async function isWhole(ref: string, keys: KeyProvider): Promise<boolean> {
+  try {
+    await keys.open(ref);
+    return true;
+  } catch (error) {
+    if (isFleetError(error, "key-not-found", "key-attributes-wrong")) return false;
+    throw error;
+  }
 }
 
 async function collect(

@@ -160,15 +160,15 @@ describe("what fails", () => {
     expect(idle.effects).toContainEqual({ do: "sleep", duration: 5_000 });
   });
 
-  it("does not give a key up because the token hides it once", () => {
-    const once = after(requested, failed("request", "key-not-found"));
-    expect(once.state.journal.at).toBe("requested");
-    const thrice = after(
-      after(once.state, failed("request", "key-not-found")).state,
-      failed("request", "key-not-found"),
-    );
-    expect(thrice.state.journal.at).toBe("abandoned");
-  });
+  it.each(["key-not-found", "key-attributes-wrong"])(
+    "gives a key up when the token says %s of it for long, not when it does once",
+    (code) => {
+      const once = after(requested, failed("request", code));
+      expect(once.state.journal.at).toBe("requested");
+      const thrice = after(after(once.state, failed("request", code)).state, failed("request", code));
+      expect(thrice.state.journal.at).toBe("abandoned");
+    },
+  );
 
   it("keeps a key that the controller may have seen proven for long, and both credentials after that", () => {
     let state = proving;

@@ -240,7 +240,8 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
   if (isKeyMissing && journal.at === "proving" && failed.attempts >= keyLostInProofAfter) {
     return doubt(failed, journal.next, context);
   }
-  if (isKeyMissing && isUnseen(journal) && failed.attempts >= keyLostAfter) return abandon(failed, context);
+  const isKeyUseless = isKeyMissing || failure.code === "key-attributes-wrong";
+  if (isKeyUseless && isUnseen(journal) && failed.attempts >= keyLostAfter) return abandon(failed, context);
   // A token that will not delete a key must not keep the slot from its next rotation; collecting tries again later.
   if (failure.doing === "destroy" && failed.attempts >= destroyTries) return settle(failed, context);
   if (journal.at === "proving" && isSpent(failed, journal.next, context)) return doubt(failed, journal.next, context);

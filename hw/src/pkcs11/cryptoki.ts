@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { FleetError } from "@fleetcert/shared";
 import type { Mechanism, PKCS11, Template } from "pkcs11js";
-import { asking, resultName, tokenError } from "./token-error.ts";
+import { resultName, tokenError } from "./token-error.ts";
 
 /** A PKCS#11 module that is loaded and initialised; every method is the C function of the same name. */
 export type Cryptoki = PKCS11;
@@ -38,7 +38,12 @@ export function loadCryptoki(modulePath: string): Cryptoki {
 
 /** Finalises a module and initialises it anew: the last resort for one that no longer sees its tokens. Ends all sessions. */
 export function reinitialise(cryptoki: Cryptoki): void {
-  asking("C_Finalize", () => cryptoki.C_Finalize());
+  try {
+    cryptoki.C_Finalize();
+  } catch (error) {
+    // It was finalised by another, or cannot even do that any more: initialising tells.
+    if (resultName(error) === undefined) throw error;
+  }
   initialise(cryptoki);
 }
 

@@ -11,13 +11,15 @@ export interface TokenSelector {
   readonly model?: string | undefined;
   readonly manufacturer?: string | undefined;
   readonly slotId?: number | undefined;
+  readonly slotDescription?: string | undefined;
+  readonly slotManufacturer?: string | undefined;
 }
 
 /** The token that a label or an RFC 7512 URI means; throws `request-invalid` when the URI is malformed. */
 export function tokenSelector(labelOrUri: string): TokenSelector {
   if (!labelOrUri.startsWith("pkcs11:")) return { token: labelOrUri };
-  const { token, serial, model, manufacturer, slotId } = parsePkcs11Uri(labelOrUri);
-  return { token, serial, model, manufacturer, slotId };
+  const { token, serial, model, manufacturer, slotId, slotDescription, slotManufacturer } = parsePkcs11Uri(labelOrUri);
+  return { token, serial, model, manufacturer, slotId, slotDescription, slotManufacturer };
 }
 
 /** A token as its module describes it, without the padding. */
@@ -28,10 +30,18 @@ export interface TokenFacts {
   readonly serial: string;
   readonly model: string;
   readonly manufacturer: string;
+  readonly slotDescription: string;
+  readonly slotManufacturer: string;
   readonly isInitialised: boolean;
-  /** A wrong PIN was presented since the last login. */
-  readonly hasWrongPins: boolean;
+  readonly isWritable: boolean;
+  readonly pin: PinState;
 }
+
+/**
+ * What a token says of its user PIN: `wrong-before` after a wrong one since the last login, `last-try` when the next
+ * wrong one locks it. Not every token says it.
+ */
+export type PinState = "fine" | "wrong-before" | "last-try" | "locked";
 
 /**
  * The one initialised token that matches; throws `key-store-unavailable` when there is none or more than one. Its cause
@@ -63,14 +73,19 @@ export function listTokens(cryptoki: Cryptoki): TokenFacts[] {
 
 /** Whether a wrong PIN was presented to the token since its last login. */
 export function hasWrongPins(cryptoki: Cryptoki, selector: TokenSelector): boolean {
-  return listTokens(cryptoki).some((token) => matches(token, selector) && token.hasWrongPins);
+  return listTokens(cryptoki).some((token) => matches(token, selector) && token.pin !== "fine");
+}
+
+/** What the token in a slot says of its user PIN now. */
+export function pinStateOf(cryptoki: Cryptoki, slot: Handle): PinState {
+  return pinStateIn(asking("C_GetTokenInfo", () => cryptoki.C_GetTokenInfo(slot)).flags);
 }
 
 function survey(cryptoki: Cryptoki): { tokens: TokenFacts[]; failure: unknown } {
   let failure: unknown;
   const tokens = asking("C_GetSlotList", () => cryptoki.C_GetSlotList(true)).flatMap((slot) => {
     try {
-      return [factsOf(slot, cryptoki.C_GetTokenInfo(slot))];
+      return [factsOf(slot, cryptoki.C_GetTokenInfo(slot), cryptoki.C_GetSlotInfo(slot))];
     } catch (error) {
       if (resultName(error) === undefined) throw error;
       failure = error;
@@ -80,7 +95,11 @@ function survey(cryptoki: Cryptoki): { tokens: TokenFacts[]; failure: unknown } 
   return { tokens, failure };
 }
 
-function factsOf(slot: Handle, info: ReturnType<Cryptoki["C_GetTokenInfo"]>): TokenFacts {
+function factsOf(
+  slot: Handle,
+  info: ReturnType<Cryptoki["C_GetTokenInfo"]>,
+  place: ReturnType<Cryptoki["C_GetSlotInfo"]>,
+): TokenFacts {
   return {
     slot,
     slotId: slot.readUIntLE(0, 6),
@@ -89,8 +108,17 @@ function factsOf(slot: Handle, info: ReturnType<Cryptoki["C_GetTokenInfo"]>): To
     model: unpad(info.model),
     manufacturer: unpad(info.manufacturerID),
     isInitialised: (info.flags & ck.CKF_TOKEN_INITIALIZED) !== 0,
-    hasWrongPins: (info.flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0,
+    slotDescription: unpad(place.slotDescription),
+    slotManufacturer: unpad(place.manufacturerID),
+    isWritable: (info.flags & ck.CKF_WRITE_PROTECTED) === 0,
+    pin: pinStateIn(info.flags),
   };
+}
+
+function pinStateIn(flags: number): PinState {
+  if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0) return "locked";
+  if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0) return "last-try";
+  return (flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0 ? "wrong-before" : "fine";
 }
 
 function matches(token: TokenFacts, selector: TokenSelector): boolean {
@@ -100,6 +128,8 @@ function matches(token: TokenFacts, selector: TokenSelector): boolean {
     [selector.model, token.model],
     [selector.manufacturer, token.manufacturer],
     [selector.slotId, token.slotId],
+    [selector.slotDescription, token.slotDescription],
+    [selector.slotManufacturer, token.slotManufacturer],
   ];
   return pairs.every(([wanted, actual]) => wanted === undefined || wanted === actual);
 }

@@ -14,6 +14,7 @@ import { tokenSelector } from "./find-token.ts";
 import { destroyById, generateKey } from "./generate-key.ts";
 import { supportedAlgorithms } from "./key-kind.ts";
 import { findAttribute, findObjects, kindOf, labelOf, type Session } from "./key-objects.ts";
+import { type PinMemory, processPinMemory } from "./pin-memory.ts";
 import { type KeyFacts, Pkcs11Key, readKey } from "./pkcs11-key.ts";
 import { Token } from "./token.ts";
 import { formatPkcs11Uri, parsePkcs11Uri } from "./uri.ts";
@@ -29,9 +30,12 @@ export async function openPkcs11Provider(config: {
   /** The token's label, or an RFC 7512 URI. */
   readonly tokenLabel: string;
   readonly pin: SecretSource;
+  readonly pinMemory?: PinMemory | undefined;
+  readonly isAttended?: boolean | undefined;
 }): Promise<OpenKeyProvider> {
   const cryptoki = loadCryptoki(config.modulePath);
-  const token = await Token.acquire(cryptoki, tokenSelector(config.tokenLabel), config.pin);
+  const { pin, pinMemory: memory = processPinMemory, isAttended = false } = config;
+  const token = await Token.acquire(cryptoki, tokenSelector(config.tokenLabel), { pin, memory, isAttended });
   try {
     return new Pkcs11Provider(token, config.modulePath, supportedAlgorithms(cryptoki, token.facts.slot));
   } catch (error) {

@@ -17,6 +17,11 @@ export class SessionPool {
     this.#closeSession = close;
   }
 
+  /** Whether a call is under way or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
   /** Runs with a free session, waiting for one when all are in use. A session whose call failed is not used again. */
   async use<T>(run: (session: Handle) => Promise<T>): Promise<T> {
     await this.#takeTurn();

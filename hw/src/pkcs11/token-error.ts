@@ -21,7 +21,7 @@ export function asking<T>(doing: string, call: () => T): T {
   }
 }
 
-/** Whether the module said that the session, the login or the object handles are gone and a new session may help. */
+/** Whether the module said that the session, the login or the object handles are gone, or failed in a way a new session may cure. */
 export function isSessionLost(error: unknown): boolean {
   const name = resultName(causeOf(error));
   return name !== undefined && lostResults.has(name);
@@ -46,11 +46,14 @@ interface Meaning {
   readonly retry?: boolean;
 }
 
+const cannotKeep =
+  "the token does not make persistent keys that are sensitive, not extractable and only sign; use another token";
+
 // PKCS#11 3.0 §5.1: general results, with what a person can do about the ones that are met in practice.
 const meanings: Readonly<Record<string, Meaning>> = {
   CKR_PIN_INCORRECT: {
     code: "pin-refused",
-    hint: "correct the PIN; the refused one is not tried again in this process",
+    hint: "correct the PIN; the refused one is not tried again",
   },
   CKR_PIN_INVALID: { code: "pin-refused", hint: "the PIN has characters the token does not take" },
   CKR_PIN_LEN_RANGE: { code: "pin-refused", hint: "the PIN is shorter or longer than the token takes" },
@@ -76,7 +79,16 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CKR_FUNCTION_FAILED: { hint: "look into the log of the token's module", retry: true },
   CKR_MECHANISM_INVALID: { hint: "the token does not do this kind of key or signature; choose another algorithm" },
   CKR_KEY_SIZE_RANGE: { hint: "the token does not do keys of this size; choose another algorithm" },
-  CKR_TOKEN_WRITE_PROTECTED: { hint: "the token cannot be written" },
+  CKR_TOKEN_WRITE_PROTECTED: { hint: "the token cannot be written: its maker's tool has to make it writable" },
+  CKR_SESSION_READ_ONLY: { hint: "the token cannot be written: its maker's tool has to make it writable" },
+  CKR_TEMPLATE_INCONSISTENT: { hint: cannotKeep },
+  CKR_TEMPLATE_INCOMPLETE: { hint: cannotKeep },
+  CKR_ATTRIBUTE_VALUE_INVALID: { hint: cannotKeep },
+  CKR_ATTRIBUTE_TYPE_INVALID: { hint: cannotKeep },
+  CKR_FUNCTION_NOT_SUPPORTED: { hint: "the token or its module does not do this; use one that makes keys by itself" },
+  CKR_DOMAIN_PARAMS_INVALID: { hint: "the token does not know this curve; choose another algorithm" },
+  CKR_CURVE_NOT_SUPPORTED: { hint: "the token does not know this curve; choose another algorithm" },
+  CKR_CRYPTOKI_NOT_INITIALIZED: { hint: "another part of this process ended the module", retry: true },
   CKR_ATTRIBUTE_READ_ONLY: { hint: "the token does not allow to set what Fleetcert needs on a key" },
   CKR_CANT_LOCK: { hint: "the module does not work with threads; it cannot be used" },
   CKR_SESSION_EXISTS: { hint: "close every program that uses the token, then try again" },
@@ -90,4 +102,12 @@ const lostResults: ReadonlySet<string> = new Set([
   "CKR_OBJECT_HANDLE_INVALID",
   "CKR_DEVICE_REMOVED",
   "CKR_TOKEN_NOT_PRESENT",
+  "CKR_TOKEN_NOT_RECOGNIZED",
+  "CKR_SLOT_ID_INVALID",
+  "CKR_CRYPTOKI_NOT_INITIALIZED",
+  "CKR_OPERATION_ACTIVE",
+  "CKR_OPERATION_NOT_INITIALIZED",
+  "CKR_GENERAL_ERROR",
+  "CKR_DEVICE_ERROR",
+  "CKR_FUNCTION_FAILED",
 ]);

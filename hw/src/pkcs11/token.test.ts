@@ -1,13 +1,19 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type OpenKeyProvider, Secret, type SecretSource } from "@fleetcert/shared";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { describeWith } from "../../../test/support/optional-part.ts";
 import { softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
 import { openKeyProvider } from "../open-key-provider.ts";
+import { ck } from "./constants.ts";
 import { loadCryptoki } from "./cryptoki.ts";
 import { requireToken } from "./find-token.ts";
 import { initialiseToken } from "./initialise-token.ts";
+import { processPinMemory } from "./pin-memory.ts";
+import { openPinMemoryFile } from "./pin-memory-file.ts";
+import { Token } from "./token.ts";
+import { formatPkcs11Uri } from "./uri.ts";
 
 describeWith([softHsmPart], "a token", () => {
   const hsm = startSoftHsm();
@@ -145,7 +151,157 @@ describeWith([softHsmPart], "a token", () => {
     });
   });
 
+  describe("a token that was pulled", () => {
+    it("is found again when it is back, and its keys sign without anybody's doing", async () => {
+      const card = hsm.createToken();
+      const provider = await open(card);
+      const key = await provider.generate({ algorithm: "P-256", label: "pulled" });
+      const isPulled = [
+        vi.spyOn(cryptoki, "C_GetSlotList").mockImplementation(() => []),
+        vi.spyOn(cryptoki, "C_SignInit").mockImplementation(fail("CKR_DEVICE_REMOVED")),
+        vi.spyOn(cryptoki, "C_GetSessionInfo").mockImplementation(fail("CKR_DEVICE_REMOVED")),
+      ];
+      for (let tries = 0; tries < 5; tries++) {
+        await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ code: "key-store-unavailable", retry: true });
+      }
+      const [list] = isPulled;
+      const looks = list?.mock.calls.length;
+      await expect(key.sign(Buffer.from("x"))).rejects.toMatchObject({ hint: expect.stringMatching(/again in \d+ s/) });
+      expect(list?.mock.calls.length).toBe(looks);
+      for (const spy of isPulled) spy.mockRestore();
+      await vi.waitFor(async () => expect(await key.sign(Buffer.from("x"))).toBeInstanceOf(Uint8Array), 10_000);
+      expect(await provider.list("pulled")).toHaveLength(1);
+      await provider.close();
+    });
+
+    it("is looked for once more after the module was initialised anew, where nobody else uses that", async () => {
+      const card = hsm.createToken();
+      const provider = await open(card);
+      const key = await provider.generate({ algorithm: "P-256", label: "server restarted" });
+      const slots = cryptoki.C_GetSlotList;
+      let isBlind = true;
+      const list = vi
+        .spyOn(cryptoki, "C_GetSlotList")
+        .mockImplementation((...args) => (isBlind ? [] : slots.apply(cryptoki, args)));
+      const finalize = cryptoki.C_Finalize;
+      const end = vi.spyOn(cryptoki, "C_Finalize").mockImplementation(() => {
+        isBlind = false;
+        finalize.call(cryptoki);
+      });
+      vi.spyOn(cryptoki, "C_SignInit").mockImplementationOnce(fail("CKR_DEVICE_REMOVED"));
+      await expect(key.sign(Buffer.from("x"))).resolves.toBeInstanceOf(Uint8Array);
+      expect(end).toHaveBeenCalledTimes(1);
+      list.mockRestore();
+      end.mockRestore();
+      await provider.close();
+    });
+  });
+
+  it("that hangs is not waited for longer than it may take, and is used again when it answers", async () => {
+    const slow = hsm.createToken();
+    const at = await Token.acquire(cryptoki, { serial: slow.serial }, aLogin(slow));
+    const answer = Promise.withResolvers<string>();
+    await expect(at.run(() => answer.promise, 20)).rejects.toMatchObject({ code: "timeout", retry: true });
+    answer.resolve("late");
+    await expect(at.run(async () => "in time", 1000)).resolves.toBe("in time");
+    await at.release();
+  });
+
+  describe("a key that is being made", () => {
+    it.each(["CKR_GENERAL_ERROR", "CKR_DEVICE_REMOVED"])(
+      "is made once though the token says %s after it made one",
+      async (result) => {
+        const card = hsm.createToken();
+        const provider = await open(card);
+        const make = cryptoki.C_GenerateKeyPairAsync;
+        const spy = vi.spyOn(cryptoki, "C_GenerateKeyPairAsync").mockImplementationOnce(async (...args: unknown[]) => {
+          await Reflect.apply(make, cryptoki, args);
+          throw new Error(result);
+        });
+        const key = await provider.generate({ algorithm: "P-256", label: "once" });
+        spy.mockRestore();
+        expect((await provider.list("")).map(({ id }) => id)).toEqual([key.id]);
+        await provider.close();
+      },
+    );
+
+    it("is not asked of a token that makes none of its kind, and the error says what it makes", async () => {
+      const card = hsm.createToken();
+      const provider = await open(card);
+      const info = cryptoki.C_GetMechanismInfo;
+      const small = vi
+        .spyOn(cryptoki, "C_GetMechanismInfo")
+        .mockImplementation((slot, type) => ({ ...info.call(cryptoki, slot, type), maxKeySize: 224 + 1824 }));
+      vi.spyOn(cryptoki, "C_GetMechanismList").mockImplementationOnce(() => [ck.CKM_RSA_PKCS_KEY_PAIR_GEN]);
+      await expect(provider.generate({ algorithm: "P-256", label: "no" })).rejects.toMatchObject({
+        code: "token-error",
+        message: expect.stringContaining("makes no P-256 keys"),
+        hint: expect.stringContaining("it makes RSA-2048:"),
+      });
+      small.mockRestore();
+      await provider.close();
+    });
+
+    it("is not asked of a token that keeps none", async () => {
+      const card = hsm.createToken();
+      const facts = cryptoki.C_GetTokenInfo;
+      const info = vi.spyOn(cryptoki, "C_GetTokenInfo").mockImplementation((slot) => {
+        const { flags, ...rest } = facts.call(cryptoki, slot);
+        return { ...rest, flags: flags | ck.CKF_WRITE_PROTECTED };
+      });
+      const provider = await open(card);
+      await expect(provider.generate({ algorithm: "P-256", label: "no" })).rejects.toMatchObject({
+        code: "token-error",
+        message: expect.stringContaining("write-protected"),
+      });
+      info.mockRestore();
+      await provider.close();
+    });
+  });
+
+  it("is remembered with its refused PIN across restarts, where there is a file for that", async () => {
+    const card = hsm.createToken();
+    const path = join(hsm.directory, "refused-pins.json");
+    const start = (pin: Secret, isAttended = false) =>
+      openKeyProvider({
+        ...{ kind: "pkcs11", modulePath, tokenLabel: card.tokenLabel, isAttended },
+        ...{ pin: () => pin, pinMemory: openPinMemoryFile(path) },
+      });
+    const logins = vi.spyOn(cryptoki, "C_Login");
+    const wrong = Secret.of("not the PIN");
+    for (let restart = 0; restart < 3; restart++) {
+      await expect(start(wrong)).rejects.toMatchObject({ code: "pin-refused" });
+    }
+    expect(logins).toHaveBeenCalledTimes(1);
+    await expect(start(wrong, true)).rejects.toMatchObject({ code: "pin-refused" });
+    await expect(start(Secret.of("nor this"))).rejects.toMatchObject({ code: "pin-refused" });
+    expect(logins).toHaveBeenCalledTimes(2);
+    await (await start(card.pin, true)).close();
+    expect(logins).toHaveBeenCalledTimes(3);
+    logins.mockRestore();
+    await (await start(card.pin)).close();
+    expect(readFileSync(path, "utf8")).not.toContain(card.pin.reveal());
+  });
+
   describe("finding the token", () => {
+    it("takes the description of its slot, and two tokens at once in one process", async () => {
+      const [one, two] = [hsm.createToken(), hsm.createToken()];
+      const { slotDescription, slotId } = requireToken(cryptoki, { serial: one.serial });
+      const uri = { slotDescription, slotId };
+      const first = await open({ ...one, tokenLabel: formatPkcs11Uri(uri) });
+      const second = await open(two);
+      expect([first.info.serial, second.info.serial]).toEqual([one.serial, two.serial]);
+      const [a, b] = await Promise.all(
+        [first, second].map((each) => each.generate({ algorithm: "P-256", label: "same" })),
+      );
+      await expect(first.open(b?.ref ?? "")).rejects.toMatchObject({ code: "key-not-found" });
+      await Promise.all([a, b].map((key) => key?.sign(Buffer.from("x"))));
+      await Promise.all([first.close(), second.close()]);
+      await expect(open({ ...one, tokenLabel: "pkcs11:slot-description=no%20such" })).rejects.toMatchObject({
+        code: "key-store-unavailable",
+      });
+    });
+
     it("needs the serial when two tokens have one label", async () => {
       const first = hsm.createToken();
       const twin = hsm.createToken();
@@ -261,6 +417,8 @@ describe("a PKCS#11 module", () => {
     await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
   });
 });
+
+const aLogin = ({ pin }: TestToken) => ({ pin: () => pin, memory: processPinMemory, isAttended: false });
 
 function fail(result: string): () => never {
   return () => {

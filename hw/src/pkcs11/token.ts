@@ -1,25 +1,37 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { FleetError, isFleetError, type Secret, type SecretSource } from "@fleetcert/shared";
+import { type Duration, FleetError, isFleetError, type Secret, type SecretSource } from "@fleetcert/shared";
 import { ck } from "./constants.ts";
 import { type Cryptoki, type Handle, reinitialise } from "./cryptoki.ts";
 import { hasWrongPins, requireToken, type TokenFacts, type TokenSelector } from "./find-token.ts";
+import type { PinMemory } from "./pin-memory.ts";
+import { ReopenPace } from "./reopen-pace.ts";
 import { SessionPool } from "./session-pool.ts";
 import { asking, isDisturbance, isSessionLost } from "./token-error.ts";
 import { alreadyRefused, isLoggedIn, logIn, type PinMark, pinMark } from "./token-login.ts";
+
+/** Where the user PIN of a token comes from and what is remembered of it. */
+export interface TokenAccess {
+  readonly pin: SecretSource;
+  readonly memory: PinMemory;
+  /** A person asked for this very login. */
+  readonly isAttended: boolean;
+}
 
 /**
  * A token this process is logged in to. Everybody in the process who opens the same token shares one of these, with its
  * login and sessions; the last one to release it closes them.
  *
- * Sessions that the token lost (reset, logout by another) are opened anew once per call; `generation` then grows, and
- * object handles of an earlier generation are void.
+ * When the token was reset, pulled, or its module failed, it is opened anew, ever more slowly while that does not help:
+ * until then calls fail with an error that may be retried. `generation` grows with every opening, and object handles of
+ * an earlier one are void.
  */
 export class Token {
   readonly cryptoki: Cryptoki;
   #facts: TokenFacts;
   #keeper: Handle | undefined;
   readonly #pool: SessionPool;
-  #pin: SecretSource | undefined;
+  readonly #pace = new ReopenPace();
+  #access: TokenAccess | undefined;
   #acceptedPin: PinMark | undefined;
   #users = 0;
   #generation = 0;
@@ -40,21 +52,21 @@ export class Token {
    * initialised anew; so do modules that do not notice new hardware. That says nothing about the PIN, so it is tried
    * again, unless the token has seen a wrong one.
    */
-  static async acquire(cryptoki: Cryptoki, selector: TokenSelector, pin: SecretSource): Promise<Token> {
+  static async acquire(cryptoki: Cryptoki, selector: TokenSelector, access: TokenAccess): Promise<Token> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await Token.#acquireOnce(cryptoki, selector, pin);
+        return await Token.#acquireOnce(cryptoki, selector, access);
       } catch (error) {
         const limit = isDisturbance(error) ? 8 : isFleetError(error, "key-store-unavailable") && error.retry ? 3 : 1;
         if (attempt >= limit) throw error;
         await sleep(attempt * 25 * (0.5 + Math.random()));
-        if ((open.get(cryptoki)?.size ?? 0) === 0) reinitialise(cryptoki);
+        if (isUnused(cryptoki)) reinitialise(cryptoki);
         if (hasWrongPins(cryptoki, selector)) throw error;
       }
     }
   }
 
-  static async #acquireOnce(cryptoki: Cryptoki, selector: TokenSelector, pin: SecretSource): Promise<Token> {
+  static async #acquireOnce(cryptoki: Cryptoki, selector: TokenSelector, access: TokenAccess): Promise<Token> {
     const facts = requireToken(cryptoki, selector);
     const exact = { token: facts.label, serial: facts.serial, slotId: facts.slotId };
     const tokens = open.get(cryptoki) ?? open.set(cryptoki, new Map()).get(cryptoki);
@@ -63,7 +75,7 @@ export class Token {
     tokens?.set(name, token);
     token.#users++;
     try {
-      await token.#authenticate(pin);
+      await token.#authenticate(access);
     } catch (error) {
       await token.release();
       throw error;
@@ -81,24 +93,47 @@ export class Token {
 
   /** Runs calls that finish before they return. TLS signs through this, so it never waits for another session. */
   runSync<T>(run: (session: Handle) => T): T {
+    const keeper = this.#requireOpen();
     try {
-      return run(this.#requireKeeper());
+      return run(keeper);
     } catch (error) {
-      if (!isSessionLost(error)) throw error;
+      if (!this.#isLost(error)) throw error;
       this.#reopen(this.#generation);
       return run(this.#requireKeeper());
     }
   }
 
-  /** Runs calls that go on in the background, with a session of their own. */
-  async run<T>(run: (session: Handle) => Promise<T>): Promise<T> {
+  /**
+   * Runs calls that go on in the background, with a session of their own; waits a little for a token that comes back. What
+   * a hanging token has not done in time is no longer waited for: `timeout`.
+   */
+  async run<T>(run: (session: Handle) => Promise<T>, patience: Duration = usualPatience): Promise<T> {
+    const late = new AbortController();
+    const tooLate = sleep(patience, undefined, { signal: late.signal, ref: false }).then(() => {
+      throw new FleetError("timeout", `token "${this.#facts.label}" did not answer in ${patience / 1000} s`, {
+        hint: "the token or its module hangs: reconnect it, or restart what runs the module",
+        retry: true,
+      });
+    });
+    const work = this.#runReopening(run);
+    work.catch(() => undefined);
+    try {
+      return await Promise.race([work, tooLate]);
+    } finally {
+      tooLate.catch(() => undefined);
+      late.abort();
+    }
+  }
+
+  async #runReopening<T>(run: (session: Handle) => Promise<T>): Promise<T> {
+    if (this.#pace.isWaiting) await this.#reopenPatiently(this.#generation);
     this.#requireKeeper();
     const generation = this.#generation;
     try {
       return await this.#pool.use(run);
     } catch (error) {
-      if (!isSessionLost(error)) throw error;
-      await this.#reopenWaiting(generation);
+      if (!this.#isLost(error)) throw error;
+      await this.#reopenPatiently(generation);
       return await this.#pool.use(run);
     }
   }
@@ -116,33 +151,52 @@ export class Token {
     if (keeper !== undefined) this.#closeSession(keeper);
   }
 
-  async #authenticate(source: SecretSource): Promise<void> {
-    const pin = await source();
+  async #authenticate(access: TokenAccess): Promise<void> {
+    const pin = await access.pin();
     this.#keeper ??= this.#openSession();
     if (this.#acceptedPin !== undefined) {
       if (this.#acceptedPin !== pinMark(pin)) throw alreadyRefused(this.#facts.label);
     } else {
-      this.#logIn(pin);
+      this.#logIn(pin, access);
     }
-    this.#pin = source;
+    this.#access = { ...access, isAttended: false };
   }
 
-  #logIn(pin: Secret): void {
+  #logIn(pin: Secret, { memory, isAttended }: TokenAccess): void {
     const session = this.#requireKeeper();
     if (asking("C_GetSessionInfo", () => isLoggedIn(this.cryptoki, session))) return;
-    logIn(this.cryptoki, { session, pin, token: this.#facts });
+    logIn(this.cryptoki, { session, token: this.#facts }, { pin, memory, isAttended });
     this.#acceptedPin = pinMark(pin);
+  }
+
+  #isLost(error: unknown): boolean {
+    return this.#users > 0 && isSessionLost(error);
+  }
+
+  async #reopenPatiently(lost: number): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      this.#pace.require(this.#facts.label);
+      try {
+        await this.#reopenWaiting(lost);
+        return;
+      } catch (error) {
+        const isPassing = error instanceof FleetError && error.retry && this.#users > 0;
+        if (attempt >= maxReopenings || !isPassing) throw error;
+        await sleep(attempt * 100 * (0.5 + Math.random()));
+      }
+    }
   }
 
   async #reopenWaiting(lost: number): Promise<void> {
     if (lost !== this.#generation) return;
-    const pin = await this.#pin?.();
-    if (lost === this.#generation) this.#reopen(lost, pin);
+    const pin = await this.#access?.pin();
+    if (lost === this.#generation && this.#users > 0) this.#reopen(lost, pin);
   }
 
   /** TLS cannot wait for a PIN: when the source needs time, this call fails and the next one finds the token open. */
   #reopen(lost: number, givenPin?: Secret): void {
-    const pin = givenPin ?? this.#pin?.();
+    this.#pace.require(this.#facts.label);
+    const pin = givenPin ?? this.#access?.pin();
     if (pin instanceof Promise) {
       this.#reopenWaiting(lost).catch(() => undefined);
       throw new FleetError(
@@ -153,12 +207,36 @@ export class Token {
         },
       );
     }
-    this.#facts = requireToken(this.cryptoki, { token: this.#facts.label, serial: this.#facts.serial });
+    try {
+      this.#openAnew(pin);
+      this.#pace.succeeded();
+    } catch (error) {
+      this.#pace.failed();
+      throw error;
+    }
+  }
+
+  #openAnew(pin: Secret | undefined): void {
     this.#pool.discard();
     if (this.#keeper !== undefined) this.#closeSession(this.#keeper);
+    this.#keeper = undefined;
+    this.#facts = this.#findAgain();
     this.#keeper = this.#openSession();
     this.#generation++;
-    if (pin !== undefined) this.#logIn(pin);
+    if (pin !== undefined && this.#access !== undefined) this.#logIn(pin, this.#access);
+  }
+
+  /** Some modules see a token that was pulled, or a server that was started again, only after they were initialised anew. */
+  #findAgain(): TokenFacts {
+    const selector = { token: this.#facts.label, serial: this.#facts.serial };
+    try {
+      return requireToken(this.cryptoki, selector);
+    } catch (error) {
+      const others = [...(open.get(this.cryptoki)?.values() ?? [])].filter((token) => token !== this);
+      if (this.#pool.isBusy || !others.every((token) => token.#pace.isWaiting && !token.#pool.isBusy)) throw error;
+      reinitialise(this.cryptoki);
+      return requireToken(this.cryptoki, selector);
+    }
   }
 
   #openSession(): Handle {
@@ -174,10 +252,23 @@ export class Token {
     }
   }
 
+  #requireOpen(): Handle {
+    if (this.#users > 0 && this.#pace.isWaiting) this.#reopen(this.#generation);
+    return this.#requireKeeper();
+  }
+
   #requireKeeper(): Handle {
     if (this.#keeper !== undefined) return this.#keeper;
     throw new FleetError("key-store-unavailable", `token "${this.#facts.label}" is closed`);
   }
 }
 
+function isUnused(cryptoki: Cryptoki): boolean {
+  return (open.get(cryptoki)?.size ?? 0) === 0;
+}
+
 const open = new WeakMap<Cryptoki, Map<string, Token>>();
+/** More than a discrete TPM or a card takes for a signature while others wait for it. */
+const usualPatience: Duration = 60_000;
+/** With the pauses between them at most about a second. */
+const maxReopenings = 3;

@@ -1,0 +1,34 @@
+import { FleetError } from "@fleetcert/shared";
+
+/** How soon a token that could not be opened again is tried once more: at once, then after 0.1 s, doubling up to half a minute. */
+export class ReopenPace {
+  #failures = 0;
+  #notBefore = 0;
+
+  /** Whether the last attempt failed: the token is not open. */
+  get isWaiting(): boolean {
+    return this.#failures > 0;
+  }
+
+  /** Throws `key-store-unavailable`, which may be retried, while it is too soon. */
+  require(label: string): void {
+    const wait = this.#notBefore - performance.now();
+    if (this.#failures <= patientFailures || wait <= 0) return;
+    throw new FleetError("key-store-unavailable", `token "${label}" could not be opened ${this.#failures} times`, {
+      hint: `connect it; it is looked for again in ${Math.ceil(wait / 1000)} s`,
+      retry: true,
+    });
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  failed(): void {
+    this.#failures++;
+    this.#notBefore = performance.now() + Math.min(30_000, 100 * 2 ** Math.min(this.#failures, 16));
+  }
+}
+
+/** As many as one call may need. */
+const patientFailures = 3;
