@@ -21,7 +21,7 @@ const Output = Type.Object(
     include: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
       default: [],
       maxItems: 8,
-      description: "PEM files with lists of other authorities, put in after ours: the root's own",
+      description: "PEM files with lists of other authorities, put in after ours, which are those of the whole chain",
     }),
     reload: Type.Optional(
       Type.Object(

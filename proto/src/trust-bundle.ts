@@ -30,6 +30,8 @@ export interface TrustBundle {
   readonly issuedAt: Instant;
   /** Past it the bundle still authenticates its successor. */
   readonly expires: Instant;
+  /** DER lists of roots, at most one of each; bundles made before roots signed lists have none. */
+  readonly rootLists: readonly Uint8Array[];
 }
 
 /** Encodes a bundle into the payload that roots sign with {@link payloadTypes.trustBundle}. */
@@ -38,6 +40,7 @@ export function encodeTrustBundle(bundle: TrustBundle): Uint8Array {
     ...bundle,
     roots: [...bundle.roots],
     issuers: [...bundle.issuers],
+    rootLists: [...bundle.rootLists],
     commandKeys: bundle.commandKeys.map((key) => ({
       spki: key.spki,
       use: useToWire[key.use],
@@ -65,6 +68,7 @@ export function decodeTrustBundle(payload: Uint8Array): TrustBundle {
     commandKeys: check.list(wire.commandKeys, "command keys", 96).map(commandKeyFromWire),
     issuedAt: check.uint(wire.issuedAt, "issued at"),
     expires: check.uint(wire.expires, "expires"),
+    rootLists: check.list(wire.rootLists, "root lists", 8).map((der) => check.bytes(der, "root list", 8192)),
   };
   if (bundle.roots.length === 0) throw new FleetError("trust-invalid", "the trust bundle has no root");
   return bundle;

@@ -5,17 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
-import { openKeyProvider, secretFile } from "@fleetcert/hw";
-import {
-  assembleSigned,
-  encodeTbsCrl,
-  type OpenKeyProvider,
-  parseCertificate,
-  parseCrl,
-  pemDecode,
-  pemEncode,
-  subjectKeyIdOf,
-} from "@fleetcert/shared";
+import { type OpenKeyProvider, parseCertificate, parseCrl, pemDecode, pemEncode } from "@fleetcert/shared";
 import mqtt from "mqtt";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
@@ -51,7 +41,6 @@ describeWith(
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), "fleetcert-services-"));
       controller = await realController();
-      await writeFile(inDirectory("root-crl.pem"), await rootList(controller));
       for (const name of ["mosquitto", "nginx"]) {
         await writeFile(
           inDirectory(`${name}.sh`),
@@ -59,13 +48,12 @@ describeWith(
         );
         await chmod(inDirectory(`${name}.sh`), 0o755);
       }
-      const output = (name: string, include: string[]) => ({
+      const output = (name: string) => ({
         file: inDirectory(`${name}-crl.pem`),
-        include,
         reload: { command: [inDirectory(`${name}.sh`)], timeout: "5s" },
       });
       const revocation = {
-        outputs: [output("mosquitto", []), output("nginx", [inDirectory("root-crl.pem")])],
+        outputs: [output("mosquitto"), output("nginx")],
       };
       const gatewayKeys = memoryKeyProvider();
       gateway = await anAgent("gateway", { keys: gatewayKeys, revocation });
@@ -196,28 +184,6 @@ describeWith(
     }, 60_000);
   },
 );
-
-/** The root's own list, which says nothing of the issuing CA: signed with the root key where it is kept. */
-async function rootList(controller: RealController): Promise<string> {
-  const paths = dataPaths(controller.data);
-  const { root, rootKeyRef } = await pkiOf(controller);
-  const passphrase = await secretFile(paths.rootPassphrase)();
-  const rootKeys = await openKeyProvider({ kind: "software", directory: paths.rootKey, passphrase });
-  const key = await rootKeys.open(rootKeyRef);
-  const now = Date.now();
-  const tbs = encodeTbsCrl({
-    issuer: parseCertificate(root).subject.der,
-    authorityKeyId: parseCertificate(root).subjectKeyId ?? subjectKeyIdOf(key.spki),
-    thisUpdate: now - 60_000,
-    nextUpdate: now + 3_600_000,
-    crlNumber: 1,
-    entries: [],
-    signatureAlgorithmOf: key.algorithm,
-  });
-  const der = assembleSigned(tbs, key.algorithm, await key.sign(tbs));
-  await rootKeys.close();
-  return pemEncode("X509 CRL", der);
-}
 
 const pkiOf = ({ data }: RealController) => readPkiFiles(dataPaths(data));
 

@@ -74,6 +74,7 @@ export async function aWorld(now: Instant = Date.UTC(2026, 10, 20, 12)): Promise
     rootKeys,
     recordIntent: async () => undefined,
     recordOutcome: async () => undefined,
+    crlBase: "http://localhost:8080",
   });
   const values = new Map<string, number>();
   const anchor = {

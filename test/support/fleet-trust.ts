@@ -63,6 +63,7 @@ export function aBundle(changes: Partial<TrustBundle> & { readonly roots: readon
     commandKeys: [],
     issuedAt: testNow - day,
     expires: testNow + 365 * day,
+    rootLists: [],
     ...changes,
   };
 }

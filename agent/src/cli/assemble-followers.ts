@@ -59,7 +59,10 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     log,
   });
   const changed = () => reporter.changed();
-  const lists = () => revocation.allLists();
+  const lists = () => {
+    const held = revocation.allLists();
+    return held && [...held, ...trust.rootLists()];
+  };
   const handOver = new ListHandOver({ outputs, lists, news: outbox, time, timer, random, log });
   const heads = new HeadFollower({
     cache: revocation,
@@ -82,6 +85,7 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     log,
     accepted() {
       changed();
+      handOver.changed();
       heads.trustChanged().catch(failed.reject);
     },
     failed: failed.reject,

@@ -1,6 +1,7 @@
 import { acceptTrustBundle, compareTrust, decodeEnvelope, decodeTrustBundle, type TrustBundle } from "@fleetcert/proto";
 import {
   type Certificate,
+  type CertificateRevocationList,
   FleetError,
   type Instant,
   isFleetError,
@@ -9,6 +10,7 @@ import {
 } from "@fleetcert/shared";
 import type { Log, StateStore, TrustKeeper } from "../ports.ts";
 import { putTwin, readTwin } from "../twin/twin-record.ts";
+import { rootListsOf } from "./root-lists.ts";
 
 /** What is trusted before the first bundle: one root, by the SHA-256 of its certificate, of one fleet. */
 export interface Pin {
@@ -28,6 +30,8 @@ export interface OpenTrustKeeper extends TrustKeeper {
   walkTo(envelope: Uint8Array, fetchVersions: FetchTrustVersions): Promise<TrustBundle>;
   /** A CA of the bundle by the SHA-256 of its SPKI; roots are among them, they sign lists too. */
   issuer(id: string): Certificate | undefined;
+  /** The roots' own revocation lists, verified; for software that asks for those of the whole chain. */
+  rootLists(): readonly CertificateRevocationList[];
   /** `trust-stale` past the bundle's expiry: reported, never a reason to disconnect. */
   status(now: Instant): "untrusting" | "trusting" | "trust-stale";
 }
@@ -54,12 +58,14 @@ class DurableTrustKeeper implements OpenTrustKeeper {
   readonly #options: Options;
   #bundle: TrustBundle | undefined;
   #issuers: ReadonlyMap<string, Certificate>;
+  #rootLists: readonly CertificateRevocationList[];
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: Options, bundle: TrustBundle | undefined) {
     this.#options = options;
     this.#bundle = bundle;
     this.#issuers = issuersOf(bundle);
+    this.#rootLists = rootListsOf(bundle, options.log);
   }
 
   current(): TrustBundle | undefined {
@@ -68,6 +74,10 @@ class DurableTrustKeeper implements OpenTrustKeeper {
 
   issuer(id: string): Certificate | undefined {
     return this.#issuers.get(id);
+  }
+
+  rootLists(): readonly CertificateRevocationList[] {
+    return this.#rootLists;
   }
 
   status(now: Instant): "untrusting" | "trusting" | "trust-stale" {
@@ -133,6 +143,7 @@ class DurableTrustKeeper implements OpenTrustKeeper {
     await state.write(putTwin(bundleKey, envelope));
     this.#bundle = bundle;
     this.#issuers = issuers;
+    this.#rootLists = rootListsOf(bundle, log);
     log.info({ era: bundle.era, version: bundle.version, roots: bundle.roots.length }, "trust bundle accepted");
     await time.enterEra(bundle.era, bundle.issuedAt);
     return bundle;

@@ -178,6 +178,7 @@ function trustOperations(trust: Trust): TrustOperations {
         issuers: issuers
           .map(parseCertificate)
           .map(({ spki, subject, notAfter }) => ({ id: spkiSha256(spki), subject: subject.text, notAfter })),
+        rootLists: trust.rootLists(),
         commandKeys: commandKeys.map(({ keyId, use, notBefore, notAfter }) => ({ keyId, use, notBefore, notAfter })),
       };
     },

@@ -268,6 +268,8 @@ export interface TrustOperations {
     readonly expires: Instant;
     readonly roots: readonly { readonly sha256: string; readonly subject: string; readonly notAfter: Instant }[];
     readonly issuers: readonly { readonly id: string; readonly subject: string; readonly notAfter: Instant }[];
+    /** The roots' own revocation lists; `id` is the SHA-256 of the root's SPKI. */
+    readonly rootLists: readonly { readonly id: string; readonly number: number; readonly notAfter: Instant }[];
     readonly commandKeys: readonly {
       readonly keyId: string;
       readonly use: string;
@@ -275,10 +277,10 @@ export interface TrustOperations {
       readonly notAfter: Instant;
     }[];
   }>;
-  /** Writes into the audit that the root is about to sign a CA certificate whose to-be-signed bytes have this hash (I2). */
+  /** Writes into the audit that the root is about to sign something whose to-be-signed bytes have this hash (I2). */
   intend(
     actor: Actor,
-    intent: { readonly target: string; readonly tbsSha256: string },
+    intent: { readonly kind: "certificate" | "crl"; readonly target: string; readonly tbsSha256: string },
   ): Promise<{ readonly at: Instant }>;
   /** Takes a bundle made with the root by `fleetcert trust renew`, and publishes it. */
   publish(actor: Actor, bundle: Uint8Array): Promise<{ readonly era: number; readonly version: number }>;

@@ -220,8 +220,9 @@ export const routes: readonly Route[] = [
     method: "POST",
     path: "/trust/intents",
     permission: "trust.write",
-    summary: "Record that the root is about to sign a CA certificate",
+    summary: "Record that the root is about to sign a CA certificate or its list",
     body: closed({
+      kind: Type.Enum(["certificate", "crl"]),
       target: Type.String({ minLength: 1, maxLength: 64 }),
       tbsSha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
     }),

@@ -52,9 +52,18 @@ export async function servedCrl(
   shard: number,
 ): Promise<ServedCrl | undefined> {
   const list = await duties.revocation.crlOf(issuer, shard);
-  if (list === undefined) return undefined;
-  const { thisUpdate, nextUpdate } = parseCrl(list.der);
-  return { der: list.der, sha256: list.sha256, thisUpdate, nextUpdate: nextUpdate ?? thisUpdate };
+  return list && asServed(list.der);
+}
+
+/** The root's own list, as the certificates of its issuing CAs name it. */
+export function servedRootList({ duties }: ControllerState, root: string): ServedCrl | undefined {
+  const der = duties.trust.rootList(root);
+  return der && asServed(der);
+}
+
+function asServed(der: Uint8Array): ServedCrl {
+  const { sha256, thisUpdate, nextUpdate = thisUpdate } = parseCrl(der);
+  return { der, sha256, thisUpdate, nextUpdate };
 }
 
 /** The state's metrics, asked for at every scrape. */

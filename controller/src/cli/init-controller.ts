@@ -11,6 +11,8 @@ import { appendAudit } from "../audit/append-audit.ts";
 import { formatConfig, parseConfig } from "../config.ts";
 import type { Store } from "../store-port.ts";
 import { type CreatedPki, createPki } from "../trust/create-pki.ts";
+import type { RootIntent } from "../trust/sign-ca.ts";
+import { fixedCrlBase } from "./crl-base.ts";
 
 /** What `init` is asked. */
 export interface InitOptions {
@@ -64,6 +66,7 @@ export async function initController(options: InitOptions): Promise<InitResult> 
       random: systemRandom,
       keys,
       rootKeys,
+      crlBase: fixedCrlBase(parseConfig(text)),
       ...auditOf(store),
     });
     await keep(paths, store, pki);
@@ -121,17 +124,19 @@ async function keep(paths: DataPaths, store: Store, pki: CreatedPki): Promise<vo
   );
 }
 
-/** The first entries of the audit chain: each CA certificate before and after it is signed (I2). */
+/** The first entries of the audit chain: each CA certificate, and the root's list, before and after it is signed (I2). */
 function auditOf(store: Store) {
   return {
-    recordIntent: async ({ target, tbsSha256 }: { readonly target: string; readonly tbsSha256: string }) => {
+    recordIntent: async ({ kind, target, tbsSha256 }: RootIntent) => {
+      const action = `${kind}.intent` as const;
       const entry = { at: systemClock.now(), actor: "local", target, details: { tbsSha256 } };
-      await store.transaction((tx) => appendAudit(tx, { ...entry, action: "certificate.intent", outcome: "intent" }));
+      await store.transaction((tx) => appendAudit(tx, { ...entry, action, outcome: "intent" }));
     },
-    recordOutcome: async (done: { readonly target: string; readonly tbsSha256: string; readonly sha256: string }) => {
-      const { target, ...details } = done;
+    recordOutcome: async (done: RootIntent & { readonly sha256: string }) => {
+      const { kind, target, ...details } = done;
+      const action = kind === "crl" ? ("crl.published" as const) : ("ca.created" as const);
       const entry = { at: systemClock.now(), actor: "local", target, details };
-      await store.transaction((tx) => appendAudit(tx, { ...entry, action: "ca.created", outcome: "success" }));
+      await store.transaction((tx) => appendAudit(tx, { ...entry, action, outcome: "success" }));
     },
   };
 }

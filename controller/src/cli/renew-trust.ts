@@ -1,24 +1,27 @@
 import { openKeyProvider } from "@fleetcert/hw";
 import { acceptTrustBundle, decodeEnvelope, decodeTrustBundle, type TrustBundle } from "@fleetcert/proto";
 import { FleetError, type Secret } from "@fleetcert/shared";
-import { type DataPaths, openDataDirectory, readPassphrase } from "../adapters/files/data-directory.ts";
+import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
+import { parseConfig } from "../config.ts";
 import type { Transaction } from "../store-port.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
+import type { RootIntent } from "../trust/sign-ca.ts";
 import { openRootIntent, recordPublication } from "../trust/trust-audit.ts";
+import { fixedCrlBase } from "./crl-base.ts";
 
 /** A running controller, as far as a renewal needs it. */
 export interface RunningTrust {
   /** Writes an intent of the root into the audit (I2). */
-  intend(intent: { readonly target: string; readonly tbsSha256: string }): Promise<unknown>;
+  intend(intent: RootIntent): Promise<unknown>;
   publish(envelope: Uint8Array): Promise<unknown>;
 }
 
 /**
- * Makes the next trust bundle with the root key at hand, the command keys it names, and a new certificate for an issuing CA
- * near its end. A running controller takes it at once; without one it is written for the next start. Throws `key-not-found`, `trust-invalid`, `data-directory`.
+ * Makes the next trust bundle with the root key at hand, the command keys it names, the root's own list, and a new certificate
+ * for an issuing CA near its end. A running controller takes it at once; without one it is written for the next start. Throws `key-not-found`, `trust-invalid`, `data-directory`.
  */
 export async function renewTrust(options: {
   readonly data: string;
@@ -55,6 +58,7 @@ export async function renewTrust(options: {
         now: systemClock.now(),
         random: systemRandom,
         raiseEra: options.isNewEra === true,
+        crlBase: fixedCrlBase(parseConfig(await readText(paths.config), paths.config)),
       },
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.

@@ -24,7 +24,8 @@ import type { Store } from "../store-port.ts";
 import type { ListenerCredential } from "../trust/listener-certificates.ts";
 import type { Expiry } from "../trust/trust.ts";
 import { noticesOf, openLog } from "./controller-log.ts";
-import { type ControllerState, collectSamples, readiness, servedCrl } from "./controller-state.ts";
+import { type ControllerState, collectSamples, readiness, servedCrl, servedRootList } from "./controller-state.ts";
+import { crlBaseOf } from "./crl-base.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
 import { type Rounds, startRounds } from "./rounds.ts";
@@ -108,6 +109,7 @@ async function start(
     onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
     sources: {
       crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
+      rootCrl: async (root) => late.state && servedRootList(late.state, root),
       authority: (id) => (id === authority.id ? late.state?.duties.authority.certificate : undefined),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
       metrics: () => metrics.expose(),
@@ -129,7 +131,7 @@ async function start(
     bundles: await readBundles(paths),
     saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
     broker: () => late.broker,
-    crlBase: `http://${urlHost(config.hosts[0] ?? "localhost")}:${publicServer.port}`,
+    crlBase: crlBaseOf(config, publicServer.port),
     coverageGrew: () => late.rounds?.want(),
   });
   const note = noteOf(duties.store, config.fleet);
@@ -258,7 +260,6 @@ function noteOf(store: Store, fleet: string) {
   };
 }
 
-const urlHost = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 const starting: Readiness = { ready: false, reasons: ["starting"], expiries: [] };
 /** How often maintenance looks whether something is due. */
 const roundMs = 5_000;

@@ -20,6 +20,12 @@ export function registerTrustShow(trust: Command, context: CliContext): void {
       const rows = [
         ...shown.roots.map((one) => ({ kind: "root", id: one.sha256, what: one.subject, notAfter: one.notAfter })),
         ...shown.issuers.map((one) => ({ kind: "issuer", id: one.id, what: one.subject, notAfter: one.notAfter })),
+        ...shown.rootLists.map((one) => ({
+          kind: "root list",
+          id: one.id,
+          what: `number ${one.number}`,
+          notAfter: one.notAfter,
+        })),
         ...shown.commandKeys.map((one) => ({
           kind: "command key",
           id: one.keyId,

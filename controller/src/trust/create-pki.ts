@@ -3,6 +3,7 @@ import { type Certificate, type Duration, type Instant, type KeyProvider, spkiSh
 import type { RandomSource } from "../ports.ts";
 import { makeLadder } from "./command-ladder.ts";
 import { caTemplate, type RootRecords, signCa } from "./sign-ca.ts";
+import { rootListUri, signRootList } from "./sign-root-list.ts";
 
 /** What a new PKI is made from. */
 export interface PkiRequest extends RootRecords {
@@ -13,6 +14,8 @@ export interface PkiRequest extends RootRecords {
   readonly rootKeys: KeyProvider;
   /** Where the issuing and command keys are made; stays with the controller. */
   readonly keys: KeyProvider;
+  /** `http://host:port` of the distribution point, when it is fixed: the issuing CA's certificate names it. */
+  readonly crlBase?: string | undefined;
 }
 
 /** A new root, issuing CA and first trust bundle; the keys stay in their providers. */
@@ -26,7 +29,7 @@ export interface CreatedPki {
   readonly envelope: Uint8Array;
 }
 
-/** Makes root (P-384), issuing CA (P-256), the ladder of command keys and the first bundle. */
+/** Makes root (P-384) with its first list, issuing CA (P-256), the ladder of command keys and the first bundle. */
 export async function createPki(request: PkiRequest): Promise<CreatedPki> {
   const { fleet, random, now, keys, rootKeys } = request;
   const rootKey = await rootKeys.generate({ algorithm: "P-384", label: "root" });
@@ -47,24 +50,28 @@ export async function createPki(request: PkiRequest): Promise<CreatedPki> {
       key: issuingKey,
       validity: { notBefore, notAfter: seconds(now + issuingLifetime) },
       pathLen: 0,
+      listUri: request.crlBase === undefined ? undefined : rootListUri(request.crlBase, root),
     }),
     issuer: root.subject.der,
     issuerSpki: root.spki,
     signatureAlgorithmOf: rootKey.algorithm,
   };
   const issuing = await signCa(request, { template: issuingTemplate, signer: rootKey, target: "issuing CA" });
+  const version = 1;
+  const rootLists = [await signRootList(request, { root, signer: rootKey, number: version, now, entries: [] })];
   const expires = now + bundleLifetime;
   const issuers = [spkiSha256(issuing.spki)];
   const from = now - backdate;
   const bundle: TrustBundle = {
     fleet,
     era: 1,
-    version: 1,
+    version,
     roots: [root.der],
     issuers: [issuing.der],
     commandKeys: await makeLadder({ keys, issuers, from: { messages: from, heads: from, time: from }, until: expires }),
     issuedAt: now,
     expires,
+    rootLists,
   };
   const envelope = await signEnvelope(payloadTypes.trustBundle, encodeTrustBundle(bundle), rootKey);
   return { root, rootKeyRef: rootKey.ref, issuing, issuingKeyRef: issuingKey.ref, bundle, envelope };

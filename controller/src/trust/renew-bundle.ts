@@ -14,6 +14,7 @@ import type { RandomSource } from "../ports.ts";
 import { commandKeyUses, makeLadder } from "./command-ladder.ts";
 import { bundleLifetime, issuingLifetime } from "./create-pki.ts";
 import { caTemplate, type RootRecords, signCa } from "./sign-ca.ts";
+import { renewRootLists, rootListUri } from "./sign-root-list.ts";
 
 /** What a bundle is renewed from. */
 export interface BundleRenewal extends RootRecords {
@@ -25,12 +26,14 @@ export interface BundleRenewal extends RootRecords {
   readonly keys: KeyProvider;
   /** Raises the era; only to come back from a wrong clock, a restored backup or a stolen command key. */
   readonly raiseEra?: boolean;
+  /** `http://host:port` of the distribution point, when it is fixed. */
+  readonly crlBase?: string | undefined;
 }
 
 /**
  * Makes the successor of a bundle with the root key at hand: command keys that ended are left out, each use gets
- * successors until the new bundle ends, and an issuing CA that would end within the next renewals gets a new certificate for
- * its key. Throws `trust-invalid` when the signer is none of the bundle's roots.
+ * successors until the new bundle ends, the root's own list is signed anew, and an issuing CA that would end within the next
+ * renewals gets a new certificate for its key. Throws `trust-invalid` when the signer is none of the bundle's roots.
  */
 export async function renewBundle(
   request: BundleRenewal,
@@ -56,14 +59,17 @@ export async function renewBundle(
   for (const der of current.issuers) authorities.push(await renewIssuer(request, root, der));
   const issuers = authorities.map((der) => spkiSha256(parseCertificate(der).spki));
   const added = await makeLadder({ keys, issuers, from, until: expires });
+  const version = current.version + 1;
+  const rootLists = await renewRootLists(request, { current, root, signer: rootSigner, number: version, now });
   const bundle: TrustBundle = {
     ...current,
     era: current.era + (request.raiseEra ? 1 : 0),
-    version: current.version + 1,
+    version,
     issuers: authorities,
     commandKeys: [...kept, ...added],
     issuedAt: now,
     expires,
+    rootLists,
   };
   return { bundle, envelope: await signEnvelope(payloadTypes.trustBundle, encodeTrustBundle(bundle), rootSigner) };
 }
@@ -86,6 +92,7 @@ async function renewIssuer(request: BundleRenewal, root: Certificate, der: Uint8
       // Paths of certificates that have ended are judged at their end, which may lie before this day.
       validity: { notBefore: issuer.notBefore, notAfter },
       pathLen: 0,
+      listUri: request.crlBase === undefined ? undefined : rootListUri(request.crlBase, root),
     }),
     issuer: root.subject.der,
     issuerSpki: root.spki,

@@ -16,8 +16,15 @@ import type { RandomSource } from "../ports.ts";
 
 /** Who writes down what the root is about to sign and what it has signed, durably, before it resolves (I2). */
 export interface RootRecords {
-  recordIntent(entry: { readonly target: string; readonly tbsSha256: string }): Promise<void>;
-  recordOutcome(entry: { readonly target: string; readonly tbsSha256: string; readonly sha256: string }): Promise<void>;
+  recordIntent(entry: RootIntent): Promise<void>;
+  recordOutcome(entry: RootIntent & { readonly sha256: string }): Promise<void>;
+}
+
+/** What the root is about to sign. */
+export interface RootIntent {
+  readonly kind: "certificate" | "crl";
+  readonly target: string;
+  readonly tbsSha256: string;
 }
 
 /** Signs a CA certificate in the order of I2: intent, signature, comparison, outcome. Throws `issued-mismatch`. */
@@ -31,14 +38,15 @@ export async function signCa(
 ): Promise<Certificate> {
   const tbs = encodeTbsCertificate(template);
   const tbsSha256 = sha256Hex(tbs);
-  await records.recordIntent({ target, tbsSha256 });
+  const intent = { kind: "certificate" as const, target, tbsSha256 };
+  await records.recordIntent(intent);
   const certificate = parseCertificate(assembleSigned(tbs, signer.algorithm, await signer.sign(tbs)));
   const { signatureAlgorithm: algorithm, signature } = certificate;
   const isOurs = verifySignature({ spki: signer.spki, algorithm, message: tbs, signature });
   if (!isOurs || sha256Hex(certificate.tbs) !== tbsSha256 || !certificate.isCa) {
     throw new FleetError("issued-mismatch", `the certificate of the ${target} is not what was asked for`);
   }
-  await records.recordOutcome({ target, tbsSha256, sha256: certificate.sha256 });
+  await records.recordOutcome({ ...intent, sha256: certificate.sha256 });
   return certificate;
 }
 
@@ -50,6 +58,8 @@ export function caTemplate(ca: {
   readonly key: Pick<Signer, "spki" | "algorithm">;
   readonly validity: { readonly notBefore: Instant; readonly notAfter: Instant };
   readonly pathLen: number;
+  /** Where its issuer's list is served; undefined for a root, and where no fixed address is known. */
+  readonly listUri?: string | undefined;
 }): CertificateTemplate {
   const subject = { commonName: ca.commonName, organization: ca.fleet };
   return {
@@ -65,5 +75,6 @@ export function caTemplate(ca: {
     signatureAlgorithmOf: ca.key.algorithm,
     basicConstraints: { ca: true, pathLen: ca.pathLen },
     keyUsage: ["keyCertSign", "cRLSign"],
+    ...(ca.listUri !== undefined && { crlDistributionPoints: [ca.listUri] }),
   };
 }

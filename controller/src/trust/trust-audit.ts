@@ -1,7 +1,8 @@
 import type { TrustBundle } from "@fleetcert/proto";
-import { type Instant, parseCertificate, sha256Hex } from "@fleetcert/shared";
+import { type Instant, parseCertificate, parseCrl, sha256Hex } from "@fleetcert/shared";
 import { type AuditEvent, appendAudit } from "../audit/append-audit.ts";
 import type { Transaction } from "../store-port.ts";
+import type { RootIntent } from "./sign-ca.ts";
 
 interface Said {
   readonly at: Instant;
@@ -14,18 +15,18 @@ interface Said {
  */
 export async function openRootIntent(
   tx: Transaction,
-  { at, actor, target, tbsSha256 }: Said & { readonly target: string; readonly tbsSha256: string },
+  { at, actor, kind, target, tbsSha256 }: Said & RootIntent,
 ): Promise<void> {
   await tx.intents.put({
-    ...{ tbsSha256, kind: "certificate", state: "open", openedAt: at, issuer: "root", device: "" },
+    ...{ tbsSha256, kind, state: "open", openedAt: at, issuer: "root", device: "" },
     ...{ serial: "", shard: 0, index: 0, notAfter: 0, slot: "", generation: 0, spkiSha256: "", claimId: "" },
   });
   await appendAudit(tx, {
-    ...{ at, actor, action: "certificate.intent", target, outcome: "intent", details: { tbsSha256 } },
+    ...{ at, actor, action: `${kind}.intent`, target, outcome: "intent", details: { tbsSha256 } },
   });
 }
 
-/** Writes down that a bundle is in force, and closes the intents of the CA certificates it brings. */
+/** Writes down that a bundle is in force, and closes the intents of the CA certificates and lists it brings. */
 export async function recordPublication(
   tx: Transaction,
   said: Said & { readonly next: TrustBundle; readonly before: TrustBundle },
@@ -37,7 +38,7 @@ export async function recordPublication(
   }
 }
 
-/** A bundle is in force, and with it every CA certificate that its predecessor did not have. */
+/** A bundle is in force, and with it every CA certificate and root's list that its predecessor did not have. */
 function publicationEntries({
   at,
   actor,
@@ -46,11 +47,17 @@ function publicationEntries({
 }: Said & { readonly next: TrustBundle; readonly before: TrustBundle }): AuditEvent[] {
   const known = new Set(before.issuers.map((der) => sha256Hex(der)));
   const made = next.issuers.map(parseCertificate).filter(({ sha256 }) => !known.has(sha256));
+  const listed = new Set(before.rootLists.map((der) => sha256Hex(der)));
+  const lists = next.rootLists.map(parseCrl).filter(({ sha256 }) => !listed.has(sha256));
   const details = { era: String(next.era), version: String(next.version), expires: iso(next.expires) };
   return [
     ...made.map(({ sha256, tbs, notAfter }) => ({
       ...{ at, actor, action: "ca.created" as const, target: "issuing CA", outcome: "success" as const },
       details: { tbsSha256: sha256Hex(tbs), sha256, notAfter: iso(notAfter) },
+    })),
+    ...lists.map(({ sha256, tbs, nextUpdate = at }) => ({
+      ...{ at, actor, action: "crl.published" as const, target: "root list", outcome: "success" as const },
+      details: { tbsSha256: sha256Hex(tbs), sha256, nextUpdate: iso(nextUpdate) },
     })),
     { at, actor, action: "trust.published", target: next.fleet, outcome: "success", details },
   ];

@@ -17,6 +17,7 @@ import { maintain } from "../cli/maintenance.ts";
 import { planLadder } from "./command-ladder.ts";
 import type { ListenerCredential } from "./listener-certificates.ts";
 import { renewBundle } from "./renew-bundle.ts";
+import type { RootIntent } from "./sign-ca.ts";
 
 const day = 86_400_000;
 const random = new SeededRandom(1);
@@ -123,8 +124,7 @@ describe("what the root is about to sign", () => {
     // Near its end the issuing CA gets a new certificate with the bundle.
     world.clock.advance(parseCertificate(world.pki.issuing.der).notAfter - world.clock.now() - 30 * day);
     const request = { now: world.clock.now(), keys: world.keys, random, current: trust.current(), rootSigner };
-    const recordIntent = async (intent: { readonly target: string; readonly tbsSha256: string }) =>
-      void (await trust.intend(intent, "local"));
+    const recordIntent = async (intent: RootIntent) => void (await trust.intend(intent, "local"));
     const failing = { ...rootSigner, sign: () => Promise.reject(new Error("the root's token was pulled")) };
     const renewal = renewBundle({ ...request, ...records, recordIntent, rootSigner: failing });
     await expect(renewal).rejects.toThrow("pulled");

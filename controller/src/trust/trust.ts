@@ -19,6 +19,8 @@ import type { CommandSigners, MessageSealer, Surroundings } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import { walkOf } from "./bundle-walk.ts";
 import { sealMessage } from "./seal-message.ts";
+import type { RootIntent } from "./sign-ca.ts";
+import { rootListOf, rootListsIn } from "./sign-root-list.ts";
 import { openRootIntent, recordPublication } from "./trust-audit.ts";
 
 /** What trust works with. */
@@ -48,8 +50,12 @@ export interface Trust extends CommandSigners, MessageSealer {
   current(): TrustBundle;
   /** What a device needs to come from its pinned root to the bundle in force: envelopes, oldest first. */
   walk(): readonly Uint8Array[];
-  /** Makes durable that the root is about to sign a CA certificate, before it does (I2). */
-  intend(intent: { readonly target: string; readonly tbsSha256: string }, actor: string): Promise<Instant>;
+  /** Makes durable that the root is about to sign a CA certificate or its list, before it does (I2). */
+  intend(intent: RootIntent, actor: string): Promise<Instant>;
+  /** The list of the root with this key (SPKI SHA-256, hex), DER; undefined when it is none of ours. */
+  rootList(id: string): Uint8Array | undefined;
+  /** Whose lists there are; `id` as above, `notAfter` is the nextUpdate. */
+  rootLists(): ReturnType<typeof rootListsIn>;
   /** Takes a successor signed by the roots, keeps it and publishes it. Throws `trust-invalid`, `key-not-found`. */
   publish(envelope: Uint8Array, actor: string): Promise<TrustBundle>;
   /** Puts the retained trust topics on the broker again; brokers may forget. */
@@ -84,11 +90,13 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       return signer;
     },
     seal: (letter) => sealMessage({ ...parts, trust, fleet: bundle.fleet }, letter),
-    async intend({ target, tbsSha256 }, actor) {
+    async intend(intent, actor) {
       const at = surroundings.clock.now();
-      await store.transaction((tx) => openRootIntent(tx, { at, actor, target, tbsSha256 }));
+      await store.transaction((tx) => openRootIntent(tx, { at, actor, ...intent }));
       return at;
     },
+    rootList: (id) => rootListOf(bundle, id),
+    rootLists: () => rootListsIn(bundle),
     async publish(envelope, actor) {
       const next = acceptTrustBundle(envelope, { bundle });
       const refs = await commandKeyRefs(parts.keys);
@@ -203,6 +211,9 @@ function expiriesOf(bundle: TrustBundle): Expiry[] {
   return [
     ...bundle.roots.map(certificate("root CA")),
     ...bundle.issuers.map(certificate("issuing CA")),
+    ...rootListsIn(bundle).map(
+      ({ id, notAfter }): Expiry => ({ what: `root list ${id.slice(0, 16)}`, notAfter, renewedByItself: false }),
+    ),
     { what: `trust bundle ${bundle.era}.${bundle.version}`, notAfter: bundle.expires, renewedByItself: false },
     ...(["messages", "heads", "time"] as const).map(lastKey),
   ];

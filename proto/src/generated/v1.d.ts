@@ -2427,6 +2427,9 @@ export namespace fleetcert {
             /** TrustBundle expires. */
             expires: number;
 
+            /** TrustBundle rootLists. */
+            rootLists: Uint8Array[];
+
             /**
              * Encodes the specified TrustBundle message. Does not implicitly {@link fleetcert.v1.TrustBundle.verify|verify} messages.
              * @param message TrustBundle message or plain object to encode
@@ -2474,6 +2477,9 @@ export namespace fleetcert {
 
                 /** TrustBundle expires */
                 expires?: (number|null);
+
+                /** TrustBundle rootLists */
+                rootLists?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

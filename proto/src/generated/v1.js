@@ -3724,6 +3724,7 @@ export const fleetcert = $root.fleetcert = (() => {
                 this.roots = [];
                 this.issuers = [];
                 this.commandKeys = [];
+                this.rootLists = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -3738,6 +3739,7 @@ export const fleetcert = $root.fleetcert = (() => {
             TrustBundle.prototype.commandKeys = $util.emptyArray;
             TrustBundle.prototype.issuedAt = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             TrustBundle.prototype.expires = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            TrustBundle.prototype.rootLists = $util.emptyArray;
 
             TrustBundle.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -3765,6 +3767,9 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(56).uint64(message.issuedAt);
                 if (message.expires != null && $Object.hasOwnProperty.call(message, "expires") && (typeof message.expires === "object" ? message.expires.low || message.expires.high : message.expires !== 0))
                     writer.uint32(64).uint64(message.expires);
+                if (message.rootLists != null && message.rootLists.length)
+                    for (let i = 0; i < message.rootLists.length; ++i)
+                        writer.uint32(74).bytes(message.rootLists[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -3865,6 +3870,14 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.expires = value;
                             else
                                 delete message.expires;
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.rootLists && message.rootLists.length))
+                                message.rootLists = [];
+                            message.rootLists.push(reader.bytes());
                             continue;
                         }
                     }

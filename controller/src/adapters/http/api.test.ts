@@ -139,7 +139,8 @@ function callRoute(client: Operations, name: string): Promise<unknown> {
     "revocations.revoke": () => client.revocations.revoke(remoteActor, { device: "edge-1", reason: "keyCompromise" }),
     "crls.show": () => client.crls.show(remoteActor, "a".repeat(64), 0),
     "crls.diff": () => client.crls.diff(remoteActor, 1, 2),
-    "trust.intend": () => client.trust.intend(remoteActor, { target: "issuing CA", tbsSha256: "a".repeat(64) }),
+    "trust.intend": () =>
+      client.trust.intend(remoteActor, { kind: "certificate", target: "issuing CA", tbsSha256: "a".repeat(64) }),
     "trust.publish": () => client.trust.publish(remoteActor, Uint8Array.of(1)),
     "operators.create": () =>
       client.operators.create(remoteActor, { name: "bob", role: "viewer", csr: Uint8Array.of(1) }),

@@ -31,7 +31,7 @@ describe("what anybody may fetch", () => {
     const first = await fetch(url);
     expect(first.status).toBe(200);
     expect(first.headers.get("content-type")).toBe("application/pkix-crl");
-    expect(first.headers.get("cache-control")).toBe("public, max-age=300");
+    expect(first.headers.get("cache-control")).toBe("public, max-age=300, must-revalidate");
     expect(new Uint8Array(await first.arrayBuffer())).toEqual(crl.der);
     const etag = first.headers.get("etag") ?? "";
     expect((await fetch(url, { headers: { "if-none-match": etag } })).status).toBe(304);
@@ -39,6 +39,33 @@ describe("what anybody may fetch", () => {
     const modified = first.headers.get("last-modified") ?? "";
     expect((await fetch(url, { headers: { "if-modified-since": modified } })).status).toBe(304);
     expect((await fetch(url, { method: "HEAD" })).headers.get("content-length")).toBe("2");
+  });
+
+  it("goes on with a download that was cut off, and never mixes two lists", async () => {
+    const long = { ...crl, der: Uint8Array.from({ length: 100 }, (_, index) => index) };
+    const url = `${await serve({ crl: async () => long })}/crl/${issuer}/0.crl`;
+    const ask = async (range: string, more: Record<string, string> = {}) => {
+      const answer = await fetch(url, { headers: { range, ...more } });
+      const body = [...new Uint8Array(await answer.arrayBuffer())];
+      return [answer.status, answer.headers.get("content-range"), body.length, body[0]];
+    };
+    expect(await ask("bytes=40-")).toEqual([206, "bytes 40-99/100", 60, 40]);
+    expect(await ask("bytes=40-49")).toEqual([206, "bytes 40-49/100", 10, 40]);
+    expect(await ask("bytes=-5")).toEqual([206, "bytes 95-99/100", 5, 95]);
+    expect(await ask("bytes=90-500")).toEqual([206, "bytes 90-99/100", 10, 90]);
+    expect(await ask("bytes=100-")).toEqual([416, "bytes */100", 0, undefined]);
+    for (const range of ["bytes=9-3", "bytes=1-2,5-6", "lines=1-2", "bytes=-"]) {
+      expect(await ask(range), range).toEqual([200, null, 100, 0]);
+    }
+    expect(await ask("bytes=40-", { "if-range": `"${crl.sha256}"` })).toEqual([206, "bytes 40-99/100", 60, 40]);
+    expect(await ask("bytes=40-", { "if-range": '"older"' })).toEqual([200, null, 100, 0]);
+  });
+
+  it("serves the root's list where the issuing CA's certificate says", async () => {
+    const base = await serve({ rootCrl: async (id) => (id === issuer ? crl : undefined) });
+    expect((await fetch(`${base}/crl/${issuer}.crl`)).status).toBe(200);
+    expect((await fetch(`${base}/crl/${"00".repeat(32)}.crl`)).status).toBe(404);
+    expect((await fetch(`${base}/crl/x.crl`)).status).toBe(404);
   });
 
   it("answers 404 as a problem for shards, issuers and paths that do not exist", async () => {

@@ -1,13 +1,16 @@
 import type { AddressInfo } from "node:net";
 import { FleetError } from "@fleetcert/shared";
-import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { toProblem } from "../../access/problem.ts";
 import { asRequestError } from "./request-error.ts";
+import { sendSigned } from "./send-signed.ts";
 
 /** What anybody may fetch: revocation lists, health, metrics. None of it is secret; all of it is signed or harmless. */
 export interface PublicSources {
   /** The CRL in force of one shard; undefined when there is none. */
   crl(issuer: string, shard: number): Promise<ServedCrl | undefined>;
+  /** The list of a root, by the SHA-256 of its SPKI in hex; undefined when it is none of ours. */
+  rootCrl?(root: string): Promise<ServedCrl | undefined>;
   /** DER of the certificate of an issuing CA, as AuthorityInfoAccess names it; undefined when it is none of ours. */
   authority?(id: string): Uint8Array | undefined;
   readiness(): Promise<Readiness>;
@@ -67,23 +70,21 @@ export async function openPublicServer(options: {
   return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
 }
 
-/** RFC 5280 §4.2.1.13: the URI in each certificate; RFC 9110 validators so that a device asks cheaply. */
+/** RFC 5280 §4.2.1.13: the URI in each certificate; the issuing CA's names its root's list. */
 function serveCrls(server: FastifyInstance, sources: PublicSources, now: () => number): void {
+  const send = (request: FastifyRequest, reply: FastifyReply, crl: ServedCrl | undefined): FastifyReply => {
+    if (crl === undefined) throw new FleetError("not-found", "there is no such revocation list");
+    const { der: bytes, ...rest } = crl;
+    return sendSigned(request, reply, { ...rest, bytes, type: "application/pkix-crl", maxAge: maxCacheSeconds }, now());
+  };
   server.get<{ Params: { issuer: string; file: string } }>("/crl/:issuer/:file", async (request, reply) => {
     const shard = /^(0|[1-9]\d{0,4})\.crl$/.exec(request.params.file)?.[1];
     const isKnownForm = /^[0-9a-f]{64}$/.test(request.params.issuer) && shard !== undefined;
-    const crl = isKnownForm ? await sources.crl(request.params.issuer, Number(shard)) : undefined;
-    if (crl === undefined) throw new FleetError("not-found", "there is no such revocation list");
-    const tag = `"${crl.sha256}"`;
-    const maxAge = Math.max(0, Math.min(maxCacheSeconds, Math.floor((crl.nextUpdate - now()) / 1000)));
-    reply.headers({
-      etag: tag,
-      "last-modified": new Date(crl.thisUpdate).toUTCString(),
-      expires: new Date(crl.nextUpdate).toUTCString(),
-      "cache-control": `public, max-age=${maxAge}`,
-    });
-    if (isUnchanged(request.headers, tag, crl.thisUpdate)) return reply.code(304).send();
-    return reply.type("application/pkix-crl").send(Buffer.from(crl.der));
+    return send(request, reply, isKnownForm ? await sources.crl(request.params.issuer, Number(shard)) : undefined);
+  });
+  server.get<{ Params: { file: string } }>("/crl/:file", async (request, reply) => {
+    const root = /^([0-9a-f]{64})\.crl$/.exec(request.params.file)?.[1];
+    return send(request, reply, root === undefined ? undefined : await sources.rootCrl?.(root));
   });
 }
 
@@ -95,18 +96,6 @@ function serveAuthorities(server: FastifyInstance, sources: PublicSources): void
     if (der === undefined) throw new FleetError("not-found", "there is no such CA certificate");
     return reply.type("application/pkix-cert").send(Buffer.from(der));
   });
-}
-
-/** RFC 9110 §13.1.3: If-Modified-Since is ignored when If-None-Match is there. */
-function isUnchanged(
-  headers: { readonly "if-none-match"?: string | undefined; readonly "if-modified-since"?: string | undefined },
-  tag: string,
-  modified: number,
-): boolean {
-  const tags = headers["if-none-match"];
-  if (tags !== undefined) return tags === "*" || tags.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
-  const since = Date.parse(headers["if-modified-since"] ?? "");
-  return !Number.isNaN(since) && Math.floor(modified / 1000) * 1000 <= since;
 }
 
 // A list is revocation data: a cache may keep it for minutes, not until its nextUpdate.
