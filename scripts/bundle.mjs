@@ -70,17 +70,6 @@ function without(names) {
 }
 
 for (const program of programs) await bundle(program);
-await build({
-  absWorkingDir: root,
-  entryPoints: ["hw/src/tpm/socket-worker.ts"],
-  outfile: join(folder, "tpm-socket-worker.mjs"),
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  minify: true,
-  logLevel: "warning",
-});
 await bundleEmulatorThread();
 copyNativeParts();
 
