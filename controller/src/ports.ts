@@ -1,4 +1,4 @@
-import type { Body, Message, UpKind } from "@fleetcert/proto";
+import type { Body, BodyOf, Message, UpKind } from "@fleetcert/proto";
 import type { Clock, Duration, Instant, Signer } from "@fleetcert/shared";
 import type { FailpointName } from "./failpoints.ts";
 import type { CertificateRecord } from "./records.ts";
@@ -34,6 +34,15 @@ export type PeerIdentity =
       readonly by:
         | { readonly type: "claim"; readonly claimId: string }
         | { readonly type: "certificate"; readonly certificateSha256: string };
+    };
+
+/** How a device message came: over a session of its own, or in a bundle that an operator brought. */
+export type MessageSource =
+  | PeerIdentity
+  | {
+      readonly type: "courier";
+      /** `operator:alice`, for the audit. */
+      readonly operator: string;
     };
 
 /**
@@ -131,7 +140,7 @@ export interface MessageSealer {
 export interface DeviceMessage<B extends Body = Body> {
   readonly device: string;
   readonly message: Message & { readonly body: B };
-  readonly peer: PeerIdentity;
+  readonly peer: MessageSource;
   /** SHA-256 of the SPKI that signed it, lower-case hex. */
   readonly signer: string;
   /** The identity certificate of the signer; undefined while there is none. */
@@ -149,6 +158,42 @@ export type MessageHandler = (
 
 /** The handler of each kind a device may send. */
 export type MessageHandlers = Readonly<Partial<Record<UpKind, MessageHandler>>>;
+
+/** A bundle of device messages that an operator brought; its parts are those its manifest names. */
+export interface CarriedBundle {
+  /** SignedEnvelope of the manifest. */
+  readonly manifest: Uint8Array;
+  /** SignedEnvelopes, in order. */
+  readonly messages: readonly Uint8Array[];
+  /** `operator:alice`. */
+  readonly operator: string;
+}
+
+/** What became of one message of a bundle. */
+export interface CarriedAnswer {
+  readonly asked: UpKind;
+  readonly inReplyTo: string;
+  readonly body: Body;
+}
+
+/** What became of a bundle. */
+export interface CarriedOutcome {
+  readonly manifest: Message & { readonly body: BodyOf<"courier-request"> };
+  /** It was exchanged before; every message got the answer it had got then. */
+  readonly isRepeated: boolean;
+  readonly answers: readonly CarriedAnswer[];
+}
+
+/**
+ * Takes a bundle as intake takes messages: the same rules, handlers and answers. The bundle is refused as a whole, and nothing
+ * changes, unless its manifest is signed by keys of its device and every message in it is of that device. What becomes of each
+ * message is in its answer.
+ *
+ * Throws `message-invalid`, `signature-invalid`, `signer-not-allowed`, `bundle-foreign`, `bundle-stale` or `message-replayed`.
+ */
+export interface BundleIntake {
+  receiveBundle(bundle: CarriedBundle): Promise<CarriedOutcome>;
+}
 
 /** What every duty may be given. */
 export interface Surroundings {

@@ -234,6 +234,17 @@ export interface SequenceRecord {
   readonly counter: number;
 }
 
+/** The last bundle of a device that a courier brought; the next has to come after it. */
+export interface CourierContactRecord {
+  readonly device: string;
+  readonly at: Instant;
+  /** Who brought it: `operator:alice`. */
+  readonly operator: string;
+  /** Generation and counter of its manifest: bundles are ordered by both. */
+  readonly generation: number;
+  readonly counter: number;
+}
+
 /** The last status report of a device, as decoded JSON. */
 export interface ReportRecord {
   readonly device: string;

@@ -7,6 +7,7 @@ import type {
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
+  CourierContactRecord,
   CrlRecord,
   DeviceIdentifier,
   DeviceRecord,
@@ -48,6 +49,7 @@ export interface Transaction {
   readonly acks: AckTable;
   readonly answers: AnswerTable;
   readonly sequences: SequenceTable;
+  readonly courierContacts: CourierContactTable;
   readonly reports: ReportTable;
   readonly outbox: OutboxTable;
   readonly operators: OperatorTable;
@@ -161,6 +163,14 @@ export interface AnswerTable {
 export interface SequenceTable {
   find(device: string, generation: number, stream: SequenceRecord["stream"]): Promise<SequenceRecord | undefined>;
   put(sequence: SequenceRecord): Promise<void>;
+}
+
+export interface CourierContactTable {
+  find(device: string): Promise<CourierContactRecord | undefined>;
+  /** One row for each device: the last. */
+  put(contact: CourierContactRecord): Promise<void>;
+  /** In order of the device. */
+  list(page: Page): Promise<CourierContactRecord[]>;
 }
 
 export interface ReportTable {

@@ -136,6 +136,17 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
       nonce: check.bytes(wire?.nonce, "nonce", 64, 16),
     }),
   },
+  "courier-request": {
+    kind: "courier",
+    field: "courierRequest",
+    encode: (body) => ({ ...body, parts: [...body.parts] }),
+    decode: ({ courierRequest: wire }) => ({
+      type: "courier-request",
+      nonce: check.sha256(wire?.nonce, "nonce"),
+      wantsLists: wire?.wantsLists ?? false,
+      parts: check.list(wire?.parts, "parts", maxCourierParts).map((hash) => check.sha256(hash, "part")),
+    }),
+  },
   issued: {
     kind: "issued",
     field: "issued",
@@ -229,6 +240,17 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
       secret: check.bytes(wire?.secret, "credential secret", 512),
     }),
   },
+  "courier-reply": {
+    kind: "courier",
+    field: "courierReply",
+    encode: (body) => ({ ...body, parts: [...body.parts] }),
+    decode: ({ courierReply: wire }) => ({
+      type: "courier-reply",
+      nonce: check.sha256(wire?.nonce, "nonce"),
+      generation: check.uint(wire?.generation, "generation", 0xffff_ffff),
+      parts: check.list(wire?.parts, "parts", maxCourierParts).map((hash) => check.sha256(hash, "part")),
+    }),
+  },
   head: {
     kind: "head",
     field: "head",
@@ -290,4 +312,6 @@ const viaToWire: Readonly<Record<Via, number>> = {
   http: fleetcert.v1.Via.VIA_HTTP,
 };
 
+/** The hashes of so many parts fit one envelope. */
+export const maxCourierParts = 1024;
 const maxCrlBytes = 64 * 1024 * 1024;

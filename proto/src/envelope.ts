@@ -91,6 +91,13 @@ export function isSignedBy(envelope: SignedEnvelope, spki: Uint8Array): boolean 
   );
 }
 
+/** Whether the bytes are just the envelope they decode to: nothing unknown in it, nothing left out. Throws as {@link decodeEnvelope}. */
+export function isExactEnvelope(bytes: Uint8Array): boolean {
+  const { payloadType, payload, signatures } = decodeEnvelope(bytes);
+  const named = signatures.map(({ keyId, signature }) => ({ keyId: Buffer.from(keyId, "hex"), signature }));
+  return Buffer.compare(encodeEnvelope(payloadType, payload, named), bytes) === 0;
+}
+
 /** The key ids an envelope names, as hints for finding the keys. */
 export function signerHints(envelope: SignedEnvelope): string[] {
   return envelope.signatures.map(({ keyId }) => keyId);

@@ -1,8 +1,18 @@
 export { decodeBodyAtRest, encodeBodyAtRest } from "./body-at-rest.ts";
 export { decodeMessage, encodeMessage, kindOf } from "./codec.ts";
 export {
+  type CourierFile,
+  type CourierPart,
+  courierPartHashes,
+  decodeCourierFile,
+  encodeCourierFile,
+  maxCourierBytes,
+  requireCourierParts,
+} from "./courier-file.ts";
+export {
   addSignature,
   decodeEnvelope,
+  isExactEnvelope,
   isSignedBy,
   maxEnvelopeBytes,
   type PayloadType,
@@ -19,6 +29,8 @@ export {
   type BodyOf,
   type BodyType,
   type Confirmed,
+  type CourierReply,
+  type CourierRequest,
   type DesiredSlot,
   type DesiredState,
   type Direction,

@@ -14,9 +14,10 @@ export const upKinds = [
   "time",
   "event",
   "challenge",
+  "courier",
 ] as const;
 /** Kinds of messages the controller sends to one device. */
-export const downKinds = ["issued", "refused", "confirmed", "received", "time", "challenge", "desired"] as const;
+export const downKinds = ["issued", "refused", "confirmed", "received", "time", "challenge", "desired", "courier"] as const;
 /** Kinds of messages the controller sends to the whole fleet. */
 export const fleetKinds = ["head"] as const;
 
@@ -195,6 +196,25 @@ export interface RevocationHead {
   readonly shards: readonly HeadShard[];
 }
 
+/** The manifest of a bundle that a courier takes to the controller. */
+export interface CourierRequest {
+  /** 32 octets. */
+  readonly nonce: Uint8Array;
+  /** Revocation lists are wanted beside snapshots. */
+  readonly wantsLists: boolean;
+  /** SHA-256 of each part, in order. */
+  readonly parts: readonly Uint8Array[];
+}
+
+/** The manifest of a bundle that a courier brings back. */
+export interface CourierReply {
+  /** The request's. */
+  readonly nonce: Uint8Array;
+  /** Generation the request was made in. */
+  readonly generation: number;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** What a message says; `type` decides the shape. */
 export type Body =
   | ({ readonly type: "enrol" } & EnrolRequest)
@@ -206,6 +226,7 @@ export type Body =
   | { readonly type: "time-request" }
   | ({ readonly type: "event" } & SecurityEvent)
   | { readonly type: "challenge-response"; readonly nonce: Uint8Array }
+  | ({ readonly type: "courier-request" } & CourierRequest)
   | ({ readonly type: "issued" } & Issued)
   | ({ readonly type: "refused" } & Refused)
   | ({ readonly type: "confirmed" } & Confirmed)
@@ -214,6 +235,7 @@ export type Body =
   | { readonly type: "challenge"; readonly nonce: Uint8Array }
   | ({ readonly type: "desired" } & DesiredState)
   | ({ readonly type: "credential" } & MadeCredential)
+  | ({ readonly type: "courier-reply" } & CourierReply)
   | ({ readonly type: "head" } & RevocationHead);
 
 export type BodyType = Body["type"];

@@ -15,12 +15,15 @@ const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
   ["issued", "bootstrap", ["enrol", "attest"]],
   ["issued", "courier", ["activated", "enrol", "attest"]],
   ["proven", "operational", everythingOperational],
-  ["proven", "courier", everythingOperational],
+  // The manifest of a bundle besides what it holds.
+  ["proven", "courier", [...everythingOperational, "courier"]],
   ["proven", "bootstrap", ["renew"]],
   ["retired-in-grace", "operational", everythingOperational.filter((kind) => kind !== "renew")],
-  ["retired-in-grace", "courier", everythingOperational.filter((kind) => kind !== "renew")],
+  ["retired-in-grace", "courier", [...everythingOperational, "courier"].filter((kind) => kind !== "renew")],
   ["expired", "bootstrap", ["renew"]],
-  ["expired", "courier", ["renew"]],
+  ["expired", "courier", ["renew", "time", "courier"]],
+  // "revoked: gets the cause, nothing else".
+  ["revoked", "courier", ["courier"]],
 ];
 
 describe("the signer table", () => {
@@ -57,9 +60,10 @@ describe("the signer table", () => {
     expect(Object.keys(signerTable).sort()).toEqual(standings.sort());
   });
 
-  it("lets a revoked, retired, abandoned or unknown key sign nothing at all", () => {
-    for (const standing of ["revoked", "retired", "abandoned", "unknown"] as const) {
+  it("lets a retired, abandoned or unknown key sign nothing at all, and a revoked one only ask for the cause", () => {
+    for (const standing of ["retired", "abandoned", "unknown"] as const) {
       expect(Object.values(signerTable[standing]).flat()).toEqual([]);
     }
+    expect(Object.values(signerTable.revoked).flat()).toEqual(["courier"]);
   });
 });

@@ -31,16 +31,17 @@ export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arriva
   proven: {
     operational: ["renew", "activated", "report", "ack", "time", "event", "challenge"],
     bootstrap: ["renew"],
-    courier: ["renew", "activated", "report", "ack", "time", "event", "challenge"],
+    courier: ["renew", "activated", "report", "ack", "time", "event", "challenge", "courier"],
   },
   "retired-in-grace": {
     operational: ["activated", "report", "ack", "time", "event", "challenge"],
     bootstrap: [],
-    courier: ["activated", "report", "ack", "time", "event", "challenge"],
+    courier: ["activated", "report", "ack", "time", "event", "challenge", "courier"],
   },
   retired: { operational: [], bootstrap: [], courier: [] },
-  expired: { operational: [], bootstrap: ["renew"], courier: ["renew"] },
-  revoked: { operational: [], bootstrap: [], courier: [] },
+  expired: { operational: [], bootstrap: ["renew"], courier: ["renew", "time", "courier"] },
+  // A bundle of a revoked device brings it the cause and what everybody may know; nothing in it is carried out.
+  revoked: { operational: [], bootstrap: [], courier: ["courier"] },
   abandoned: { operational: [], bootstrap: [], courier: [] },
   unknown: { operational: [], bootstrap: [], courier: [] },
 };

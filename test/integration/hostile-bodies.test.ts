@@ -27,7 +27,7 @@ afterAll(async () => {
 
 /** What a device may send, well-formed and signed by its proven key, with values nobody would choose. */
 const said: fc.Arbitrary<Body> = fc.oneof(
-  ...(["enrol", "renew", "activated", "report", "ack", "time-request", "event", "challenge-response"] as const).map(
+  ...(["enrol", "renew", "activated", "report", "ack", "time-request", "event", "challenge-response", "courier-request"] as const).map(
     (type): fc.Arbitrary<Body> => arbitraryBodies[type],
   ),
 );
@@ -51,7 +51,7 @@ describe("a security event", () => {
 
 describe("anything a device with a proven key may say", () => {
   it("is carried out or refused with a code of the catalogue, never a failure of the controller", async () => {
-    expect(upKinds.length).toBe(9);
+    expect(upKinds.length).toBe(10);
     const device = await anEnrolledDevice(controller, "liar-1");
     const peer = await device.connect();
     const kinds = new Set<string>();

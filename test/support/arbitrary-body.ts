@@ -101,6 +101,12 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
     details: fc.dictionary(text(64), text(512), { maxKeys: 4, noNullPrototype: true }),
   }),
   "challenge-response": fc.record({ type: of("challenge-response"), nonce: bytes(64, 16) }),
+  "courier-request": fc.record({
+    type: of("courier-request"),
+    nonce: sha256,
+    wantsLists: fc.boolean(),
+    parts: fc.array(sha256, { maxLength: 4 }),
+  }),
   issued: fc.record({
     type: of("issued"),
     slot,
@@ -135,6 +141,12 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
     suspended: text(512),
   }),
   credential: fc.record({ type: of("credential"), credentialBlob: bytes(256), secret: bytes(512) }),
+  "courier-reply": fc.record({
+    type: of("courier-reply"),
+    nonce: sha256,
+    generation: uint32,
+    parts: fc.array(sha256, { maxLength: 4 }),
+  }),
   head: fc.record({
     type: of("head"),
     issuer: hex32,

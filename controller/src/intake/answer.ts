@@ -8,7 +8,7 @@ import {
   type Topic,
 } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
-import type { DeviceMessage, PeerIdentity } from "../ports.ts";
+import type { DeviceMessage, MessageSource } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
 import type { IntakeContext } from "./intake.ts";
 
@@ -26,7 +26,7 @@ export async function answer(
     messageId: message.messageId,
     payloadSha256,
     answer: encodeBodyAtRest(body),
-    expiresAt: now + (isAboutCredential(body) ? answersKept : receiptsKept),
+    expiresAt: now + (isAboutCredential(body) || peer.type === "courier" ? answersKept : receiptsKept),
   });
   if (message.sequence !== undefined && peer.type === "operational") {
     await tx.sequences.put({ device, ...message.sequence });
@@ -54,23 +54,27 @@ export async function findAnswer(
 export async function answerAgain(
   context: IntakeContext,
   tx: Transaction,
-  { peer, message, body }: { readonly peer: PeerIdentity; readonly message: Message; readonly body: Body },
+  { peer, message, body }: { readonly peer: MessageSource; readonly message: Message; readonly body: Body },
 ): Promise<void> {
   await enqueueAnswer(context, tx, { peer, recipient: message.sender, inReplyTo: message.messageId, body });
 }
 
-/** Seals an answer and enqueues it on the session's own topic. */
+/** Seals an answer and enqueues it on the session's own topic; that to a message of a bundle goes back with the courier. */
 export async function enqueueAnswer(
-  { sealer }: IntakeContext,
+  { sealer, carry }: IntakeContext,
   tx: Transaction,
   letter: {
-    readonly peer: PeerIdentity;
+    readonly peer: MessageSource;
     readonly recipient: string;
     readonly inReplyTo: string | undefined;
     readonly body: Body;
   },
 ): Promise<void> {
   const { peer, recipient, inReplyTo, body } = letter;
+  if (peer.type === "courier") {
+    carry(body);
+    return;
+  }
   const { envelope } = await sealer.seal({ recipient, body, inReplyTo, validFor: answerValidity });
   const kind = kindOf(body.type) as Extract<Topic, { type: "down" }>["kind"];
   const topic =
@@ -80,7 +84,10 @@ export async function enqueueAnswer(
   await tx.outbox.enqueue({ topic, payload: envelope, retain: false });
 }
 
-/** What was decided about a credential is kept longer than a device may be away; the rest is sealed anew when it asks again. */
+/**
+ * What was decided about a credential is kept longer than a device may be away, and what came by courier for the longest life
+ * of a bundle; the rest is sealed anew when it asks again.
+ */
 const isAboutCredential = ({ type }: Body): boolean => type === "issued" || type === "confirmed";
 
 const answersKept = 30 * 86_400_000;

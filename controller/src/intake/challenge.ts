@@ -1,19 +1,20 @@
 import type { Body, Message } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { DeviceMessage, PeerIdentity } from "../ports.ts";
+import type { DeviceMessage, MessageSource } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
 import { enqueueAnswer } from "./answer.ts";
 import type { IntakeContext } from "./intake.ts";
 import type { JudgedSigner } from "./signer-standing.ts";
 
 /**
- * Whether a device's counter went back: only operational messages carry one, and a challenge's answer may restart it.
+ * Whether a device's counter went back: only operational messages carry one of their own (a bundle's is judged once for all it
+ * holds), and a challenge's answer may restart it.
  * Throws `message-invalid` when the sequence is missing or belongs to another generation than the signer's.
  */
 export async function isRegression(
   tx: Transaction,
-  { message, peer, signer }: { readonly message: Message; readonly peer: PeerIdentity; readonly signer: JudgedSigner },
+  { message, peer, signer }: { readonly message: Message; readonly peer: MessageSource; readonly signer: JudgedSigner },
 ): Promise<boolean> {
   if (peer.type !== "operational") return false;
   const { sequence } = message;
@@ -30,7 +31,7 @@ export async function isRegression(
 export async function challengeRegression(
   context: IntakeContext,
   tx: Transaction,
-  { message, peer }: { readonly message: Message; readonly peer: PeerIdentity },
+  { message, peer }: { readonly message: Message; readonly peer: MessageSource },
 ): Promise<void> {
   const { clock, random, notices } = context.surroundings;
   const device = message.sender;

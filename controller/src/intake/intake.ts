@@ -1,8 +1,17 @@
+import type { Body } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
-import type { BrokerEvents, CertificateAuthority, MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
+import type {
+  BrokerEvents,
+  BundleIntake,
+  CertificateAuthority,
+  MessageHandlers,
+  MessageSealer,
+  Surroundings,
+} from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { authenticateBootstrap, authenticateOperational } from "./authenticate.ts";
+import { receiveBundle } from "./receive-bundle.ts";
 import { receiveMessage } from "./receive-message.ts";
 import { RefusalBudget } from "./refusal-budget.ts";
 import { auditRefusal } from "./refuse-peer.ts";
@@ -24,22 +33,26 @@ export interface IntakeParts {
 export interface IntakeContext extends IntakeParts {
   readonly turns: Turns;
   readonly refusals: RefusalBudget;
+  /** Takes the answer to a message of a bundle, inside the transaction that makes it durable. */
+  readonly carry: (body: Body) => void;
 }
 
 /**
  * Opens intake: who may connect, and what becomes of each message. Messages of one device are taken one after the other;
  * what comes in never makes it throw.
  */
-export function openIntake(parts: IntakeParts): BrokerEvents {
+export function openIntake(parts: IntakeParts): BrokerEvents & BundleIntake {
   const context: IntakeContext = {
     ...parts,
     turns: new Turns({ maxWaiting: 64 }),
     refusals: new RefusalBudget(parts.surroundings.clock),
+    carry: () => undefined,
   };
   return {
     authenticateOperational: (peer) => auditRefusal(context, peer, () => authenticateOperational(context, peer)),
     authenticateBootstrap: (peer) => auditRefusal(context, peer, () => authenticateBootstrap(context, peer)),
     receive: (message) => receiveMessage(context, message),
+    receiveBundle: (bundle) => receiveBundle(context, bundle),
     sessionChanged: (change) => parts.sessionChanged(change),
   };
 }

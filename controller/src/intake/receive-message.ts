@@ -11,7 +11,7 @@ import {
   type UpKind,
 } from "@fleetcert/proto";
 import { FleetError, sha256Hex } from "@fleetcert/shared";
-import type { BrokerEvents, DeviceMessage, MessageHandler, PeerIdentity } from "../ports.ts";
+import type { BrokerEvents, DeviceMessage, MessageHandler, MessageSource, PeerIdentity } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
 import { answer, answerAgain, findAnswer } from "./answer.ts";
 import { acceptChallengeResponse, challengeRegression, isRegression } from "./challenge.ts";
@@ -71,23 +71,25 @@ function requireAddressedHere(
   if (names.length > 0) throw new FleetError("message-invalid", `the message has the wrong ${names.join(", ")}`);
 }
 
-interface Arrived {
+/** A decoded message that is addressed here, and how it came. */
+export interface Arrived {
   readonly envelope: SignedEnvelope;
   readonly message: Message;
-  readonly peer: PeerIdentity;
+  readonly peer: MessageSource;
   readonly kind: UpKind;
 }
 
-async function execute(context: IntakeContext, arrived: Arrived): Promise<void> {
+/** Judges one message and carries it out, or answers it as before. Throws a FleetError to refuse; then nothing changed. */
+export async function execute(context: IntakeContext, arrived: Arrived): Promise<void> {
   const { envelope, message, peer, kind } = arrived;
   const payloadSha256 = sha256Hex(envelope.payload);
   const { store, surroundings } = context;
   const judged = await store.transaction(async (tx) => {
     const now = surroundings.clock.now();
-    const signer = await judgeSigner(tx, { envelope, message, now, grace: context.graceAfterProof });
+    const signer = await judgeSigner(tx, { envelope, message, peer, now, grace: context.graceAfterProof });
     await requireActive(tx, message.sender);
     requireMaySign(signer.standing, kind, peer.type);
-    requireWithinRenewal(context, signer);
+    if (peer.type !== "courier") requireWithinRenewal(context, signer);
     const known = await findAnswer(tx, { device: message.sender, messageId: message.messageId, payloadSha256 });
     if (known !== undefined) {
       await answerAgain(context, tx, { peer, message, body: known });

@@ -1,4 +1,4 @@
-import type { Message } from "@fleetcert/proto";
+import type { BodyOf, Message } from "@fleetcert/proto";
 import { attestationFailureOf, FleetError, pathFailureOf } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { PeerIdentity } from "../ports.ts";
@@ -21,13 +21,7 @@ export async function refuseMessage(
   { peer, message }: Refusable,
   error: unknown,
 ): Promise<void> {
-  const refusal =
-    error instanceof FleetError
-      ? error
-      : new FleetError("internal", "the controller failed while it worked on the message", {
-          cause: error,
-          retry: true,
-        });
+  const refusal = asRefusal(error);
   const { clock, notices } = context.surroundings;
   const from = peer.type === "operational" ? peer.device : peer.clientId;
   const kind = message?.kind ?? "unreadable";
@@ -49,13 +43,7 @@ export async function refuseMessage(
         peer,
         recipient: peer.type === "operational" ? peer.device : (message?.sender ?? peer.clientId),
         inReplyTo: message?.messageId,
-        body: {
-          type: "refused",
-          code: refusal.code,
-          message: refusal.message.slice(0, 1024),
-          hint: (refusal.hint ?? `fleetcert explain ${refusal.code}`).slice(0, 1024),
-          retryAfter: refusal.retry ? retryAfter : 0,
-        },
+        body: refusedBody(refusal),
       });
     });
   } catch (failure) {
@@ -67,6 +55,26 @@ export async function refuseMessage(
 function reasonOf(refusal: FleetError): { readonly reason: string } | undefined {
   const reason = attestationFailureOf(refusal) ?? pathFailureOf(refusal);
   return reason === undefined ? undefined : { reason };
+}
+
+/** What a device is told of an error: its own, or that the controller failed. */
+export function asRefusal(error: unknown): FleetError {
+  if (error instanceof FleetError) return error;
+  return new FleetError("internal", "the controller failed while it worked on the message", {
+    cause: error,
+    retry: true,
+  });
+}
+
+/** The refusal as it travels. */
+export function refusedBody({ code, message, hint, retry }: FleetError): BodyOf<"refused"> {
+  return {
+    type: "refused",
+    code,
+    message: message.slice(0, 1024),
+    hint: (hint ?? `fleetcert explain ${code}`).slice(0, 1024),
+    retryAfter: retry ? retryAfter : 0,
+  };
 }
 
 const retryAfter = 5_000;

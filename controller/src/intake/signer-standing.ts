@@ -1,5 +1,14 @@
-import { isSignedBy, type Message, type SignedEnvelope, type SignerStanding, signerHints } from "@fleetcert/proto";
+import {
+  isSignedBy,
+  type Message,
+  type SignedEnvelope,
+  type SignerStanding,
+  signerHints,
+  signerTable,
+  type UpKind,
+} from "@fleetcert/proto";
 import { type Duration, FleetError, type Instant, parseCertificate, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import type { MessageSource } from "../ports.ts";
 import type { CertificateRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 
@@ -21,26 +30,62 @@ export async function judgeSigner(
   asked: {
     readonly envelope: SignedEnvelope;
     readonly message: Message;
+    readonly peer: MessageSource;
     readonly now: Instant;
     readonly grace: Duration;
   },
 ): Promise<JudgedSigner> {
-  const { envelope, message, now, grace } = asked;
-  for (const key of signerHints(envelope).slice(0, 1)) {
-    const certificates = (await tx.certificates.listByKey(key)).filter(
-      (one) => one.device === message.sender && one.slot === "identity",
-    );
-    const certificate = certificates.at(-1);
-    if (certificate === undefined) continue;
-    requireSignature(envelope, parseCertificate(certificate.der).spki);
-    return { standing: standingOf(certificate, { now, grace }), key, certificate };
-  }
+  const { envelope, message, peer } = asked;
+  if (peer.type === "courier") return bestOf(await judgeSigners(tx, asked), message.kind as UpKind);
+  const [certified] = await certifiedSigners(tx, asked);
+  if (certified !== undefined) return certified;
   const csr = csrOf(message);
   if (csr === undefined)
     throw new FleetError("signer-not-allowed", `the key that signed is not known as one of ${message.sender}`);
   const { spki } = parseCsr(csr);
   requireSignature(envelope, spki);
   return { standing: "csr", key: spkiSha256(spki), certificate: undefined };
+}
+
+/**
+ * The keys that signed what a courier brings: the one in use and, between issuance and the news of its proof, the next one, for
+ * the device cannot know which of the two counts here by now. Each must be of the sender, and its signature verify.
+ */
+export async function judgeSigners(
+  tx: Transaction,
+  asked: Omit<Parameters<typeof judgeSigner>[1], "peer">,
+): Promise<JudgedSigner[]> {
+  const hints = signerHints(asked.envelope);
+  const found = await certifiedSigners(tx, asked, carriedSignatures);
+  if (found.length > 0 && found.length === hints.length) return found;
+  throw new FleetError(
+    "signer-not-allowed",
+    `${hints.length - found.length} of the keys that signed are not known as one of ${asked.message.sender}`,
+  );
+}
+
+/** The first of them that may sign the kind, else the first. */
+export function bestOf(signers: readonly JudgedSigner[], kind: UpKind): JudgedSigner {
+  const able = signers.find(({ standing }) => signerTable[standing].courier.includes(kind));
+  return able ?? (signers[0] as JudgedSigner);
+}
+
+async function certifiedSigners(
+  tx: Transaction,
+  { envelope, message, now, grace }: Omit<Parameters<typeof judgeSigner>[1], "peer">,
+  most = 1,
+): Promise<JudgedSigner[]> {
+  const signers: JudgedSigner[] = [];
+  for (const key of signerHints(envelope).slice(0, most)) {
+    const certificates = (await tx.certificates.listByKey(key)).filter(
+      (one) => one.device === message.sender && one.slot === "identity",
+    );
+    const certificate = certificates.at(-1);
+    if (certificate === undefined) continue;
+    requireSignature(envelope, parseCertificate(certificate.der).spki);
+    signers.push({ standing: standingOf(certificate, { now, grace }), key, certificate });
+  }
+  return signers;
 }
 
 /** What the key of a certificate may count as now. */
@@ -65,3 +110,5 @@ function csrOf({ body }: Message): Uint8Array | undefined {
 function requireSignature(envelope: SignedEnvelope, spki: Uint8Array): void {
   if (!isSignedBy(envelope, spki)) throw new FleetError("signature-invalid", "the message is not signed by its key");
 }
+
+const carriedSignatures = 2;

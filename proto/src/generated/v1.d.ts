@@ -8,6 +8,270 @@ export namespace fleetcert {
     namespace v1 {
 
         /**
+         * Properties of a CourierFile.
+         * @deprecated Use fleetcert.v1.CourierFile.$Properties instead.
+         */
+        interface ICourierFile extends fleetcert.v1.CourierFile.$Properties {
+        }
+
+        /** Represents a CourierFile. */
+        class CourierFile {
+
+            /**
+             * Constructs a new CourierFile.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.CourierFile.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CourierFile manifest. */
+            manifest: Uint8Array;
+
+            /** CourierFile parts. */
+            parts: fleetcert.v1.CourierPart.$Properties[];
+
+            /**
+             * Encodes the specified CourierFile message. Does not implicitly {@link fleetcert.v1.CourierFile.verify|verify} messages.
+             * @param message CourierFile message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.CourierFile.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CourierFile message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.CourierFile & fleetcert.v1.CourierFile.$Shape} CourierFile
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.CourierFile & fleetcert.v1.CourierFile.$Shape;
+        }
+
+        namespace CourierFile {
+
+            /** Properties of a CourierFile. */
+            interface $Properties {
+
+                /** CourierFile manifest */
+                manifest?: (Uint8Array|null);
+
+                /** CourierFile parts */
+                parts?: (fleetcert.v1.CourierPart.$Properties[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CourierFile. */
+            type $Shape = fleetcert.v1.CourierFile.$Properties;
+        }
+
+        /**
+         * Properties of a CourierPart.
+         * @deprecated Use fleetcert.v1.CourierPart.$Properties instead.
+         */
+        interface ICourierPart extends fleetcert.v1.CourierPart.$Properties {
+        }
+
+        /** Represents a CourierPart. */
+        class CourierPart {
+
+            /**
+             * Constructs a new CourierPart.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.CourierPart.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CourierPart topic. */
+            topic: string;
+
+            /** CourierPart payload. */
+            payload: Uint8Array;
+
+            /**
+             * Encodes the specified CourierPart message. Does not implicitly {@link fleetcert.v1.CourierPart.verify|verify} messages.
+             * @param message CourierPart message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.CourierPart.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CourierPart message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.CourierPart & fleetcert.v1.CourierPart.$Shape} CourierPart
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.CourierPart & fleetcert.v1.CourierPart.$Shape;
+        }
+
+        namespace CourierPart {
+
+            /** Properties of a CourierPart. */
+            interface $Properties {
+
+                /** CourierPart topic */
+                topic?: (string|null);
+
+                /** CourierPart payload */
+                payload?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CourierPart. */
+            type $Shape = fleetcert.v1.CourierPart.$Properties;
+        }
+
+        /**
+         * Properties of a CourierRequest.
+         * @deprecated Use fleetcert.v1.CourierRequest.$Properties instead.
+         */
+        interface ICourierRequest extends fleetcert.v1.CourierRequest.$Properties {
+        }
+
+        /** Represents a CourierRequest. */
+        class CourierRequest {
+
+            /**
+             * Constructs a new CourierRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.CourierRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CourierRequest nonce. */
+            nonce: Uint8Array;
+
+            /** CourierRequest wantsLists. */
+            wantsLists: boolean;
+
+            /** CourierRequest parts. */
+            parts: Uint8Array[];
+
+            /**
+             * Encodes the specified CourierRequest message. Does not implicitly {@link fleetcert.v1.CourierRequest.verify|verify} messages.
+             * @param message CourierRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.CourierRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CourierRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.CourierRequest & fleetcert.v1.CourierRequest.$Shape} CourierRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.CourierRequest & fleetcert.v1.CourierRequest.$Shape;
+        }
+
+        namespace CourierRequest {
+
+            /** Properties of a CourierRequest. */
+            interface $Properties {
+
+                /** CourierRequest nonce */
+                nonce?: (Uint8Array|null);
+
+                /** CourierRequest wantsLists */
+                wantsLists?: (boolean|null);
+
+                /** CourierRequest parts */
+                parts?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CourierRequest. */
+            type $Shape = fleetcert.v1.CourierRequest.$Properties;
+        }
+
+        /**
+         * Properties of a CourierReply.
+         * @deprecated Use fleetcert.v1.CourierReply.$Properties instead.
+         */
+        interface ICourierReply extends fleetcert.v1.CourierReply.$Properties {
+        }
+
+        /** Represents a CourierReply. */
+        class CourierReply {
+
+            /**
+             * Constructs a new CourierReply.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.CourierReply.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** CourierReply nonce. */
+            nonce: Uint8Array;
+
+            /** CourierReply generation. */
+            generation: number;
+
+            /** CourierReply parts. */
+            parts: Uint8Array[];
+
+            /**
+             * Encodes the specified CourierReply message. Does not implicitly {@link fleetcert.v1.CourierReply.verify|verify} messages.
+             * @param message CourierReply message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.CourierReply.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a CourierReply message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.CourierReply & fleetcert.v1.CourierReply.$Shape} CourierReply
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.CourierReply & fleetcert.v1.CourierReply.$Shape;
+        }
+
+        namespace CourierReply {
+
+            /** Properties of a CourierReply. */
+            interface $Properties {
+
+                /** CourierReply nonce */
+                nonce?: (Uint8Array|null);
+
+                /** CourierReply generation */
+                generation?: (number|null);
+
+                /** CourierReply parts */
+                parts?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a CourierReply. */
+            type $Shape = fleetcert.v1.CourierReply.$Properties;
+        }
+
+        /**
          * Properties of a DesiredState.
          * @deprecated Use fleetcert.v1.DesiredState.$Properties instead.
          */
@@ -1040,6 +1304,9 @@ export namespace fleetcert {
             /** Message challengeResponse. */
             challengeResponse?: (fleetcert.v1.ChallengeResponse.$Properties|null);
 
+            /** Message courierRequest. */
+            courierRequest?: (fleetcert.v1.CourierRequest.$Properties|null);
+
             /** Message issued. */
             issued?: (fleetcert.v1.Issued.$Properties|null);
 
@@ -1064,11 +1331,14 @@ export namespace fleetcert {
             /** Message credential. */
             credential?: (fleetcert.v1.Credential.$Properties|null);
 
+            /** Message courierReply. */
+            courierReply?: (fleetcert.v1.CourierReply.$Properties|null);
+
             /** Message head. */
             head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
             /** Message body. */
-            body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"head");
+            body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"courierReply"|"head");
 
             /**
              * Encodes the specified Message message. Does not implicitly {@link fleetcert.v1.Message.verify|verify} messages.
@@ -1157,6 +1427,9 @@ export namespace fleetcert {
                 /** Message challengeResponse */
                 challengeResponse?: (fleetcert.v1.ChallengeResponse.$Properties|null);
 
+                /** Message courierRequest */
+                courierRequest?: (fleetcert.v1.CourierRequest.$Properties|null);
+
                 /** Message issued */
                 issued?: (fleetcert.v1.Issued.$Properties|null);
 
@@ -1181,11 +1454,14 @@ export namespace fleetcert {
                 /** Message credential */
                 credential?: (fleetcert.v1.Credential.$Properties|null);
 
+                /** Message courierReply */
+                courierReply?: (fleetcert.v1.CourierReply.$Properties|null);
+
                 /** Message head */
                 head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
                 /** Message body */
-                body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"head");
+                body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"courierReply"|"head");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -1214,6 +1490,7 @@ export namespace fleetcert {
               timeRequest?: fleetcert.v1.TimeRequest.$Shape|null;
               event?: fleetcert.v1.SecurityEvent.$Shape|null;
               challengeResponse?: fleetcert.v1.ChallengeResponse.$Shape|null;
+              courierRequest?: fleetcert.v1.CourierRequest.$Shape|null;
               issued?: fleetcert.v1.Issued.$Shape|null;
               refused?: fleetcert.v1.Refused.$Shape|null;
               confirmed?: fleetcert.v1.Confirmed.$Shape|null;
@@ -1222,10 +1499,11 @@ export namespace fleetcert {
               challenge?: fleetcert.v1.Challenge.$Shape|null;
               desired?: fleetcert.v1.DesiredState.$Shape|null;
               credential?: fleetcert.v1.Credential.$Shape|null;
+              courierReply?: fleetcert.v1.CourierReply.$Shape|null;
               head?: fleetcert.v1.RevocationHead.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "attestation"; enrol?: null; attestation: fleetcert.v1.Attestation.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "renew"; enrol?: null; attestation?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "activated"; enrol?: null; attestation?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "report"; enrol?: null; attestation?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "ack"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "event"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "issued"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "refused"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "confirmed"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "received"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "timeToken"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; credential?: null; head?: null }|{ body?: "challenge"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; credential?: null; head?: null }|{ body?: "desired"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; credential?: null; head?: null }|{ body?: "credential"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential: fleetcert.v1.Credential.$Shape; head?: null }|{ body?: "head"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; head: fleetcert.v1.RevocationHead.$Shape })
+              ({ body?: undefined; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "attestation"; enrol?: null; attestation: fleetcert.v1.Attestation.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "renew"; enrol?: null; attestation?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "activated"; enrol?: null; attestation?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "report"; enrol?: null; attestation?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "ack"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "event"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "courierRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest: fleetcert.v1.CourierRequest.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "issued"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "refused"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "confirmed"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "received"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "timeToken"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "challenge"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "desired"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; credential?: null; courierReply?: null; head?: null }|{ body?: "credential"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential: fleetcert.v1.Credential.$Shape; courierReply?: null; head?: null }|{ body?: "courierReply"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply: fleetcert.v1.CourierReply.$Shape; head?: null }|{ body?: "head"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head: fleetcert.v1.RevocationHead.$Shape })
             );
         }
 

@@ -122,7 +122,9 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
   };
 }
 
-function messages(tables: () => MemoryTables): Pick<Transaction, "answers" | "sequences" | "reports" | "outbox"> {
+function messages(
+  tables: () => MemoryTables,
+): Pick<Transaction, "answers" | "sequences" | "courierContacts" | "reports" | "outbox"> {
   return {
     answers: {
       find: async (device, messageId) => tables().answers.find(compositeKey(device, messageId)),
@@ -139,6 +141,12 @@ function messages(tables: () => MemoryTables): Pick<Transaction, "answers" | "se
     sequences: {
       find: async (device, generation, stream) => tables().sequences.find(compositeKey(device, generation, stream)),
       put: async (sequence) => tables().sequences.put(sequence),
+    },
+    courierContacts: {
+      find: async (device) => tables().courierContacts.find(device),
+      put: async (contact) => tables().courierContacts.put(contact),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().courierContacts.group("all", ""), ({ device }) => device, { after, limit: checkLimit(limit) }),
     },
     reports: {
       find: async (device) => tables().reports.find(device),

@@ -6,6 +6,7 @@ import type {
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
+  CourierContactRecord,
   CrlRecord,
   DeviceIdentifier,
   DeviceRecord,
@@ -37,6 +38,7 @@ export interface Schema {
   acks: AckRecord;
   answers: AnswerRecord;
   sequences: SequenceRecord;
+  courierContacts: CourierContactRecord;
   reports: ReportRecord;
   outbox: Omit<OutboxRecord, "retain"> & { readonly retain: number };
   operators: OperatorRecord;

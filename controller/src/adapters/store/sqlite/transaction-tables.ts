@@ -7,7 +7,7 @@ import { claimTable } from "./tables/claims.ts";
 import { deviceTable } from "./tables/devices.ts";
 import { auditTable, operatorTable, settingTable } from "./tables/governance.ts";
 import { identifierTable } from "./tables/identifiers.ts";
-import { answerTable, outboxTable, reportTable, sequenceTable } from "./tables/messages.ts";
+import { answerTable, courierContactTable, outboxTable, reportTable, sequenceTable } from "./tables/messages.ts";
 import { ackTable, crlTable, epochTable, revocationTable } from "./tables/revocation.ts";
 import { intentTable, shardTable } from "./tables/signing.ts";
 
@@ -28,6 +28,7 @@ export function transactionTables(session: Session): Transaction {
     acks: ackTable(session),
     answers: answerTable(session),
     sequences: sequenceTable(session),
+    courierContacts: courierContactTable(session),
     reports: reportTable(session),
     outbox: outboxTable(session),
     operators: operatorTable(session),

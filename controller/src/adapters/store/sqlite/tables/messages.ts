@@ -1,5 +1,5 @@
 import type { SequenceRecord } from "../../../../records.ts";
-import type { AnswerTable, OutboxTable, ReportTable, SequenceTable } from "../../../../store-port.ts";
+import type { AnswerTable, CourierContactTable, OutboxTable, ReportTable, SequenceTable } from "../../../../store-port.ts";
 import { checkLimit } from "../../check-values.ts";
 import type { Session } from "../session.ts";
 import { statement, upsert } from "../statement.ts";
@@ -18,6 +18,15 @@ export function sequenceTable(session: Session): SequenceTable {
   return {
     find: async (device, generation, stream) => session.first(findSequence, { device, generation, stream }),
     put: async (sequence) => session.run(putSequence, sequence),
+  };
+}
+
+/** Last bundles. */
+export function courierContactTable(session: Session): CourierContactTable {
+  return {
+    find: async (device) => session.first(findContact, { device }),
+    put: async (contact) => session.run(putContact, contact),
+    list: async ({ after = "", limit }) => session.all(listContacts, { after, limit: checkLimit(limit) }),
   };
 }
 
@@ -64,6 +73,16 @@ const findSequence = statement<{ device: string; generation: number; stream: Seq
 );
 
 const putSequence = upsert("sequences", { key: ["device", "generation", "stream"], rest: ["counter"] });
+
+const findContact = statement<{ device: string }>()((db, at) =>
+  db.selectFrom("courierContacts").selectAll().where("device", "=", at("device")),
+);
+
+const putContact = upsert("courierContacts", { key: ["device"], rest: ["at", "operator", "generation", "counter"] });
+
+const listContacts = statement<{ after: string; limit: number }>()((db, at) =>
+  db.selectFrom("courierContacts").selectAll().where("device", ">", at("after")).orderBy("device").limit(at("limit")),
+);
 
 const findReport = statement<{ device: string }>()((db, at) =>
   db.selectFrom("reports").selectAll().where("device", "=", at("device")),
