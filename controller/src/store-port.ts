@@ -169,8 +169,6 @@ export interface CourierContactTable {
   find(device: string): Promise<CourierContactRecord | undefined>;
   /** One row for each device: the last. */
   put(contact: CourierContactRecord): Promise<void>;
-  /** In order of the device. */
-  list(page: Page): Promise<CourierContactRecord[]>;
 }
 
 export interface ReportTable {

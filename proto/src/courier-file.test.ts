@@ -133,7 +133,13 @@ describe("the parts of a bundle", () => {
   it("are those of the manifest, all of them and in its order", () => {
     expect(() => requireCourierParts(parts, named)).not.toThrow();
     const [first, second] = parts as [(typeof parts)[0], (typeof parts)[0]];
-    for (const wrong of [[], [first], [second, first], [first, second, second], [first, { ...second, topic: first.topic }]]) {
+    for (const wrong of [
+      [],
+      [first],
+      [second, first],
+      [first, second, second],
+      [first, { ...second, topic: first.topic }],
+    ]) {
       expect(() => requireCourierParts(wrong, named)).toThrow(expect.objectContaining({ code: "signature-invalid" }));
     }
   });

@@ -59,7 +59,8 @@ export function courierPartHashes(parts: readonly CourierPart[]): Uint8Array[] {
 /** Throws `signature-invalid` unless the parts are exactly those the manifest names, in its order. */
 export function requireCourierParts(parts: readonly CourierPart[], named: readonly Uint8Array[]): void {
   const hashes = courierPartHashes(parts);
-  const isSame = hashes.length === named.length && hashes.every((hash, at) => Buffer.compare(hash, named[at] ?? hash) === 0);
+  const isSame =
+    hashes.length === named.length && hashes.every((hash, at) => Buffer.compare(hash, named[at] ?? hash) === 0);
   if (isSame) return;
   throw new FleetError("signature-invalid", "the bundle's parts are not those its manifest was signed for");
 }
@@ -67,8 +68,14 @@ export function requireCourierParts(parts: readonly CourierPart[], named: readon
 function requireMagic(bytes: Uint8Array): void {
   const start = Buffer.from(bytes.subarray(0, magic.length));
   if (start.equals(magic)) return;
-  if (start.length === magic.length && start.subarray(0, magic.length - 1).equals(magic.subarray(0, magic.length - 1))) {
-    throw new FleetError("version-unsupported", `the bundle has version ${start.at(-1)}, this side reads ${magic.at(-1)}`);
+  if (
+    start.length === magic.length &&
+    start.subarray(0, magic.length - 1).equals(magic.subarray(0, magic.length - 1))
+  ) {
+    throw new FleetError(
+      "version-unsupported",
+      `the bundle has version ${start.at(-1)}, this side reads ${magic.at(-1)}`,
+    );
   }
   throw damaged("it does not begin as a bundle does");
 }
@@ -81,7 +88,11 @@ function decodeBody(body: Uint8Array): fleetcert.v1.CourierFile {
   }
 }
 
-function partOf({ topic: text, payload }: fleetcert.v1.CourierPart.$Properties, at: number, all: unknown[]): CourierPart {
+function partOf(
+  { topic: text, payload }: fleetcert.v1.CourierPart.$Properties,
+  at: number,
+  all: unknown[],
+): CourierPart {
   if (all.length > maxCourierParts) throw invalid(`it has ${all.length} parts, limit ${maxCourierParts}`);
   const topic = parseTopic(text ?? "");
   if (topic === undefined || formatTopic(topic) !== text) throw invalid(`part ${at} has no topic of ours`);

@@ -17,7 +17,16 @@ export const upKinds = [
   "courier",
 ] as const;
 /** Kinds of messages the controller sends to one device. */
-export const downKinds = ["issued", "refused", "confirmed", "received", "time", "challenge", "desired", "courier"] as const;
+export const downKinds = [
+  "issued",
+  "refused",
+  "confirmed",
+  "received",
+  "time",
+  "challenge",
+  "desired",
+  "courier",
+] as const;
 /** Kinds of messages the controller sends to the whole fleet. */
 export const fleetKinds = ["head"] as const;
 

@@ -27,9 +27,19 @@ afterAll(async () => {
 
 /** What a device may send, well-formed and signed by its proven key, with values nobody would choose. */
 const said: fc.Arbitrary<Body> = fc.oneof(
-  ...(["enrol", "renew", "activated", "report", "ack", "time-request", "event", "challenge-response", "courier-request"] as const).map(
-    (type): fc.Arbitrary<Body> => arbitraryBodies[type],
-  ),
+  ...(
+    [
+      "enrol",
+      "renew",
+      "activated",
+      "report",
+      "ack",
+      "time-request",
+      "event",
+      "challenge-response",
+      "courier-request",
+    ] as const
+  ).map((type): fc.Arbitrary<Body> => arbitraryBodies[type]),
 );
 
 describe("a security event", () => {

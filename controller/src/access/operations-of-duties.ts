@@ -1,5 +1,6 @@
 import { type Clock, FleetError, parseCertificate, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
+import type { Courier } from "../courier/courier.ts";
 import type { Enrolment } from "../enrolment/enrolment.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
@@ -8,6 +9,7 @@ import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Revocation } from "../revocation/revocation.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Expiry, Trust } from "../trust/trust.ts";
+import type { CourierOperations } from "./courier-operations.ts";
 import { certificateFacts, certificateFields, deviceFacts, deviceFields } from "./filter-facts.ts";
 import { filteredPage } from "./filtered-page.ts";
 import { fleetQuestions } from "./fleet-questions.ts";
@@ -21,13 +23,14 @@ import type {
   OperatorOperations,
   TrustOperations,
 } from "./operations.ts";
-import { certificateView, claimView, crlView, deviceView, operatorView } from "./views.ts";
+import { certificateView, claimView, courierDeviceView, crlView, deviceView, operatorView } from "./views.ts";
 
 /** The duties that people command and question. */
 export interface CommandedDuties {
   readonly store: Store;
   readonly clock: Clock;
   readonly authority: CertificateAuthority;
+  readonly courier: Courier;
   readonly enrolment: Enrolment;
   readonly inventory: Inventory;
   readonly issuance: Issuance;
@@ -65,6 +68,7 @@ export function operationsOf(duties: CommandedDuties): Operations {
       status: (_actor, epoch) => duties.revocation.propagation(epoch),
     },
     crls: crlOperations(duties),
+    courier: courierOperations(duties),
     audit: {
       list: (_actor, { from = 1, limit = 1000 }) => store.transaction((tx) => tx.audit.list(from, limit)),
       verify: duties.verifyAudit,
@@ -143,6 +147,21 @@ function certificateOperations({ store, clock, authority }: CommandedDuties): Ce
           throw new FleetError("not-found", `there is no certificate ${id}`, { hint: "fleetcert cert list" });
         }
         return { ...certificateView(found), pem: pemEncode("CERTIFICATE", found.der) };
+      }),
+  };
+}
+
+function courierOperations({ courier, store }: CommandedDuties): CourierOperations {
+  return {
+    exchange: ({ name }, bundle) => courier.exchange(name, bundle),
+    list: (_actor, request) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.devices.list(page),
+        keyOf: ({ id }) => id,
+        view: courierDeviceView,
+        facts: ({ device, site, connectivity }) => ({ id: device, site, connectivity }),
+        fields: ["id", "site", "connectivity"],
+        keep: ({ connectivity, contact }) => connectivity === "courier" || contact !== undefined,
       }),
   };
 }

@@ -1,5 +1,6 @@
 import type { Instant } from "@fleetcert/shared";
 import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
+import type { CourierContactView, CourierOperations } from "./courier-operations.ts";
 
 /** Who gives a command, and how it came; every mutating command is audited under it (I8). */
 export interface Actor {
@@ -29,6 +30,7 @@ export interface Operations {
   readonly fleet: FleetOperations;
   readonly revocations: RevocationOperations;
   readonly crls: CrlOperations;
+  readonly courier: CourierOperations;
   readonly audit: AuditOperations;
   readonly trust: TrustOperations;
   readonly operators: OperatorOperations;
@@ -97,6 +99,8 @@ export interface DeviceView {
   readonly clockOffset: number;
   /** The newest proven certificate of `identity`, or the newest issued one before the first proof. */
   readonly certificate: CertificateView | undefined;
+  /** The last bundle a courier brought of it. */
+  readonly courier: CourierContactView | undefined;
   /** Highest acknowledged epoch by issuer. */
   readonly epochs: Readonly<Record<string, number>>;
 }

@@ -11,6 +11,7 @@ export const permissions = [
   "device.reinstate",
   "certificate.renew",
   "certificate.revoke",
+  "courier.exchange",
   "trust.write",
   "operator.write",
 ] as const;
@@ -21,7 +22,7 @@ export type Permission = (typeof permissions)[number];
 export const rolePermissions: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ["fleet.read"],
   auditor: ["fleet.read", "audit.read"],
-  field: ["fleet.read", "certificate.renew"],
+  field: ["fleet.read", "certificate.renew", "courier.exchange"],
   factory: ["fleet.read", "claim.write"],
   operator: ["fleet.read", "audit.read", "claim.write", "device.write", "certificate.renew"],
   security: ["fleet.read", "audit.read", "certificate.revoke", "certificate.renew"],

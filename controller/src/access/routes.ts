@@ -1,4 +1,5 @@
 import { type TSchema, Type } from "typebox";
+import { courierRoutes } from "./courier-routes.ts";
 import type { Route } from "./route.ts";
 
 /** Every route of `/api/v1`; the server, the client, the OpenAPI document and the rights test are made from it. */
@@ -187,6 +188,7 @@ export const routes: readonly Route[] = [
     query: closed({ from: Type.Integer({ minimum: 0 }), to: Type.Integer({ minimum: 0 }) }),
     call: ({ crls }, actor, { query }) => crls.diff(actor, query.from, query.to),
   },
+  ...courierRoutes,
   {
     name: "audit.list",
     method: "GET",

@@ -1,6 +1,7 @@
 import { parseCrl } from "@fleetcert/shared";
 import type { CertificateRecord, ClaimRecord, CrlRecord, DeviceRecord, OperatorRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
+import type { CourierContactView, CourierDeviceView } from "./courier-operations.ts";
 import type { CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
 
 /** A certificate as people see it. */
@@ -52,8 +53,31 @@ export async function deviceView(
     agentVersion,
     clockOffset,
     certificate: certificate && certificateView(certificate),
+    courier: await courierContact(tx, id),
     epochs,
   };
+}
+
+/** A device as those see it who carry bundles. */
+export async function courierDeviceView(tx: Transaction, { id, attributes }: DeviceRecord): Promise<CourierDeviceView> {
+  const certificates = await tx.certificates.listOf(id, "identity");
+  const certificate = currentCertificate(certificates);
+  const waiting = certificates.find(({ state }) => state === "issued");
+  return {
+    device: id,
+    site: attributes.site,
+    connectivity: attributes.connectivity,
+    contact: await courierContact(tx, id),
+    certificate: certificate && certificateView(certificate),
+    waitingForProof: waiting?.generation,
+  };
+}
+
+async function courierContact(tx: Transaction, device: string): Promise<CourierContactView | undefined> {
+  const found = await tx.courierContacts.find(device);
+  if (found === undefined) return undefined;
+  const { device: _, ...contact } = found;
+  return contact;
 }
 
 /** The newest proven certificate; before the first proof the newest issued one; else the newest of all. */

@@ -31,6 +31,8 @@ export const auditEvents = {
   "message.refused": "A device's message was refused → device",
   "clone.suspected": "A device's counter went back: two may use its key → device",
   "clone.cleared": "A device answered the challenge with its proven key → device",
+  "courier.exchanged": "An operator brought a device's bundle and took the answer away → device",
+  "courier.refused": "A bundle that an operator brought was refused as a whole → device it says it is of",
   // credentials
   "certificate.intent": "A certificate is about to be signed (I2) → device",
   "certificate.issued": "A certificate was signed and stored → device",

@@ -45,6 +45,7 @@ const device: DeviceView = {
   agentVersion: "0.1.0",
   clockOffset: 12,
   certificate,
+  courier: undefined,
   epochs: {},
 };
 

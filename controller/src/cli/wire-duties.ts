@@ -1,8 +1,9 @@
 import { nodeCredentialCrypto } from "@fleetcert/hw";
-import { decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
+import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
 import { openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf } from "../config.ts";
+import { type Courier, openCourier } from "../courier/courier.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
 import { openIntake } from "../intake/intake.ts";
 import { type Inventory, openInventory } from "../inventory/inventory.ts";
@@ -54,6 +55,7 @@ export interface Duties {
   readonly inventory: Inventory;
   readonly revocation: Revocation;
   readonly enrolment: Enrolment;
+  readonly courier: Courier;
   readonly listeners: ListenerCertificates;
   readonly events: BrokerEvents;
 }
@@ -120,11 +122,27 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
     sessionChanged: (change) => inventory.sessionChanged(change),
   });
-  return { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment, listeners, events };
+  const courier = openCourier({
+    ...{ store, surroundings, sealer: trust, intake: events },
+    async carried(device, options) {
+      const desired = await inventory.carriedDesired(device);
+      return [...carriedTrust(trust), ...(desired ? [desired] : []), ...(await revocation.carried(options))];
+    },
+  });
+  const duties = { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment };
+  return { ...duties, courier, listeners, events };
 }
 
 /** How far a device's clock may be behind when it judges an expired certificate. */
 const clockAllowance = 86_400_000;
+
+/** The way from any root this fleet has had to the bundle in force. */
+function carriedTrust(trust: Trust): CourierPart[] {
+  return trust.walk().map((payload) => {
+    const { version } = decodeTrustBundle(decodeEnvelope(payload).payload);
+    return { topic: { type: "trust-version", version }, payload };
+  });
+}
 
 function newestEra(bundles: readonly Uint8Array[]): number {
   const newest = bundles.at(-1);

@@ -9,7 +9,8 @@ import type { EnrolmentParts } from "./enrolment.ts";
 type Reply = (tx: Transaction, body: Body) => Promise<void>;
 
 /**
- * Takes the proof in use: signed by the new key, over a session that the new certificate authenticated. The credential
+ * Takes the proof in use: signed by the new key, over a session that the new certificate authenticated or, where the device is
+ * of that class, brought by a courier. The credential
  * becomes proven, the ones before it are retired and stay usable for the grace. Asked again, it confirms again.
  */
 export async function activate(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
@@ -18,6 +19,7 @@ export async function activate(parts: EnrolmentParts, received: DeviceMessage, r
   await parts.store.transaction(async (tx) => {
     const certificate = await tx.certificates.find(sha256);
     requireProof(received, body, certificate);
+    if (received.peer.type === "courier") await requireCourierClass(tx, received.device);
     if (certificate.state === "issued") await prove(parts, tx, { received, certificate });
     const { slot, generation, certificateSha256 } = body;
     await reply(tx, { type: "confirmed", slot, generation, certificateSha256, grace: parts.graceAfterProof });
@@ -46,6 +48,22 @@ function requireProof(
   }
 }
 
+/**
+ * The signature of the new key shows that the device holds it and its certificate; that both carry a connection is shown by a
+ * connection only. Where none will ever come, the first has to do (docs/decisions/0022).
+ */
+async function requireCourierClass(tx: Transaction, id: string): Promise<void> {
+  const connectivity = (await tx.devices.find(id))?.attributes.connectivity;
+  if (connectivity === "courier") return;
+  throw new FleetError(
+    "policy-violation",
+    `device ${id} is of class ${connectivity}: it proves its certificate by connecting`,
+    {
+      hint: `if only couriers ever reach it: fleetcert device set ${id} --connectivity courier`,
+    },
+  );
+}
+
 async function prove(
   parts: EnrolmentParts,
   tx: Transaction,
@@ -54,7 +72,8 @@ async function prove(
   const { device } = received;
   const now = parts.surroundings.clock.now();
   const { slot, generation, serial } = certificate;
-  const details = { serial, slot, generation: String(generation) };
+  const via = received.peer.type === "courier" ? { via: "courier", operator: received.peer.operator } : {};
+  const details = { serial, slot, generation: String(generation), ...via };
   await tx.certificates.put({ ...certificate, state: "proven", provenAt: now });
   await appendAudit(tx, {
     at: now,

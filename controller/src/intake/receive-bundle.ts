@@ -132,7 +132,11 @@ async function requireNewest(
   const order = generation - last.generation || counter - last.counter;
   if (order > 0) return;
   if (order === 0) {
-    surroundings.notices.raise({ name: "clone.suspected", device, details: { counter: String(counter), via: "courier" } });
+    surroundings.notices.raise({
+      name: "clone.suspected",
+      device,
+      details: { counter: String(counter), via: "courier" },
+    });
   }
   throw new FleetError(
     "bundle-stale",
@@ -158,7 +162,11 @@ async function answerTo(context: IntakeContext, arrived: Arrived): Promise<Body>
   }
 }
 
-async function noteRefusal(context: IntakeContext, { message, kind, peer }: Arrived, refusal: FleetError): Promise<void> {
+async function noteRefusal(
+  context: IntakeContext,
+  { message, kind, peer }: Arrived,
+  refusal: FleetError,
+): Promise<void> {
   const { clock, notices } = context.surroundings;
   const { sender: device } = message;
   const { code } = refusal;

@@ -1,4 +1,4 @@
-import { formatTopic } from "@fleetcert/proto";
+import { type CourierPart, formatTopic } from "@fleetcert/proto";
 import type { Instant } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
@@ -31,7 +31,21 @@ export async function announceDesired(
   });
 }
 
+/** The state a device is asked to be in, for a courier; undefined when nothing was ever asked of it. */
+export async function carriedDesired(parts: InventoryParts, id: string): Promise<CourierPart | undefined> {
+  return await parts.store.transaction(async (tx) => {
+    const device = await tx.devices.find(id);
+    if (device === undefined || device.desiredVersion === 0) return undefined;
+    return { topic: { type: "desired", device: id }, payload: await sealDesired(parts, tx, device) };
+  });
+}
+
 async function enqueueDesired(parts: InventoryParts, tx: Transaction, device: DeviceRecord): Promise<void> {
+  const topic = formatTopic({ type: "desired", device: device.id });
+  await tx.outbox.enqueue({ topic, payload: await sealDesired(parts, tx, device), retain: true });
+}
+
+async function sealDesired(parts: InventoryParts, tx: Transaction, device: DeviceRecord): Promise<Uint8Array> {
   const certificates = await tx.certificates.listOf(device.id, "identity");
   const profileName = certificates[0]?.profile ?? "device";
   const { envelope } = await parts.sealer.seal({
@@ -55,8 +69,7 @@ async function enqueueDesired(parts: InventoryParts, tx: Transaction, device: De
       suspended: device.state === "suspended" ? device.stateReason || "suspended" : "",
     },
   });
-  const topic = formatTopic({ type: "desired", device: device.id });
-  await tx.outbox.enqueue({ topic, payload: envelope, retain: true });
+  return envelope;
 }
 
 /** The window a person or policy asked for, else the profile's own where it differs from what devices plan by themselves. */

@@ -1,10 +1,11 @@
+import type { CourierPart } from "@fleetcert/proto";
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
 import type { DeviceAttributes, DeviceRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
-import { announceDesired, publishDesired } from "./desired-state.ts";
+import { announceDesired, carriedDesired, publishDesired } from "./desired-state.ts";
 import { reinstateDevice, retireDevice, setAttributes, suspendDevice } from "./device-state.ts";
 import { requestRenewal } from "./request-renewal.ts";
 
@@ -39,6 +40,8 @@ export interface Inventory {
   ): Promise<number>;
   /** Enqueues the device's desired state under a new version, in the caller's transaction. */
   publishDesired(tx: Transaction, device: DeviceRecord): Promise<DeviceRecord>;
+  /** The desired state of a device that only a courier reaches; undefined when nothing was ever asked of it. */
+  carriedDesired(device: string): Promise<CourierPart | undefined>;
   /** Presence as the broker tells it; a device that came gets its desired state again. */
   sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
   /** Devices with a live operational session. */
@@ -57,6 +60,7 @@ export function openInventory(parts: InventoryParts): Inventory {
     retire: (actor, device) => retireDevice(parts, { actor, device }),
     requestRenewal: (actor, devices, window) => requestRenewal(parts, { actor, devices, window }),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
+    carriedDesired: (device) => carriedDesired(parts, device),
     async sessionChanged({ peer, connected }) {
       if (peer.type !== "operational") return;
       const count = (sessions.get(peer.device) ?? 0) + (connected ? 1 : -1);

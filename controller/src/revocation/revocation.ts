@@ -1,3 +1,4 @@
+import type { CourierPart } from "@fleetcert/proto";
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
@@ -14,6 +15,7 @@ import type { CertificateRecord, CrlRecord, EpochRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
+import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
 import { planRevocation } from "./plan-revocation.ts";
 import { findPropagation, type Propagation } from "./propagation.ts";
@@ -101,6 +103,8 @@ export interface Revocation {
   publishIfDue(options?: { readonly isStarting: boolean }): Promise<EpochRecord | undefined>;
   /** Puts the present epoch on the broker again; brokers may forget. */
   announce(): Promise<void>;
+  /** The present epoch for a device that only a courier reaches, with the lists where it wants them. */
+  carried(options: { readonly withLists: boolean }): Promise<CourierPart[]>;
   /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
   propagation(epoch?: number): Promise<Propagation>;
   /** What the lists of two epochs differ in. Throws `not-found` when the lists of one are not kept any more. */
@@ -149,6 +153,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
       });
     },
     announce: () => announceEpoch(parts),
+    carried: (options) => carriedEpoch(parts, options),
     propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuer, epoch })),
     diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer, from, to })),
     crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),

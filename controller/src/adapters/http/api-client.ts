@@ -60,6 +60,15 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       },
       diff: (_, from, to) => send("crls.diff", { query: text({ from, to }) }),
     },
+    courier: {
+      async exchange(_, bundle) {
+        const done = await send<Awaited<ReturnType<Operations["courier"]["exchange"]>>>("courier.exchange", {
+          body: { bundle: Buffer.from(bundle).toString("base64") },
+        });
+        return { ...done, reply: octets(done.reply) };
+      },
+      list: (_, request) => send("courier.list", { query: text(request) }),
+    },
     audit: {
       list: (_, request) => send("audit.list", { query: text(request) }),
       verify: () => send("audit.verify"),

@@ -145,8 +145,6 @@ function messages(
     courierContacts: {
       find: async (device) => tables().courierContacts.find(device),
       put: async (contact) => tables().courierContacts.put(contact),
-      list: async ({ after = "", limit }) =>
-        pageOf(tables().courierContacts.group("all", ""), ({ device }) => device, { after, limit: checkLimit(limit) }),
     },
     reports: {
       find: async (device) => tables().reports.find(device),

@@ -80,7 +80,7 @@ export function memoryTables(undo: UndoLog) {
     acks: table<AckRecord>("acks", "issuer", "device")({ issuer: by(["issuer"], "device") }),
     answers: table<AnswerRecord>("answers", "device", "messageId")({ all: all("expiresAt", "device", "messageId") }),
     sequences: table<SequenceRecord>("sequences", "device", "generation", "stream")({}),
-    courierContacts: table<CourierContactRecord>("courierContacts", "device")({ all: all("device") }),
+    courierContacts: table<CourierContactRecord>("courierContacts", "device")({}),
     reports: table<ReportRecord>("reports", "device")({}),
     outbox: table<OutboxRecord>("outbox", "id")({ all: all("id") }),
     operators: table<OperatorRecord>(

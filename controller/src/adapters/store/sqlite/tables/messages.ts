@@ -1,5 +1,11 @@
 import type { SequenceRecord } from "../../../../records.ts";
-import type { AnswerTable, CourierContactTable, OutboxTable, ReportTable, SequenceTable } from "../../../../store-port.ts";
+import type {
+  AnswerTable,
+  CourierContactTable,
+  OutboxTable,
+  ReportTable,
+  SequenceTable,
+} from "../../../../store-port.ts";
 import { checkLimit } from "../../check-values.ts";
 import type { Session } from "../session.ts";
 import { statement, upsert } from "../statement.ts";
@@ -26,7 +32,6 @@ export function courierContactTable(session: Session): CourierContactTable {
   return {
     find: async (device) => session.first(findContact, { device }),
     put: async (contact) => session.run(putContact, contact),
-    list: async ({ after = "", limit }) => session.all(listContacts, { after, limit: checkLimit(limit) }),
   };
 }
 
@@ -79,10 +84,6 @@ const findContact = statement<{ device: string }>()((db, at) =>
 );
 
 const putContact = upsert("courierContacts", { key: ["device"], rest: ["at", "operator", "generation", "counter"] });
-
-const listContacts = statement<{ after: string; limit: number }>()((db, at) =>
-  db.selectFrom("courierContacts").selectAll().where("device", ">", at("after")).orderBy("device").limit(at("limit")),
-);
 
 const findReport = statement<{ device: string }>()((db, at) =>
   db.selectFrom("reports").selectAll().where("device", "=", at("device")),
