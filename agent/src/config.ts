@@ -87,6 +87,11 @@ export const configSchema = Type.Object(
           maxLength: 512,
           description: "tpm: where it is; `device:PATH`, `swtpm:host=HOST,port=PORT` or `swtpm:path=PATH`",
         }),
+        attest: Type.Enum(["always", "never"], {
+          default: "always",
+          description:
+            "tpm: whether it tells the controller who it is and vouches for every key; never makes keys count as `token`",
+        }),
         ownerAuthFile: Path("tpm: file with the owner's authorisation value, where the TPM has one"),
       },
       "the key store",

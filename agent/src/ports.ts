@@ -1,5 +1,5 @@
-import type { Body, DesiredState, Message, Topic, TrustBundle } from "@fleetcert/proto";
-import type { Clock, Duration, Instant, ProviderKey } from "@fleetcert/shared";
+import type { Body, DesiredState, Message, Topic, TpmEvidence, TrustBundle } from "@fleetcert/proto";
+import type { Clock, Duration, Instant, KeyEvidence, MadeCredential, ProviderKey } from "@fleetcert/shared";
 
 /** Randomness; only adapters implement it. */
 export interface RandomSource {
@@ -30,6 +30,19 @@ export interface Credential {
   readonly certificate: Uint8Array;
   readonly chain: readonly Uint8Array[];
   readonly generation: number;
+}
+
+/**
+ * A key store that can prove where its keys are: a TPM.
+ *
+ * - `identify` says who the TPM is; the same until its owner clears it.
+ * - `activate` reads what a credential for this TPM holds; rejects with `token-error` for any other.
+ * - `certifyKey` has the TPM say over `qualifyingData` that a key of the store was made in it. Rejects with `key-not-found`.
+ */
+export interface KeyAttestor {
+  identify(): Promise<TpmEvidence["tpm"]>;
+  activate(credential: MadeCredential): Promise<Uint8Array>;
+  certifyKey(ref: string, qualifyingData: Uint8Array): Promise<KeyEvidence>;
 }
 
 /** Where and as whom to open an MQTT session. */

@@ -157,9 +157,7 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
       generation: check.generation(wire?.generation),
       certificate: check.bytes(wire?.certificate, "certificate", 8192),
       chain: check.list(wire?.chain, "chain", 8).map((der) => check.bytes(der, "chain certificate", 8192)),
-      trustBundles: check
-        .list(wire?.trustBundles, "trust bundles", 32)
-        .map((bundle) => check.bytes(bundle, "trust bundle", 48 * 1024)),
+      trustBundles: trustBundlesOf(wire?.trustBundles),
     }),
   },
   refused: {
@@ -233,11 +231,12 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   credential: {
     kind: "challenge",
     field: "credential",
-    encode: (body) => body,
+    encode: (body) => ({ ...body, trustBundles: [...body.trustBundles] }),
     decode: ({ credential: wire }) => ({
       type: "credential",
       credentialBlob: check.bytes(wire?.credentialBlob, "credential", 256),
       secret: check.bytes(wire?.secret, "credential secret", 512),
+      trustBundles: trustBundlesOf(wire?.trustBundles),
     }),
   },
   "courier-reply": {
@@ -294,6 +293,10 @@ export function decodeBody(wire: fleetcert.v1.Message): Body {
   const codec = Object.values(bodyCodecs).find(({ field }) => field === wire.body);
   if (codec === undefined) throw new FleetError("version-unsupported", "the message has no body this side knows");
   return codec.decode(wire as Wire);
+}
+
+function trustBundlesOf(wire: Uint8Array[] | null | undefined): Uint8Array[] {
+  return check.list(wire, "trust bundles", 32).map((bundle) => check.bytes(bundle, "trust bundle", 48 * 1024));
 }
 
 function viaFromWire(value: unknown): Via {

@@ -69,6 +69,12 @@ interface TpmKeys {
   readonly attestationKey: Uint8Array;
 }
 
+/** A secret that only one TPM can read, and the way of trust to who asks. */
+export interface Credential extends MadeCredential {
+  /** SignedEnvelopes, oldest first. */
+  readonly trustBundles: readonly Uint8Array[];
+}
+
 /** The second leg of an enrolment with a TPM. */
 export interface AttestationAnswer {
   readonly enrol: EnrolRequest;
@@ -243,7 +249,7 @@ export type Body =
   | { readonly type: "time-token"; readonly nonce: Uint8Array; readonly now: Instant }
   | { readonly type: "challenge"; readonly nonce: Uint8Array }
   | ({ readonly type: "desired" } & DesiredState)
-  | ({ readonly type: "credential" } & MadeCredential)
+  | ({ readonly type: "credential" } & Credential)
   | ({ readonly type: "courier-reply" } & CourierReply)
   | ({ readonly type: "head" } & RevocationHead);
 

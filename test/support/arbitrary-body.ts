@@ -140,7 +140,12 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
     retire: fc.boolean(),
     suspended: text(512),
   }),
-  credential: fc.record({ type: of("credential"), credentialBlob: bytes(256), secret: bytes(512) }),
+  credential: fc.record({
+    type: of("credential"),
+    credentialBlob: bytes(256),
+    secret: bytes(512),
+    trustBundles: fc.array(bytes(900), { maxLength: 3 }),
+  }),
   "courier-reply": fc.record({
     type: of("courier-reply"),
     nonce: sha256,

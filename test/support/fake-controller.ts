@@ -143,6 +143,8 @@ export class FakeController implements FakeServer {
       case "enrol":
         if (!isSignedBy(envelope, parseCsr(body.csr).spki)) return refusal("signature-invalid");
         return this.#issue(message.sender, body);
+      case "attestation":
+        return this.#issue(message.sender, body.enrol);
       case "renew":
         if (request.type === "operational" && !isSignedBy(envelope, request.credential.key.spki))
           return refusal("signature-invalid");

@@ -18,17 +18,23 @@ export interface ControllerAddress {
   readonly bootstrap: { readonly port: number };
 }
 
+/** Settings of an agent's key store, by the agent's id. */
+type KeysOf = (id: string) => Readonly<Record<string, string>>;
+
 /** Agents of one test, and the directory that is removed with them. */
 export class RealAgents {
   readonly #directory: string;
+  readonly #keysOf: KeysOf;
   readonly #running: RealAgent[] = [];
 
-  private constructor(directory: string) {
+  private constructor(directory: string, keysOf: KeysOf) {
     this.#directory = directory;
+    this.#keysOf = keysOf;
   }
 
-  static async open(): Promise<RealAgents> {
-    return new RealAgents(await mkdtemp(join(tmpdir(), "fleetcert-agents-")));
+  /** `keysOf` names the key store of an agent; encrypted files by default. */
+  static async open({ keysOf = () => ({}) }: { readonly keysOf?: KeysOf } = {}): Promise<RealAgents> {
+    return new RealAgents(await mkdtemp(join(tmpdir(), "fleetcert-agents-")), keysOf);
   }
 
   /** Starts one that is quick to try again; the claim is only read while it has no credential. */
@@ -41,6 +47,7 @@ export class RealAgents {
         device: id,
         controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
         claimFile,
+        keys: this.#keysOf(id),
         pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
       },
     });

@@ -1,6 +1,6 @@
 import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
 import type { ConnectionSettings } from "../connection/connection.ts";
-import type { Link, ListOutput, OutputFiles, StateStore, Surroundings } from "../ports.ts";
+import type { KeyAttestor, Link, ListOutput, OutputFiles, StateStore, Surroundings } from "../ports.ts";
 import type { RenewalSettings } from "../renewal/reduce.ts";
 
 /** Who the device is, settled by its claim. */
@@ -27,6 +27,8 @@ export interface AgentParts {
   readonly controller: ControllerAddress;
   readonly claim: ClaimSource;
   readonly keys: OpenKeyProvider;
+  /** Where the key store can prove its keys, and is to do so. */
+  readonly attestor?: KeyAttestor;
   readonly store: StateStore;
   readonly link: Link;
   readonly files: OutputFiles;

@@ -1,9 +1,10 @@
 import type { BodyOf } from "@fleetcert/proto";
 import { FleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
+import { introduceTpm, type RequestedKey, vouchForKey } from "../attestation/vouch-for-key.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
 import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
-import type { Credential, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { Credential, KeyAttestor, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
 import type { CredentialRecord } from "../renewal/slot-state.ts";
 import type { KnowsRevoked } from "../server/verify-server.ts";
@@ -15,6 +16,7 @@ export interface CredentialActionParts {
   readonly controller: ControllerAddress;
   readonly claim: ClaimSource;
   readonly keys: OpenKeyProvider;
+  readonly attestor?: KeyAttestor;
   readonly link: Link;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
@@ -61,7 +63,7 @@ async function requestCertificate(
   parts: CredentialActionParts,
   signal: AbortSignal,
 ): Promise<RequestAnswer> {
-  const { keys, connection, time } = parts;
+  const { keys, connection, time, attestor } = parts;
   const { spki } = await keys.open(key.ref);
   const common = {
     slot: identitySlot,
@@ -70,13 +72,17 @@ async function requestCertificate(
     protection: keys.info.protection,
     tokenSerial: keys.info.serial ?? "",
   };
+  const requested: RequestedKey = { device: parts.identity.device, slot: identitySlot, generation, ref: key.ref, spki };
   if (asker === undefined) {
     const claim = await parts.claim();
-    const body: BodyOf<"enrol"> = { type: "enrol", ...common, agentVersion: parts.agentVersion };
+    const attested = attestor && { attested: await introduceTpm(attestor, requested) };
+    const body: BodyOf<"enrol"> = { type: "enrol", ...common, agentVersion: parts.agentVersion, ...attested };
     return overBootstrap({ body, right: claim, signer: await keys.open(key.ref), spki }, parts, signal);
   }
   const previous = await openAsker(asker, keys);
-  const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256: sha256(asker.certificate) };
+  const previousCertificateSha256 = sha256(asker.certificate);
+  const evidence = attestor && { evidence: await vouchForKey(attestor, requested) };
+  const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256, ...evidence };
   const isExpired = time.estimate().at > asker.notAfter;
   if (!isExpired && !connection.isLive) {
     throw new FleetError("offline", "there is no session to renew over", { retry: true });

@@ -1,7 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { openKeyProvider, openPinMemoryFile, pinSource, secretFile, tokenStore } from "@fleetcert/hw";
+import {
+  openKeyProvider,
+  openPinMemoryFile,
+  openTpmAttestor,
+  pinSource,
+  secretFile,
+  type TpmAttestor,
+  type TpmKeysConfig,
+  tokenStore,
+} from "@fleetcert/hw";
 import { type Claim, FleetError, type OpenKeyProvider, parseClaimString } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { outputDirectory } from "../adapters/disk/output-directory.ts";
@@ -37,7 +46,9 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
   if (config.controller.host === "") throw new FleetError("config-invalid", "controller.host is not set");
   const store = await openLevelStore(join(config.data, "state"));
   let keys: OpenKeyProvider | undefined;
+  let attestor: TpmAttestor | undefined;
   const close = async () => {
+    await attestor?.close();
     if (keys !== surroundings.keys) await keys?.close();
     await store.close();
   };
@@ -49,12 +60,14 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       claim: () => readClaim(config),
     });
     keys = surroundings.keys ?? (await openKeys(config));
+    attestor = await openAttestor(config);
     if (replacedDevice !== undefined) await destroyKeysOf(replacedDevice, keys);
     const parts: AgentParts = {
       identity,
       controller: config.controller,
       claim: () => readClaim(config),
       keys,
+      ...(attestor && { attestor }),
       store,
       link: new MqttLink({ patience: durationOf(config.pace.handshakePatience) }),
       files: outputDirectory(join(config.data, "certificates")),
@@ -94,14 +107,24 @@ export async function openKeys(
     return openKeyProvider({ kind: "software", directory: join(data, "keys"), passphrase });
   }
   if (keys.provider === "tpm") {
-    const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
-    return openKeyProvider({ kind: "tpm", tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth });
+    return openKeyProvider({ kind: "tpm", ...tpmKeysOf({ data, keys }) });
   }
   if (keys.token === "") throw new FleetError("config-invalid", "keys.token is not set, and pkcs11 needs it");
   const source = keys.pinSource || keys.pinFile;
   const beside = { modulePath: keys.module, ...(source !== "" && { pin: pinSource(source) }) };
   const pinMemory = openPinMemoryFile(join(data, "refused-pins.json"));
   return openKeyProvider({ ...tokenStore(keys.token, beside), pinMemory, isAttended });
+}
+
+/** The attestor of the TPM that holds the keys; undefined for other key stores, and where it is not to speak. */
+async function openAttestor({ data, keys }: Pick<AgentConfig, "data" | "keys">): Promise<TpmAttestor | undefined> {
+  if (keys.provider !== "tpm" || keys.attest === "never") return undefined;
+  return await openTpmAttestor(tpmKeysOf({ data, keys }));
+}
+
+function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): TpmKeysConfig {
+  const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
+  return { tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth };
 }
 
 /** Reads the claim of a configuration anew. Throws `claim-invalid` when there is none, `claim-malformed`. */

@@ -11,7 +11,7 @@ import { type Duration, FleetError, type ProviderKey, type Secret } from "@fleet
 import { openControllerMessage, readAddressed } from "../controller-message.ts";
 import { Dialogue } from "../conversation/dialogue.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
-import type { Credential, Link, SessionRequest, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { Credential, KeyAttestor, Link, SessionRequest, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import { type KnowsRevoked, ServerCheck } from "../server/verify-server.ts";
 import { type TrustStart, type TrustWalk, walkTrust } from "./walk-trust.ts";
 
@@ -33,6 +33,8 @@ export interface BootstrapRequest {
 
 export interface BootstrapTools {
   readonly link: Link;
+  /** Answers the credential that an enrolment with a TPM is answered with. */
+  readonly attestor?: KeyAttestor;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
   readonly isRevoked: KnowsRevoked;
@@ -71,7 +73,8 @@ export async function requestOverBootstrap(
   try {
     dialogue.begin(session);
     await session.subscribe(bootstrapSubscriptions(clientId));
-    const answer = await dialogue.ask(body, { signer, patience: answerPatience, signal });
+    const ask = (asked: Body): Promise<Message> => dialogue.ask(asked, { signer, patience: answerPatience, signal });
+    const answer = await answerCredential(await ask(body), { body, ask, attestor: tools.attestor });
     if (answer.body.type === "refused") return answer.body;
     const { issued, walk } = requireIssued(answer, walks);
     check.verifyDates(answer.sentAt);
@@ -88,6 +91,24 @@ export async function requestOverBootstrap(
   }
 }
 
+/** The second leg of an enrolment with a TPM: what the credential holds goes back with the same request. */
+async function answerCredential(
+  answer: Message,
+  {
+    body: enrol,
+    ask,
+    attestor,
+  }: {
+    readonly body: BootstrapRequest["body"];
+    readonly ask: (asked: Body) => Promise<Message>;
+    readonly attestor: KeyAttestor | undefined;
+  },
+): Promise<Message> {
+  if (answer.body.type !== "credential" || enrol.type !== "enrol" || attestor === undefined) return answer;
+  const activated = await attestor.activate(answer.body);
+  return await ask({ type: "attestation", enrol, activated });
+}
+
 function trustStart({ rootSha256, fleet }: BootstrapRequest, { trust }: BootstrapTools): TrustStart {
   const bundle = trust.current();
   return bundle === undefined ? { rootSha256, fleet } : { bundle };
@@ -101,7 +122,7 @@ function bootstrapDialogue(
   const open = (bytes: Uint8Array): Message => {
     const read = readAddressed(bytes, { fleet, recipient: device });
     if (read.body.type === "refused" && !("bundle" in start)) return read;
-    const bundles = read.body.type === "issued" ? read.body.trustBundles : [];
+    const bundles = "trustBundles" in read.body ? read.body.trustBundles : [];
     const walk = walkTrust(bundles, start);
     const message = openControllerMessage(bytes, { bundle: walk.bundle, recipient: device });
     walks.set(message, walk);

@@ -23,7 +23,15 @@ import type {
   OperatorOperations,
   TrustOperations,
 } from "./operations.ts";
-import { certificateView, claimView, courierDeviceView, crlView, deviceView, operatorView } from "./views.ts";
+import {
+  attestationView,
+  certificateView,
+  claimView,
+  courierDeviceView,
+  crlView,
+  deviceView,
+  operatorView,
+} from "./views.ts";
 
 /** The duties that people command and question. */
 export interface CommandedDuties {
@@ -114,7 +122,13 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
         const record = await requireDevice(tx, id);
         const certificates = (await tx.certificates.listOf(id)).map(certificateView);
         const report = await tx.reports.find(id);
-        return { ...(await deviceView(tx, record, context)), certificates, report: report?.report };
+        const attestation = await tx.attestations.find(id);
+        return {
+          ...(await deviceView(tx, record, context)),
+          certificates,
+          report: report?.report,
+          attestation: attestation && attestationView(attestation),
+        };
       }),
     set: async ({ name }, id, attributes) => view(await inventory.setAttributes(name, id, attributes)),
     suspend: async ({ name }, id, reason) => view(await inventory.suspend(name, id, reason)),

@@ -105,12 +105,31 @@ export interface DeviceView {
   readonly epochs: Readonly<Record<string, number>>;
 }
 
+/** What a device has proven by its TPM, and on what ground it was believed. */
+export interface AttestationView {
+  /** SHA-256 of the endorsement key's SPKI, lower-case hex. */
+  readonly endorsementKeySha256: string;
+  readonly endorsementCertificateSha256: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly firmware: string;
+  readonly ground: string;
+  readonly provenAt: Instant;
+  /** When it last certified a key. */
+  readonly certifiedAt: Instant;
+}
+
+/** One device with everything that is known of it. */
+export interface DeviceDetails extends DeviceView {
+  readonly certificates: readonly CertificateView[];
+  readonly report: string | undefined;
+  /** Undefined for keys outside of TPMs, and for TPMs nobody asked to prove themselves. */
+  readonly attestation: AttestationView | undefined;
+}
+
 export interface DeviceOperations {
   list(actor: Actor, request: ListRequest): Promise<PageOf<DeviceView>>;
-  show(
-    actor: Actor,
-    id: string,
-  ): Promise<DeviceView & { readonly certificates: readonly CertificateView[]; readonly report: string | undefined }>;
+  show(actor: Actor, id: string): Promise<DeviceDetails>;
   set(
     actor: Actor,
     id: string,

@@ -1,8 +1,15 @@
 import { parseCrl } from "@fleetcert/shared";
-import type { CertificateRecord, ClaimRecord, CrlRecord, DeviceRecord, OperatorRecord } from "../records.ts";
+import type {
+  AttestationRecord,
+  CertificateRecord,
+  ClaimRecord,
+  CrlRecord,
+  DeviceRecord,
+  OperatorRecord,
+} from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { CourierContactView, CourierDeviceView } from "./courier-operations.ts";
-import type { CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
+import type { AttestationView, CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
 
 /** A certificate as people see it. */
 export function certificateView(record: CertificateRecord): CertificateView {
@@ -26,6 +33,12 @@ export function crlView(record: CrlRecord): CrlView {
   const { issuer, shard, epoch, entryCount, sha256, der } = record;
   const { thisUpdate, nextUpdate = thisUpdate } = parseCrl(der);
   return { issuer, shard, epoch, thisUpdate, nextUpdate, entryCount, bytes: der.length, sha256 };
+}
+
+/** What a TPM has proven, as people see it. */
+export function attestationView(record: AttestationRecord): AttestationView {
+  const { device: _device, attestationKey: _key, ...shown } = record;
+  return shown;
 }
 
 /** A device with the certificate that counts and its acknowledged epochs. */

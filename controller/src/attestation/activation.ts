@@ -1,8 +1,8 @@
-import type { BodyOf } from "@fleetcert/proto";
 import {
   attestationInvalid,
   type CredentialCrypto,
   FleetError,
+  type MadeCredential,
   makeCredential,
   sha256Hex,
   tpmJoin,
@@ -26,16 +26,15 @@ export async function makeChallenge(
   parts: AttestationParts,
   tx: Transaction,
   { request, judged }: Judged,
-): Promise<BodyOf<"credential">> {
+): Promise<MadeCredential> {
   const { crypto, surroundings } = parts;
   const [key] = await currentChallengeKeys(tx, surroundings);
   if (key === undefined) throw new FleetError("internal", "there is no key to make challenges with");
-  const credential = makeCredential(crypto, {
+  return makeCredential(crypto, {
     endorsementKey: judged.endorsementKey.publicArea,
     name: judged.attestationKey.name,
     challenge: secretOf(crypto, key, { request, judged }),
   });
-  return { type: "credential", ...credential };
 }
 
 /** Throws `attestation-invalid` (activation) unless the secret is the one that this request's credential held. */

@@ -1,5 +1,5 @@
-import type { BodyOf, TpmEvidence } from "@fleetcert/proto";
-import type { CredentialCrypto, DeviceId, EndorsementPolicy, KeyEvidence } from "@fleetcert/shared";
+import type { TpmEvidence } from "@fleetcert/proto";
+import type { CredentialCrypto, DeviceId, EndorsementPolicy, KeyEvidence, MadeCredential } from "@fleetcert/shared";
 import type { Surroundings } from "../ports.ts";
 import type { AttestationRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
@@ -36,7 +36,7 @@ export interface Attestation {
   /** Whether any TPM may come in: a manufacturer's root or an endorsement key is configured. */
   readonly isConfigured: boolean;
   /** Judges a TPM and its key, and makes the credential that only this TPM can read. */
-  challenge(tx: Transaction, request: TpmRequest): Promise<BodyOf<"credential">>;
+  challenge(tx: Transaction, request: TpmRequest): Promise<MadeCredential>;
   /** Judges them again together with what the credential held. */
   prove(tx: Transaction, request: TpmRequest, activated: Uint8Array): Promise<AttestationRecord>;
   /**

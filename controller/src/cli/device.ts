@@ -2,6 +2,7 @@ import { FleetError, parseDuration } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
+import { attestationRows } from "./attestation-rows.ts";
 import { type AttributeOptions, addAttributeOptions, attributesOf } from "./attributes.ts";
 import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
@@ -76,7 +77,10 @@ function registerShow(device: Command, context: CliContext): void {
     .argument("<id>")
     .action(async (id: string, _options: object, command: Command) => {
       const shown = await (await connect(context, command)).devices.show(remoteActor, id);
-      printDevice(context, command, shown);
+      printOne(context, command, shown, [
+        ...deviceRows(shown, context.now()),
+        ...attestationRows(shown, context.now()),
+      ]);
       if (formatOf(command) !== "table") return;
       context.stdout(`\n${renderList(shown.certificates, certificateColumns(context.now()), "table")}`);
     });
@@ -133,11 +137,15 @@ function columns(context: CliContext): Column<DeviceView>[] {
 }
 
 function printDevice(context: CliContext, command: Command, device: DeviceView): void {
+  printOne(context, command, device, deviceRows(device, context.now()));
+}
+
+function deviceRows(device: DeviceView, now: number): [string, string][] {
   const { attributes, certificate } = device;
-  printOne(context, command, device, [
+  return [
     ["device", device.id],
     ["state", device.stateReason === "" ? device.state : `${device.state} (${device.stateReason})`],
-    ["online", device.connected ? "yes" : `no, last seen ${fromNow(device.lastSeenAt, context.now())}`],
+    ["online", device.connected ? "yes" : `no, last seen ${fromNow(device.lastSeenAt, now)}`],
     ["site", attributes.site],
     ["owner", attributes.owner],
     ["environment", attributes.environment],
@@ -151,6 +159,6 @@ function printDevice(context: CliContext, command: Command, device: DeviceView):
       certificate ? `${short(certificate.serial)} generation ${certificate.generation}, ${certificate.state}` : "-",
     ],
     ["key", certificate ? `${certificate.keyAlgorithm}, ${certificate.protection}` : "-"],
-    ["expires", certificate ? `${when(certificate.notAfter)} (${fromNow(certificate.notAfter, context.now())})` : "-"],
-  ]);
+    ["expires", certificate ? `${when(certificate.notAfter)} (${fromNow(certificate.notAfter, now)})` : "-"],
+  ];
 }

@@ -23,7 +23,8 @@ export async function enrol(parts: EnrolmentParts, received: DeviceMessage, repl
   if (tpm === undefined || (await isGranted(parts, entry))) return await issue(parts, entry, reply);
   await parts.store.transaction(async (tx) => {
     await requireClaim(parts, tx, entry);
-    await reply(tx, await parts.attestation.challenge(tx, tpm));
+    const credential = await parts.attestation.challenge(tx, tpm);
+    await reply(tx, { type: "credential", ...credential, trustBundles: parts.trust.walk() });
   });
 }
 

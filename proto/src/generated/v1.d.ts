@@ -719,6 +719,9 @@ export namespace fleetcert {
             /** Credential secret. */
             secret: Uint8Array;
 
+            /** Credential trustBundles. */
+            trustBundles: Uint8Array[];
+
             /**
              * Encodes the specified Credential message. Does not implicitly {@link fleetcert.v1.Credential.verify|verify} messages.
              * @param message Credential message or plain object to encode
@@ -748,6 +751,9 @@ export namespace fleetcert {
 
                 /** Credential secret */
                 secret?: (Uint8Array|null);
+
+                /** Credential trustBundles */
+                trustBundles?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -1101,6 +1101,7 @@ export const fleetcert = $root.fleetcert = (() => {
         v1.Credential = (function() {
 
             const Credential = function (properties) {
+                this.trustBundles = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1109,6 +1110,7 @@ export const fleetcert = $root.fleetcert = (() => {
 
             Credential.prototype.credentialBlob = $util.newBuffer([]);
             Credential.prototype.secret = $util.newBuffer([]);
+            Credential.prototype.trustBundles = $util.emptyArray;
 
             Credential.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -1121,6 +1123,9 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(10).bytes(message.credentialBlob);
                 if (message.secret != null && $Object.hasOwnProperty.call(message, "secret") && message.secret.length)
                     writer.uint32(18).bytes(message.secret);
+                if (message.trustBundles != null && message.trustBundles.length)
+                    for (let i = 0; i < message.trustBundles.length; ++i)
+                        writer.uint32(26).bytes(message.trustBundles[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -1170,6 +1175,14 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.secret = value;
                             else
                                 delete message.secret;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.trustBundles && message.trustBundles.length))
+                                message.trustBundles = [];
+                            message.trustBundles.push(reader.bytes());
                             continue;
                         }
                     }

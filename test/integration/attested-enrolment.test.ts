@@ -1,0 +1,70 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { describeWith } from "../support/optional-part.ts";
+import { type RealAgent, RealAgents } from "../support/real-agents.ts";
+import { administrator, type RealController, realController } from "../support/real-controller.ts";
+import { type Swtpm, startSwtpm, swtpmPart } from "../support/swtpm.ts";
+
+/** Waits for what a fleet does by itself. */
+const eventually = (check: () => void | Promise<void>): Promise<void> =>
+  vi.waitFor(check, { timeout: 30_000, interval: 50 });
+
+const slotOf = (agent: RealAgent) => agent.status().slots[0];
+
+describeWith([swtpmPart], "agents with TPMs and their controller", () => {
+  const tpms = new Map<string, Swtpm>();
+  let controller: RealController;
+  let fleet: RealAgents;
+
+  beforeAll(async () => {
+    const made = await startSwtpm({ manufactured: true });
+    tpms.set("press-1", made);
+    tpms.set("press-2", await startSwtpm({ manufactured: true }));
+    const [root = "", issuer = ""] = made.manufacturerCas;
+    const files = { root: join(made.directory, "root.pem"), issuer: join(made.directory, "issuer.pem") };
+    await writeFile(files.root, root);
+    await writeFile(files.issuer, issuer);
+    controller = await realController({
+      settings: {
+        graceAfterProof: "200ms",
+        renewalWindow: "1s",
+        attestation: { manufacturerRoots: [files.root], manufacturerCas: [files.issuer] },
+      },
+    });
+    fleet = await RealAgents.open({ keysOf: (id) => ({ provider: "tpm", tpm: tpms.get(id)?.address ?? "" }) });
+  });
+  afterAll(async () => {
+    await fleet.close();
+    await controller.close();
+    for (const tpm of tpms.values()) await tpm.stop();
+  });
+
+  const show = (id: string) => controller.running.operations.devices.show(administrator, id);
+
+  it("enrol by what only their TPM can read, and every later key is certified by it", async () => {
+    const agent = await fleet.start("press-1", controller.endpoints, await controller.claim());
+    await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 1 } }));
+    expect(await show("press-1")).toMatchObject({
+      certificate: { protection: "attested", generation: 1 },
+      attestation: { ground: "manufacturer", model: "swtpm", firmware: "id:20191023" },
+    });
+    const again = await agent.restarted();
+    await eventually(async () => expect((await show("press-1")).connected).toBe(true));
+    again.renew();
+    await eventually(() => expect(slotOf(again)).toMatchObject({ journal: "idle", certificate: { generation: 2 } }));
+    const { certificates } = await show("press-1");
+    expect(certificates.map(({ generation, protection }) => [generation, protection])).toEqual([
+      [2, "attested"],
+      [1, "attested"],
+    ]);
+  });
+
+  it("do not come in with a TPM of another maker, and are told why", async () => {
+    const agent = await fleet.start("press-2", controller.endpoints, await controller.claim());
+    await eventually(() => expect(slotOf(agent)).toMatchObject({ certificate: undefined, lastError: "path-invalid" }));
+    await agent.stop();
+    const { items } = await controller.running.operations.devices.list(administrator, {});
+    expect(items.map(({ id }) => id)).not.toContain("press-2");
+  });
+});
