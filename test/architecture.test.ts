@@ -7,8 +7,8 @@ import { readSourceTree, type SourceFile } from "./support/source-tree.ts";
 /** What the pure parts may take of Node: computations without input, output, time or chance. */
 const pureNode = { "node:crypto": ["hash", "createHash", "verify", "createPublicKey", "X509Certificate"] };
 
-/** Packages that only compute: the schema language. */
-const pureLibraries = ["typebox"];
+/** Packages that only compute: the schema language, and cron expressions (without a function croner arms no timer). */
+const pureLibraries = ["typebox", "croner"];
 
 /**
  * Who may import whom. This table is the rule and its documentation; a file belongs to the first row that matches.

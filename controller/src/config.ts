@@ -1,4 +1,5 @@
 import { FleetError, formatDuration, isFleetName, parseDuration } from "@fleetcert/shared";
+import { Cron } from "croner";
 import Type from "typebox";
 import Value from "typebox/value";
 import { parseDocument, stringify } from "yaml";
@@ -28,6 +29,23 @@ const Certificates = (description: string) =>
     maxItems: 256,
     description: `${description}; relative to the data directory`,
   });
+
+const Maintenance = (description: string) =>
+  Type.Array(
+    Type.Object(
+      {
+        cron: Type.String({
+          minLength: 1,
+          maxLength: 128,
+          description: "when it opens: minute hour day month weekday",
+        }),
+        duration: Type.String({ minLength: 2, pattern: durationPattern, description: "how long it stays open" }),
+        timeZone: Type.String({ default: "UTC", minLength: 1, maxLength: 64, description: "IANA name" }),
+      },
+      { additionalProperties: false },
+    ),
+    { default: [], maxItems: 32, description },
+  );
 
 /** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
@@ -91,7 +109,16 @@ export const configSchema = Type.Object(
     ),
     graceAfterProof: Span("1h", "how long the previous certificate stays usable after the new one is proven"),
     renewAfterExpiry: Span("90d", "how long after its end a certificate may still be renewed by its key"),
+    proveWithin: Span("1h", "how long a device may take to prove a certificate in use before that is noted"),
     renewalWindow: Span("15m", "window of a wanted renewal when none is given"),
+    sites: Type.Record(
+      Type.String(),
+      Type.Object({ maintenance: Maintenance("") }, { additionalProperties: false, default: {} }),
+      {
+        default: {},
+        description: "per site: `maintenance`, a list of {cron, duration, timeZone} instead of the profile's",
+      },
+    ),
     reportInterval: Span("15m", "how often devices report"),
     listenerValidity: Span("30d", "life of the controller's own listener certificates"),
     shardSpan: Span("30d", "width of a revocation shard in notAfter; fixed once certificates are issued"),
@@ -145,9 +172,18 @@ const profileSchema = Type.Object(
     renewAt: Type.Number({
       default: 2 / 3,
       minimum: 0.1,
-      maximum: 0.9,
-      description: "share of the life after which it is renewed; at 2/3 devices plan it by themselves",
+      maximum: 0.8,
+      description: "share of the life that lies between two renewals; devices that are seen rarely get less",
     }),
+    renewalDisabled: Type.Boolean({
+      default: false,
+      description: "not renewed by itself, until renewBefore of the end",
+    }),
+    renewBefore: Span("0s", "so near its end it is renewed whatever windows say; 0s is a twelfth of the life"),
+    earliestRenewal: Span("0s", "not renewed by itself before this age, unless its end is near"),
+    maintenance: Maintenance(
+      "when devices of this profile may be touched, unless their site says otherwise; empty: always",
+    ),
     extendedKeyUsage: Type.Array(Type.Enum(["clientAuth", "serverAuth"]), {
       description: "what the certificate may be used for",
       default: ["clientAuth"],
@@ -166,11 +202,25 @@ const profilesSchema = Type.Object(
   { additionalProperties: false },
 );
 
+/** A maintenance window of the files, its duration in milliseconds. */
+interface MaintenanceWindow {
+  readonly cron: string;
+  readonly duration: number;
+  readonly timeZone: string;
+}
+
 /** A profile as the file says it, durations in milliseconds. */
-export interface ConfiguredProfile extends Omit<Type.Static<typeof profileSchema>, "validity" | "backdate"> {
+export interface ConfiguredProfile
+  extends Omit<
+    Type.Static<typeof profileSchema>,
+    "validity" | "backdate" | "renewBefore" | "earliestRenewal" | "maintenance"
+  > {
   readonly name: string;
   readonly validity: number;
   readonly backdate: number;
+  readonly renewBefore: number;
+  readonly earliestRenewal: number;
+  readonly maintenance: readonly MaintenanceWindow[];
 }
 
 /** Reads the profiles file; `device` always exists. Throws `config-invalid`. */
@@ -185,9 +235,36 @@ export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap
       const [validity, backdate] = [parseDuration(profile.validity), parseDuration(profile.backdate)];
       if (validity < 10_000)
         throw configInvalid(`${file}: ${name}: validity ${formatDuration(validity)} is below 10 seconds`);
-      return [name, { ...profile, name, validity, backdate }];
+      const renewBefore = parseDuration(profile.renewBefore);
+      const earliestRenewal = parseDuration(profile.earliestRenewal);
+      const maintenance = maintenanceOf(profile.maintenance, `${file}: ${name}`);
+      return [name, { ...profile, name, validity, backdate, renewBefore, earliestRenewal, maintenance }];
     }),
   );
+}
+
+/** Maintenance windows by site. Throws `config-invalid`. */
+export function siteMaintenance(config: Config): ReadonlyMap<string, readonly MaintenanceWindow[]> {
+  return new Map(
+    Object.entries(config.sites).map(([site, { maintenance }]) => [site, maintenanceOf(maintenance, `sites.${site}`)]),
+  );
+}
+
+function maintenanceOf(
+  windows: readonly { readonly cron: string; readonly duration: string; readonly timeZone: string }[],
+  where: string,
+): MaintenanceWindow[] {
+  return windows.map(({ cron, duration, timeZone }) => {
+    const span = parseDuration(duration);
+    if (span < 60_000) throw configInvalid(`${where}: a maintenance window of ${duration} is below a minute`);
+    try {
+      if (new Cron(cron, { timezone: timeZone, paused: true }).nextRun(new Date(0)) !== null)
+        return { cron, duration: span, timeZone };
+    } catch (cause) {
+      throw configInvalid(`${where}: maintenance "${cron}" in ${timeZone}: ${(cause as Error).message}`);
+    }
+    throw configInvalid(`${where}: maintenance "${cron}" never opens`);
+  });
 }
 
 /** One setting as the reference shows it. */

@@ -5,10 +5,12 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
+  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CourierContactRecord,
   CrlRecord,
+  DesiredDigestRecord,
   DeviceIdentifier,
   DeviceRecord,
   EpochRecord,
@@ -18,8 +20,11 @@ import type {
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  WishRecord,
 } from "./records.ts";
 
 /**
@@ -56,6 +61,11 @@ export interface Transaction {
   readonly audit: AuditTable;
   readonly ages: AgeTable;
   readonly settings: SettingTable;
+  readonly wishes: WishTable;
+  readonly awaitedProofs: AwaitedProofTable;
+  readonly desiredDigests: DesiredDigestTable;
+  readonly rollouts: RolloutTable;
+  readonly rolloutDevices: RolloutDeviceTable;
 }
 
 /** A page in key order: at most `limit` rows whose key is greater than `after`. */
@@ -210,4 +220,39 @@ export interface SettingTable {
   find(key: string): Promise<string | undefined>;
   put(key: string, value: string): Promise<void>;
   delete(key: string): Promise<void>;
+}
+
+export interface WishTable {
+  /** At most one for each (device, slot). */
+  find(device: string, slot: string): Promise<WishRecord | undefined>;
+  put(wish: WishRecord): Promise<void>;
+  /** Removing what is not there changes nothing. */
+  remove(device: string, slot: string): Promise<void>;
+}
+
+export interface AwaitedProofTable {
+  put(awaited: AwaitedProofRecord): Promise<void>;
+  remove(sha256: string): Promise<void>;
+  /** Oldest first: issued at or before the instant, noted ones left out. */
+  listOverdue(issuedBefore: Instant, limit: number): Promise<AwaitedProofRecord[]>;
+  /** In order of sha256: those noted already. */
+  listNoted(page: Page): Promise<AwaitedProofRecord[]>;
+}
+
+export interface DesiredDigestTable {
+  find(device: string): Promise<DesiredDigestRecord | undefined>;
+  put(digest: DesiredDigestRecord): Promise<void>;
+}
+
+export interface RolloutTable {
+  find(id: string): Promise<RolloutRecord | undefined>;
+  put(rollout: RolloutRecord): Promise<void>;
+  /** In order of id. */
+  list(page: Page): Promise<RolloutRecord[]>;
+}
+
+export interface RolloutDeviceTable {
+  put(device: RolloutDeviceRecord): Promise<void>;
+  /** In order of the device's id; one wave only when it is named. */
+  listOf(rollout: string, wave?: number): Promise<RolloutDeviceRecord[]>;
 }

@@ -2,7 +2,7 @@ import { FleetError } from "@fleetcert/shared";
 import { check } from "./checks.ts";
 import { decodeEnrol, decodeEvidence, encodeEnrol, maxCsrBytes } from "./enrolment-codec.ts";
 import { fleetcert } from "./generated/v1.js";
-import type { Body, BodyOf, BodyType, MessageKind, Via } from "./message.ts";
+import type { Body, BodyOf, BodyType, MessageKind, RenewalMode, Via } from "./message.ts";
 
 type Wire = fleetcert.v1.Message.$Properties;
 
@@ -209,7 +209,11 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   desired: {
     kind: "desired",
     field: "desired",
-    encode: (body) => ({ ...body, slots: [...body.slots] }),
+    encode: (body) => ({
+      ...body,
+      slots: body.slots.map((one) => ({ ...one, mode: modeToWire[one.mode] })),
+      maintenance: [...body.maintenance],
+    }),
     decode: ({ desired: wire }) => ({
       type: "desired",
       era: check.uint(wire?.era, "era"),
@@ -222,10 +226,19 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
         windowStart: check.uint(one.windowStart, "window start"),
         windowEnd: check.uint(one.windowEnd, "window end"),
         explanationUrl: check.text(one.explanationUrl, "explanation URL", 512),
+        retryAfter: check.uint(one.retryAfter, "retry after"),
+        earliest: check.uint(one.earliest, "earliest"),
+        renewBefore: check.uint(one.renewBefore, "renew before"),
+        mode: modeFromWire(one.mode),
       })),
       reportInterval: check.uint(wire?.reportInterval, "report interval"),
       retire: wire?.retire ?? false,
       suspended: check.text(wire?.suspended, "suspended", 512),
+      maintenance: check.list(wire?.maintenance, "maintenance windows", 32).map((one) => ({
+        cron: check.text(one.cron, "cron expression", 128),
+        duration: check.uint(one.duration, "duration"),
+        timeZone: check.text(one.timeZone, "time zone", 64),
+      })),
     }),
   },
   credential: {
@@ -305,6 +318,12 @@ function viaFromWire(value: unknown): Via {
   return found[0] as Via;
 }
 
+/** A mode this side does not know is no reason to leave a certificate to its end. */
+function modeFromWire(value: unknown): RenewalMode {
+  const found = Object.entries(modeToWire).find(([, wire]) => wire === value);
+  return found === undefined ? "automatic" : (found[0] as RenewalMode);
+}
+
 function fromHex(text: string): Uint8Array {
   return Buffer.from(text, "hex");
 }
@@ -317,4 +336,11 @@ const viaToWire: Readonly<Record<Via, number>> = {
 
 /** The hashes of so many parts fit one envelope. */
 export const maxCourierParts = 1024;
+
+const modeToWire: Readonly<Record<RenewalMode, number>> = {
+  automatic: fleetcert.v1.RenewalMode.RENEWAL_AUTOMATIC,
+  disabled: fleetcert.v1.RenewalMode.RENEWAL_DISABLED,
+  urgent: fleetcert.v1.RenewalMode.RENEWAL_URGENT,
+};
+
 const maxCrlBytes = 64 * 1024 * 1024;

@@ -173,6 +173,24 @@ export interface DesiredSlot {
   readonly windowStart: Instant;
   readonly windowEnd: Instant;
   readonly explanationUrl: string;
+  /** Milliseconds after which the device reports at the latest; 0 leaves it to the report interval. */
+  readonly retryAfter: number;
+  /** Not renewed before; 0 is no bound. */
+  readonly earliest: Instant;
+  /** Milliseconds before the certificate's end at which it is renewed whatever else is said; 0 leaves it to the device. */
+  readonly renewBefore: number;
+  readonly mode: RenewalMode;
+}
+
+/** `disabled` holds until the certificate is about to end; `urgent` passes maintenance windows over. */
+export type RenewalMode = "automatic" | "disabled" | "urgent";
+
+/** When a device may be touched: opens at every match of the cron expression in the IANA time zone. */
+export interface MaintenanceWindow {
+  readonly cron: string;
+  /** Elapsed milliseconds. */
+  readonly duration: number;
+  readonly timeZone: string;
 }
 
 export interface DesiredState {
@@ -184,6 +202,8 @@ export interface DesiredState {
   readonly retire: boolean;
   /** Cause of a suspension; empty when not suspended. */
   readonly suspended: string;
+  /** None means at any time. */
+  readonly maintenance: readonly MaintenanceWindow[];
 }
 
 export interface HeadShard {

@@ -22,10 +22,7 @@ export async function rotate(stage: Stage, fleet: Fleet): Promise<RotationOutcom
   const { operations } = controller;
   const cutOff = devices.find(({ role }) => role === "cut-off");
   const isCut = fleet.network?.cutAtNextConnection();
-  await operations.devices.renew(
-    localActor,
-    devices.map(({ id }) => id),
-  );
+  await operations.rotations.request(localActor, { devices: devices.map(({ id }) => id) });
   const others = devices.filter((device) => device !== cutOff);
   await untilProven(stage, others, { timeoutMs: 40_000 + devices.length * 1000 });
   const whileCut = cutOff === undefined ? undefined : await lookAtCutOff(stage, cutOff.id, isCut);

@@ -8,12 +8,16 @@ import {
   anAnswer,
   anAttestation,
   anAuditEntry,
+  anAwaitedProof,
   anEpoch,
   anIntent,
   anOperator,
   aQuote,
   aRevocation,
+  aRollout,
+  aRolloutDevice,
   aShard,
+  aWish,
   hex64,
 } from "./store-records.ts";
 
@@ -39,6 +43,12 @@ export async function fillEveryTable(tx: Transaction): Promise<void> {
   await tx.operators.put(anOperator());
   await tx.audit.append(anAuditEntry());
   await tx.settings.put("colour", "red");
+  await tx.wishes.put(aWish());
+  await tx.awaitedProofs.put(anAwaitedProof());
+  await tx.awaitedProofs.put(anAwaitedProof({ sha256: hex64(8), notedAt: 9 }));
+  await tx.desiredDigests.put({ device: "edge-1", sha256: hex64(9) });
+  await tx.rollouts.put(aRollout());
+  await tx.rolloutDevices.put(aRolloutDevice());
 }
 
 /** What {@link fillEveryTable} put, by every way to find it. */
@@ -70,6 +80,14 @@ export async function readEveryTable(tx: Transaction) {
     audit: await tx.audit.last(),
     ages: await tx.ages.list(),
     setting: await tx.settings.find("colour"),
+    wish: await tx.wishes.find("edge-1", "identity"),
+    overdue: await tx.awaitedProofs.listOverdue(9, 9),
+    noted: await tx.awaitedProofs.listNoted({ limit: 9 }),
+    digest: await tx.desiredDigests.find("edge-1"),
+    rollout: await tx.rollouts.find("r1"),
+    rollouts: await tx.rollouts.list({ limit: 9 }),
+    rolloutDevices: await tx.rolloutDevices.listOf("r1"),
+    wave: await tx.rolloutDevices.listOf("r1", 1),
   };
 }
 
@@ -101,4 +119,12 @@ export const everyTableFilled: Awaited<ReturnType<typeof readEveryTable>> = {
   audit: anAuditEntry(),
   ages: [{ hour: 1, site: "plant-1", profile: "device", issuer: "issuer-1", count: 1 }],
   setting: "red",
+  wish: aWish(),
+  overdue: [anAwaitedProof()],
+  noted: [anAwaitedProof({ sha256: hex64(8), notedAt: 9 })],
+  digest: { device: "edge-1", sha256: hex64(9) },
+  rollout: aRollout(),
+  rollouts: [aRollout()],
+  rolloutDevices: [aRolloutDevice()],
+  wave: [aRolloutDevice()],
 };

@@ -3,6 +3,7 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
+  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
@@ -13,7 +14,10 @@ import type {
   OperatorRecord,
   QuoteRecord,
   RevocationRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
   ShardRecord,
+  WishRecord,
 } from "../../controller/src/records.ts";
 
 /** 64 hex digits that tell themselves apart by a number. */
@@ -37,9 +41,6 @@ export const aDevice = (some: Partial<DeviceRecord> = {}): DeviceRecord => ({
   createdAt: 1_000,
   lastSeenAt: undefined,
   desiredVersion: 0,
-  wantedGeneration: 0,
-  windowStart: 0,
-  windowEnd: 0,
   agentVersion: "0.1.0",
   clockOffset: -172_800_000,
   claimId: "claim001",
@@ -221,5 +222,58 @@ export const aQuote = (some: Partial<QuoteRecord> = {}): QuoteRecord => ({
   values: "{}",
   resetCount: 0,
   restartCount: 0,
+  ...some,
+});
+
+export const aWish = (some: Partial<WishRecord> = {}): WishRecord => ({
+  device: "edge-1",
+  slot: "identity",
+  generation: 2,
+  windowStart: 1_000,
+  windowEnd: 2_000,
+  isUrgent: true,
+  explanationUrl: "https://example.org/incident",
+  rollout: "r1",
+  ...some,
+});
+
+export const anAwaitedProof = (some: Partial<AwaitedProofRecord> = {}): AwaitedProofRecord => ({
+  sha256: hex64(7),
+  device: "edge-1",
+  slot: "identity",
+  generation: 2,
+  issuedAt: 5,
+  notedAt: undefined,
+  ...some,
+});
+
+export const aRollout = (some: Partial<RolloutRecord> = {}): RolloutRecord => ({
+  id: "r1",
+  state: "running",
+  stateReason: "",
+  slot: "identity",
+  filter: "site=berlin",
+  isUrgent: false,
+  explanationUrl: "",
+  waves: [{ name: "1 %", devices: 1 }],
+  gates: { provenPercent: 100, maxFailures: 0, within: 60_000, soak: 0 },
+  spread: 0,
+  wave: 0,
+  waveStartedAt: 9,
+  soakingSince: undefined,
+  createdAt: 1,
+  createdBy: "operator:alice",
+  endedAt: undefined,
+  ...some,
+});
+
+export const aRolloutDevice = (some: Partial<RolloutDeviceRecord> = {}): RolloutDeviceRecord => ({
+  rollout: "r1",
+  device: "edge-1",
+  wave: 1,
+  state: "waiting",
+  generation: 0,
+  askedAt: undefined,
+  reason: "",
   ...some,
 });

@@ -82,7 +82,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
 
       it("refuses numbers and text that it could not give back, and changes nothing", async () => {
         const bad: ((tx: Transaction) => Promise<void>)[] = [
-          (tx) => tx.devices.put(aDevice({ windowStart: 1.5 })),
+          (tx) => tx.devices.put(aDevice({ clockOffset: 1.5 })),
           (tx) => tx.devices.put(aDevice({ clockOffset: Number.NaN })),
           (tx) => tx.certificates.put(aCertificate(1, { notAfter: Number.POSITIVE_INFINITY })),
           (tx) => tx.reports.put({ device: "edge-1", receivedAt: 2 ** 60, report: "{}" }),

@@ -64,14 +64,14 @@ describe("a fleet of agents and their controller over real sockets", () => {
   });
 
   it("rotates when it is asked to", async () => {
-    const { requested } = await controller.running.operations.devices.renew(administrator, ids);
+    const { requested } = await controller.running.operations.rotations.request(administrator, { devices: ids });
     expect(requested).toBe(ids.length);
     await eventually(() => expectSettled(2));
   });
 
   it("rotates while the controller is started again, and agents with it", async () => {
-    const { devices } = controller.running.operations;
-    await devices.renew(administrator, ids);
+    const { rotations } = controller.running.operations;
+    await rotations.request(administrator, { devices: ids });
     await controller.restart();
     agents = await Promise.all(agents.map((agent, at) => (at % 2 === 0 ? agent.restarted() : agent)));
     await eventually(() => expectSettled(3));
@@ -103,7 +103,7 @@ describe("a fleet of agents and their controller over real sockets", () => {
   it("goes on without the revoked one, which gets nothing, and the audit verifies", async () => {
     const [bad, ...others] = agents;
     const { operations } = controller.running;
-    await operations.devices.renew(administrator, ids.slice(1));
+    await operations.rotations.request(administrator, { devices: ids.slice(1) });
     bad?.renew();
     await eventually(() => expectSettled(4, others));
     const { certificates } = await operations.devices.show(administrator, "edge-1");

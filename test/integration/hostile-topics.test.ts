@@ -79,7 +79,7 @@ describe("what a device may read", () => {
     const session = await eve.operational();
     for (const filter of strangeFilters(eve.id).slice(0, 12)) session.send(subscribePacket(9, filter));
     await controller.running.operations.devices.set(administrator, bob.id, { site: "secret-site" });
-    await controller.running.operations.devices.renew(administrator, [bob.id]);
+    await controller.running.operations.rotations.request(administrator, { devices: [bob.id] });
     expect(await bob.ask(bob.activatedBody())).toMatchObject({ type: "confirmed" });
     expect(await eve.askOver(await eve.operational(), eve.activatedBody())).toMatchObject({ type: "confirmed" });
     session.stream.destroy();

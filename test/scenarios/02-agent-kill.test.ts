@@ -60,7 +60,7 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
       await expectConverges(device, 1);
     } else await enrolling.stop();
 
-    await serving.operations.devices.renew(administrator, [device.place.device]);
+    await serving.operations.rotations.request(administrator, { devices: [device.place.device] });
     const rotating = startAgentRun(device.place, failpoint);
     if (await endsBeforeSettled(device, rotating, 2)) {
       died.rotating.add(failpoint);
@@ -81,7 +81,8 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
     async (index) => {
       const device = await prepare(`any-${index}`);
       for (const generation of [1, 2]) {
-        if (generation > 1) await serving.operations.devices.renew(administrator, [device.place.device]);
+        if (generation > 1)
+          await serving.operations.rotations.request(administrator, { devices: [device.place.device] });
         for (let kills = 0; kills < 3; kills += 1) {
           const running = startAgentRun(device.place);
           await sleep(400 + Math.random() * 1200);

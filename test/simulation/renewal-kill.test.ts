@@ -78,9 +78,18 @@ function run(device: string, env: Readonly<Record<string, string>> = {}) {
 }
 
 async function wantGeneration(device: string, renewGeneration: number): Promise<void> {
-  const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", explanationUrl: "" } as const;
+  const slot = {
+    slot: "identity",
+    profile: "device",
+    keyAlgorithm: "P-256",
+    explanationUrl: "",
+    retryAfter: 0,
+    earliest: 0,
+    renewBefore: 0,
+    mode: "automatic",
+  } as const;
   const window = { renewGeneration, windowStart: Date.now() - 1000, windowEnd: Date.now() };
-  const rest = { reportInterval: 60_000, retire: false, suspended: "" };
+  const rest = { reportInterval: 60_000, retire: false, suspended: "", maintenance: [] };
   await served.controller.desire(device, { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
 }
 

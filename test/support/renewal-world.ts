@@ -2,6 +2,7 @@ import type { Duration, Instant } from "@fleetcert/shared";
 import type { Effect } from "../../agent/src/renewal/effect.ts";
 import type { Moment, RenewalEvent } from "../../agent/src/renewal/event.ts";
 import { type RenewalSettings, reduce } from "../../agent/src/renewal/reduce.ts";
+import { noRules } from "../../agent/src/renewal/schedule.ts";
 import { emptySlot, type KeyRecord, referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "../../agent/src/renewal/slot-state-codec.ts";
 import { aRenewalController, type ModelCertificate, type RenewalController } from "./renewal-controller.ts";
@@ -328,7 +329,11 @@ export class RenewalWorld {
 }
 
 /** The pace of the world's slot. */
-export const renewalSettings: RenewalSettings = { backoff: { base: 5_000, cap: 900_000 }, lookAgainAfter: 3_600_000 };
+export const renewalSettings: RenewalSettings = {
+  backoff: { base: 5_000, cap: 900_000 },
+  lookAgainAfter: 3_600_000,
+  rules: noRules,
+};
 
 function failure(effect: Effect, code: string, retryAfter: Duration = 0): RenewalEvent {
   const keyId = "key" in effect ? effect.key.id : "next" in effect ? effect.next.key.id : "";

@@ -24,9 +24,10 @@ function rotation(device: AgentPlace, generation: number): Act {
   return {
     name: `rotate to generation ${generation}`,
     async play({ serving, agent }) {
-      const { devices } = serving.operations;
+      const { devices, rotations } = serving.operations;
       const { certificate } = await devices.show(administrator, device.device);
-      if ((certificate?.generation ?? 0) < generation) await devices.renew(administrator, [device.device]);
+      if ((certificate?.generation ?? 0) < generation)
+        await rotations.request(administrator, { devices: [device.device] });
       await untilSettled(device, agent, generation);
     },
   };

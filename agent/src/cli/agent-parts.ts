@@ -41,7 +41,7 @@ export interface AgentParts {
   /** Who is given revocation lists. */
   readonly outputs: readonly ListOutput[];
   readonly settings: {
-    readonly renewal: RenewalSettings;
+    readonly renewal: Omit<RenewalSettings, "rules">;
     readonly connection: ConnectionSettings;
     /** Whether revocation lists are kept beside snapshots. */
     readonly keepsLists: boolean;

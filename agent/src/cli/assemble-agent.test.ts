@@ -105,9 +105,18 @@ describe("an agent", () => {
     const { timer, controller, start } = await aWorld();
     const agent = await start();
     await timer.until(isSettled(agent, 1), minute);
-    const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", explanationUrl: "" } as const;
+    const slot = {
+      slot: "identity",
+      profile: "device",
+      keyAlgorithm: "P-256",
+      explanationUrl: "",
+      retryAfter: 0,
+      earliest: 0,
+      renewBefore: 0,
+      mode: "automatic",
+    } as const;
     const window = { renewGeneration: 2, windowStart: testNow + day, windowEnd: testNow + 2 * day };
-    const rest = { reportInterval: 6 * 60 * minute, retire: false, suspended: "" };
+    const rest = { reportInterval: 6 * 60 * minute, retire: false, suspended: "", maintenance: [] };
     await controller.desire("pump-1", { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
     await timer.advance(day - minute);
     expect(identityOf(agent)?.certificate?.generation).toBe(1);
@@ -201,6 +210,7 @@ describe("an agent", () => {
       reportInterval: 0,
       retire: true,
       suspended: "",
+      maintenance: [],
     });
     await timer.until(() => identityOf(agent)?.journal === "retired", minute);
     await timer.advance(10 * minute);
@@ -213,7 +223,7 @@ describe("an agent", () => {
     const { timer, controller, start } = await aWorld();
     const agent = await start();
     await timer.until(isSettled(agent, 1), minute);
-    const rest = { slots: [], reportInterval: 0, suspended: "" };
+    const rest = { slots: [], reportInterval: 0, suspended: "", maintenance: [] };
     await controller.desire("pump-1", { era: 1, version: 5, retire: false, ...rest });
     await timer.advance(minute);
     await controller.desire("pump-1", { era: 1, version: 4, retire: true, ...rest });

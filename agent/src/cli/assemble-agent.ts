@@ -4,8 +4,9 @@ import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
 import type { Incoming, TimeKeeper } from "../ports.ts";
+import { rulesOf, windowOf } from "../renewal/desired-renewal.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
-import type { RenewalWindow, SlotState } from "../renewal/slot-state.ts";
+import type { SlotState } from "../renewal/slot-state.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
 import type { HeldIssuer, RevocationAnswer } from "../revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
@@ -86,7 +87,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       protection: keys.info.protection,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
-      suspended: desired.current?.suspended ?? "",
+      desired: desired.current,
       revocation: followers.revocation.show(),
       outbox: followers.outbox.length,
     });
@@ -102,6 +103,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     store,
     time: renewalTime,
     settings: parts.settings.renewal,
+    rules: () => rulesOf(desired.current, identitySlot),
     surroundings,
     changed: ({ journal }) => {
       changed(status());
@@ -158,13 +160,7 @@ function timeOfRenewal(
 
 function followDesired(desired: DesiredState, runner: RenewalRunner | undefined): void {
   if (desired.retire) runner?.retire();
-  else runner?.assign(windowOf(desired));
-}
-
-function windowOf(desired: DesiredState): RenewalWindow | undefined {
-  const slot = desired.slots.find(({ slot }) => slot === identitySlot);
-  if (slot === undefined || slot.renewGeneration === 0) return undefined;
-  return { generation: slot.renewGeneration, start: slot.windowStart, end: slot.windowEnd };
+  else runner?.assign(windowOf(desired, identitySlot));
 }
 
 function slotFacts(state: SlotState | undefined, protection: string): SlotFacts[] {

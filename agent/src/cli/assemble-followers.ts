@@ -53,7 +53,7 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
   const reporter = new Reporter({
     facts: () => factsOf(parts, { outbox, revocation }),
     news: outbox,
-    interval: () => parts.desired()?.reportInterval ?? 0,
+    interval: () => reportEvery(parts.desired()),
     timer,
     random,
     log,
@@ -122,6 +122,13 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
       await trustFollower.idle();
     },
   };
+}
+
+/** A window that was missed is heard of with the next report, so RFC 9773's Retry-After bounds the interval. */
+function reportEvery(desired: DesiredState | undefined): Duration {
+  const asked = (desired?.slots ?? []).map(({ retryAfter }) => retryAfter).filter((one) => one > 0);
+  const interval = desired?.reportInterval ?? 0;
+  return interval === 0 ? 0 : Math.min(interval, ...asked);
 }
 
 function factsOf(parts: FollowerParts, { outbox, revocation }: { outbox: Outbox; revocation: RevocationCache }) {

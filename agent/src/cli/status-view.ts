@@ -1,7 +1,9 @@
-import type { TrustBundle } from "@fleetcert/proto";
+import type { DesiredState, TrustBundle } from "@fleetcert/proto";
 import { type Duration, type Instant, type Protection, parseCertificate } from "@fleetcert/shared";
 import type { ConnectionStatus } from "../connection/connection.ts";
 import type { TimeEstimate } from "../ports.ts";
+import { rulesOf } from "../renewal/desired-renewal.ts";
+import { renewalMoment } from "../renewal/schedule.ts";
 import { generationUnderWay, type SlotState } from "../renewal/slot-state.ts";
 import type { AgentIdentity, ControllerAddress } from "./agent-parts.ts";
 
@@ -63,35 +65,39 @@ export function statusView(parts: {
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: TrustBundle | undefined;
-  readonly suspended: string;
+  readonly desired: DesiredState | undefined;
   readonly revocation: readonly RevocationView[];
   readonly outbox: number | undefined;
 }): StatusView {
-  const { identity, controller, connection, protection, time, trust, suspended, outbox } = parts;
+  const { identity, controller, connection, protection, time, trust, desired, outbox } = parts;
   return {
     isRunning: connection !== undefined,
     device: identity.device,
     fleet: identity.fleet,
     controller: `${controller.host}:${controller.port}`,
     connection,
-    slots: Object.entries(parts.slots).map(([slot, state]) => slotView(slot, state, time.at)),
+    slots: Object.entries(parts.slots).map(([slot, state]) => slotView(slot, state, { now: time.at, desired })),
     protection,
     time,
     trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
     revocation: parts.revocation.map(({ issuer, era, epoch, isStale }) => ({ issuer, era, epoch, isStale })),
-    suspended,
+    suspended: desired?.suspended ?? "",
     outbox,
   };
 }
 
-function slotView(slot: string, state: SlotState, now: Instant): SlotView {
+function slotView(
+  slot: string,
+  state: SlotState,
+  { now, desired }: { readonly now: Instant; readonly desired: DesiredState | undefined },
+): SlotView {
   const { journal, current, plan, attempts, lastError, lastReason } = state;
   return {
     slot,
     journal: journal.at,
     generation: generationUnderWay(state),
     certificate: current && certificateView(current, now),
-    renewAt: plan?.at,
+    renewAt: plan && current && renewalMoment(plan, current, { rules: rulesOf(desired, slot), now }),
     attempts,
     lastError,
     lastReason,

@@ -30,7 +30,7 @@ export function storedStatus(
       protection: undefined,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
-      suspended: (await DesiredKeeper.open(store)).current?.suspended ?? "",
+      desired: (await DesiredKeeper.open(store)).current,
       revocation: revocation.show(),
       outbox: undefined,
     });

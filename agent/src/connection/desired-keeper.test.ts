@@ -31,6 +31,7 @@ const aDesired = (era: number, version: number): DesiredState => ({
   reportInterval: 60_000,
   retire: false,
   suspended: "",
+  maintenance: [],
 });
 
 it("I3, I4: the desired state only ever moves forward by (era, version), across restarts", async () => {

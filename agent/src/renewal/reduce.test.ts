@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Moment, RenewalEvent } from "./event.ts";
 import { type Reduction, type RenewalSettings, reduce } from "./reduce.ts";
+import { noRules } from "./schedule.ts";
 import { type CredentialRecord, emptySlot, type Journal, type SlotState } from "./slot-state.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 5, 15);
-const settings: RenewalSettings = { backoff: { base: 5_000, cap: 900_000 }, lookAgainAfter: 3_600_000 };
+const settings: RenewalSettings = { backoff: { base: 5_000, cap: 900_000 }, lookAgainAfter: 3_600_000, rules: noRules };
 const key = (name: string) => ({ ref: `software:${name}`, id: name });
 
 function aCredential(generation: number, changes: Partial<CredentialRecord> = {}): CredentialRecord {

@@ -3,7 +3,7 @@ import type { IssuedRecord } from "../credential/verify-issued.ts";
 import { type BackoffSettings, backoff } from "../pace/backoff.ts";
 import type { Effect } from "./effect.ts";
 import type { Failed, Moment, RenewalEvent } from "./event.ts";
-import { isSameWindow, planRenewal } from "./schedule.ts";
+import { isSameWindow, planRenewal, type RenewalRules, renewalMoment } from "./schedule.ts";
 import {
   askerOf,
   type CredentialRecord,
@@ -27,6 +27,8 @@ export interface RenewalSettings {
   readonly backoff: BackoffSettings;
   /** Longest sleep before the plan is looked at again, so that a clock that was set is noticed. */
   readonly lookAgainAfter: Duration;
+  /** What the controller says of when this slot may be renewed. */
+  readonly rules: RenewalRules;
 }
 
 /**
@@ -148,8 +150,8 @@ function want(state: SlotState, context: Context): Reduction {
 }
 
 function assignWindow(state: SlotState, window: RenewalWindow | undefined, context: Context): Reduction {
-  if (isSameWindow(state.window, window)) return unchanged(state);
-  const assigned: SlotState = { ...state, window };
+  // The rules may be others although the window is the same.
+  const assigned: SlotState = isSameWindow(state.window, window) ? state : { ...state, window };
   return state.journal.at === "idle" ? proceed(assigned, context) : { state: assigned, effects: [] };
 }
 
@@ -190,7 +192,7 @@ function waitForPlan(state: SlotState, context: Context): Reduction {
   const plan = planRenewal(state, current, context.moment);
   const planned = plan === state.plan ? state : { ...state, plan };
   const { moment, settings } = context;
-  const rest = plan.at - moment.now;
+  const rest = renewalMoment(plan, current, { rules: settings.rules, now: moment.now }) - moment.now;
   // A clock nobody vouched for starts no rotation; a session soon vouches for one, if the credential still opens any.
   if (rest <= 0 && moment.isAnchored) return intend(planned, context);
   const isOverByTheClock = !moment.isAnchored && moment.now > current.notAfter;

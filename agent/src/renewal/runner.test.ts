@@ -10,6 +10,7 @@ import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { failpoints } from "../failpoints.ts";
 import type { RenewalActions } from "./perform-effect.ts";
 import { RenewalRunner } from "./runner.ts";
+import { noRules } from "./schedule.ts";
 import type { SlotState } from "./slot-state.ts";
 
 const day = 86_400_000;
@@ -48,6 +49,7 @@ class Device {
         floor: () => 0,
       },
       settings: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
+      rules: () => noRules,
       surroundings: {
         clock: this.clock,
         timer: this.timer,

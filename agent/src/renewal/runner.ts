@@ -6,6 +6,7 @@ import type { RenewalEvent } from "./event.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type EffectTools, failureOf, isSameWork, performEffect, type Work } from "./perform-effect.ts";
 import { type RenewalSettings, reduce } from "./reduce.ts";
+import type { RenewalRules } from "./schedule.ts";
 import { emptySlot, generationUnderWay, type RenewalWindow, type SlotState } from "./slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "./slot-state-codec.ts";
 
@@ -13,7 +14,9 @@ export interface RenewalRunnerOptions {
   readonly tools: EffectTools;
   readonly store: StateStore;
   readonly time: TimeKeeper;
-  readonly settings: RenewalSettings;
+  readonly settings: Omit<RenewalSettings, "rules">;
+  /** What the controller last said of when this slot may be renewed. */
+  readonly rules: () => RenewalRules;
   readonly surroundings: Surroundings;
   /** Told after every durable change; must not throw. */
   readonly changed: (state: SlotState) => void;
@@ -99,7 +102,8 @@ export class RenewalRunner {
   }
 
   async #accept(event: RenewalEvent, signal: AbortSignal): Promise<void> {
-    const { time, store, tools, settings, surroundings } = this.#options;
+    const { time, store, tools, rules, surroundings } = this.#options;
+    const settings = { ...this.#options.settings, rules: rules() };
     const { at, status } = time.estimate();
     const moment = { now: at, jitter: surroundings.random.fraction(), isAnchored: status === "anchored" };
     const { state, effects } = reduce(this.#state, event, moment, settings);

@@ -56,6 +56,9 @@ export function operationsOf(duties: CommandedDuties): Operations {
   return {
     claims: claimOperations(duties),
     devices: deviceOperations(duties),
+    rotations: {
+      request: async ({ name }, request) => ({ requested: await inventory.requestRotation(name, request) }),
+    },
     certificates: certificateOperations(duties),
     fleet: fleetQuestions({
       store,
@@ -137,7 +140,6 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
       await revocation.retire(name, id);
       return view(await store.transaction((tx) => requireDevice(tx, id)));
     },
-    renew: async ({ name }, ids, window) => ({ requested: await inventory.requestRenewal(name, ids, window) }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Instant } from "@fleetcert/shared";
 import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
 import type { CourierContactView, CourierOperations } from "./courier-operations.ts";
+import type { RotationOperations } from "./rotation-operations.ts";
 
 /** Who gives a command, and how it came; every mutating command is audited under it (I8). */
 export interface Actor {
@@ -26,6 +27,7 @@ export interface ListRequest {
 export interface Operations {
   readonly claims: ClaimOperations;
   readonly devices: DeviceOperations;
+  readonly rotations: RotationOperations;
   readonly certificates: CertificateOperations;
   readonly fleet: FleetOperations;
   readonly revocations: RevocationOperations;
@@ -139,12 +141,6 @@ export interface DeviceOperations {
   reinstate(actor: Actor, id: string): Promise<DeviceView>;
   /** Revokes, erases keys on next contact, keeps the history. */
   retire(actor: Actor, id: string): Promise<DeviceView>;
-  /** Asks devices to renew `identity` within a window; undefined ends it now. */
-  renew(
-    actor: Actor,
-    ids: readonly string[],
-    window?: { readonly start: Instant; readonly end: Instant },
-  ): Promise<{ readonly requested: number }>;
 }
 
 export interface CertificateOperations {

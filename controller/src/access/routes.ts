@@ -1,5 +1,6 @@
 import { type TSchema, Type } from "typebox";
 import { courierRoutes } from "./courier-routes.ts";
+import { rotationRoutes } from "./rotation-routes.ts";
 import type { Route } from "./route.ts";
 
 /** Every route of `/api/v1`; the server, the client, the OpenAPI document and the rights test are made from it. */
@@ -87,18 +88,7 @@ export const routes: readonly Route[] = [
     summary: "Retire a device: revoke, erase keys on next contact, keep the history",
     call: ({ devices }, actor, { params }) => devices.retire(actor, params["id"] ?? ""),
   },
-  {
-    name: "devices.renew",
-    method: "POST",
-    path: "/renewals",
-    permission: "certificate.renew",
-    summary: "Ask devices to renew within a window",
-    body: closed({
-      devices: Type.Array(deviceId(), { minItems: 1, maxItems: 100_000 }),
-      window: Type.Optional(closed({ start: Type.Integer({ minimum: 0 }), end: Type.Integer({ minimum: 0 }) })),
-    }),
-    call: ({ devices }, actor, { body }) => devices.renew(actor, body.devices, body.window),
-  },
+  ...rotationRoutes,
   {
     name: "certificates.list",
     method: "GET",

@@ -38,6 +38,7 @@ export const auditEvents = {
   "certificate.issued": "A certificate was signed and stored → device",
   "certificate.aborted": "A signature was given up; its serial is burnt → device",
   "certificate.proven": "A device used its new certificate → device",
+  "certificate.notProven": "A device has not used its new certificate within the time it has → device",
   "certificate.retired": "A device gave its old key up → device",
   "certificate.revoked": "A certificate was revoked → device",
   // revocation

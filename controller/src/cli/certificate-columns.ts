@@ -17,8 +17,17 @@ export function certificateColumns(now: Instant): Column<CertificateView>[] {
     { head: "profile", text: ({ profile }) => profile },
     { head: "key", text: ({ keyAlgorithm, protection }) => `${keyAlgorithm} ${protection}` },
     { head: "age", text: ({ issuedAt }) => span(now - issuedAt) },
-    { head: "proven", text: ({ provenAt }) => when(provenAt) },
+    {
+      head: "proven",
+      text: ({ state, issuedAt, provenAt }) =>
+        state === "issued" ? `not for ${span(now - issuedAt)}` : provenText(issuedAt, provenAt),
+    },
     { head: "expires", text: ({ notAfter }) => when(notAfter) },
     { head: "sha256", text: ({ sha256 }) => short(sha256) },
   ];
+}
+
+/** Issued and proven are two facts: how long the second took after the first. */
+function provenText(issuedAt: Instant, provenAt: Instant | undefined): string {
+  return provenAt === undefined ? "never" : `${when(provenAt)} (+${span(provenAt - issuedAt)})`;
 }

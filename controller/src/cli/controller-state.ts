@@ -88,6 +88,11 @@ export async function collectSamples(parts: ControllerState): Promise<Sample[]> 
       ...Object.entries(byState).map(
         ([state, value]): Sample => ({ name: "fleetcert_devices", labels: { state }, value }),
       ),
+      {
+        name: "fleetcert_certificates_not_proven",
+        labels: {},
+        value: (await tx.awaitedProofs.listNoted({ limit: 1000 })).length,
+      },
       { name: "fleetcert_sessions", labels: {}, value: duties.inventory.connected().size },
       { name: "fleetcert_audit_entries", labels: {}, value: (await tx.audit.last())?.sequence ?? 0 },
       ...cumulative(ages.buckets),

@@ -1,4 +1,4 @@
-import { FleetError, parseDuration } from "@fleetcert/shared";
+import { FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
@@ -11,7 +11,7 @@ import { type Column, renderList } from "./output/render.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";
 
-/** `device list|show|set|suspend|reinstate|retire|renew`. */
+/** `device list|show|set|suspend|reinstate|retire`. */
 export function registerDevice(program: Command, context: CliContext): void {
   const device = program.command("device").description("the devices of the fleet");
   registerList(device, context);
@@ -55,7 +55,6 @@ export function registerDevice(program: Command, context: CliContext): void {
       await requireConfirmation(context, options, `Retire ${id}? It erases its keys on next contact.`);
       printDevice(context, command, await (await connect(context, command)).devices.retire(remoteActor, id));
     });
-  registerRenew(device, context);
 }
 
 function registerList(device: Command, context: CliContext): void {
@@ -83,29 +82,6 @@ function registerShow(device: Command, context: CliContext): void {
       ]);
       if (formatOf(command) !== "table") return;
       context.stdout(`\n${renderList(shown.certificates, certificateColumns(context.now()), "table")}`);
-    });
-}
-
-function registerRenew(device: Command, context: CliContext): void {
-  device
-    .command("renew")
-    .description("ask devices to renew now, or within a window")
-    .argument("[ids...]")
-    .option("--filter <expression>", "instead of ids")
-    .option("--within <duration>", "spread over this time", "0s")
-    .action(async (ids: string[], options: { filter?: string; within: string }, command: Command) => {
-      if ((ids.length === 0) === (options.filter === undefined)) {
-        throw new FleetError("usage", "name either device ids or --filter");
-      }
-      const operations = await connect(context, command);
-      const chosen =
-        options.filter === undefined
-          ? ids
-          : (await devicesOf(operations, { filter: options.filter, limit: 100_000 })).map(({ id }) => id);
-      const spread = parseDuration(options.within);
-      const window = spread === 0 ? undefined : { start: context.now(), end: context.now() + spread };
-      const result = await operations.devices.renew(remoteActor, chosen, window);
-      printOne(context, command, result, [["requested", String(result.requested)]]);
     });
 }
 

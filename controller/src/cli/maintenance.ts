@@ -11,8 +11,8 @@ export interface OwnListener {
 }
 
 /**
- * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions, destroy command keys that have ended,
- * take expired certificates out of the counters, forget old answers, hand over what the outbox still holds. A part that
+ * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions, note certificates that nobody proves, destroy command
+ * keys that have ended, take expired certificates out of the counters, forget old answers, hand over what the outbox still holds. A part that
  * fails is logged and tried again in the next round; the others go on.
  */
 export async function maintain(parts: {
@@ -38,6 +38,7 @@ export async function maintain(parts: {
       log.info({ listener: listener.name, notAfter: credential.notAfter }, "listener certificate renewed");
     });
   }
+  await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
   await attempt("retire command keys", () => duties.trust.retireKeys());
   await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
   await attempt("forget answers", async () => {

@@ -11,6 +11,7 @@ import { registerFleet } from "./fleet.ts";
 import { registerOperator } from "./operator.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { registerRevoke } from "./revoke.ts";
+import { registerRotate } from "./rotate.ts";
 import { registerTrustShow } from "./trust.ts";
 
 /** Commands that run on the controller's own files rather than through its API. */
@@ -48,6 +49,7 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
   for (const register of registerLocal) register(program, context, { trust });
   registerClaim(program, context);
   registerDevice(program, context);
+  registerRotate(program, context);
   registerCertificate(program, context);
   registerFleet(program, context);
   registerRevoke(program, context);

@@ -2,7 +2,7 @@ import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
 import { openAttestation } from "../attestation/attestation.ts";
-import { type Config, durationOf } from "../config.ts";
+import { type Config, durationOf, siteMaintenance } from "../config.ts";
 import { type Courier, openCourier } from "../courier/courier.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
 import { openIntake } from "../intake/intake.ts";
@@ -91,6 +91,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     sealer: trust,
     reportInterval: durationOf(config.reportInterval),
     renewalWindow: durationOf(config.renewalWindow),
+    retryAfter,
+    siteMaintenance: siteMaintenance(config),
   });
   const revocation = openRevocation({
     ...{ store, surroundings, anchor, authority, issuance, inventory, broker },
@@ -109,6 +111,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const attestation = openAttestation({ surroundings, endorsements: parts.endorsements, crypto: nodeCredentialCrypto });
   const enrolment = openEnrolment({
     ...{ store, surroundings, issuance, inventory, attestation, authority, graceAfterProof, renewAfterExpiry },
+    proveWithin: durationOf(config.proveWithin),
     trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
   });
   const listeners = openListenerCertificates({
@@ -133,6 +136,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   return { ...duties, courier, listeners, events };
 }
 
+/** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */
+const retryAfter = 6 * 3_600_000;
 /** How far a device's clock may be behind when it judges an expired certificate. */
 const clockAllowance = 86_400_000;
 

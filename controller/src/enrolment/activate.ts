@@ -95,9 +95,6 @@ async function prove(
       details: { serial: old.serial, slot, generation: String(old.generation), by: serial },
     });
   }
-  const registered = await tx.devices.find(device);
-  if (slot !== "identity" || registered === undefined) return;
-  const isWishFulfilled = registered.wantedGeneration <= generation;
-  const wish = isWishFulfilled ? { wantedGeneration: 0, windowStart: 0, windowEnd: 0 } : {};
-  await parts.inventory.publishDesired(tx, { ...registered, ...wish });
+  await tx.awaitedProofs.remove(certificate.sha256);
+  await parts.inventory.slotProven(tx, { device, slot, generation });
 }

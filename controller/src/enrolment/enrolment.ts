@@ -8,6 +8,7 @@ import type { Store } from "../store-port.ts";
 import { activate } from "./activate.ts";
 import { createClaim, listClaims, revokeClaim } from "./claims.ts";
 import { attest, enrol } from "./enrol.ts";
+import { noteOverdueProofs } from "./note-overdue-proofs.ts";
 import { renew } from "./renew.ts";
 
 /** What enrolment works with. */
@@ -23,6 +24,8 @@ export interface EnrolmentParts {
   readonly graceAfterProof: Duration;
   /** How long after notAfter a device may still renew by proving its old key. */
   readonly renewAfterExpiry: Duration;
+  /** How long a certificate may wait for its proof before that is noted. */
+  readonly proveWithin: Duration;
 }
 
 /** What of the trust bundle travels with a certificate or a claim. */
@@ -52,6 +55,8 @@ export interface Enrolment {
   listClaims(page: { readonly after?: string; readonly limit: number }): Promise<ClaimRecord[]>;
   /** Throws `not-found`. Revoking again changes nothing. */
   revokeClaim(actor: string, id: string): Promise<ClaimRecord>;
+  /** Notes certificates whose proof stays away: audit, notice. Resolves with how many were noted now. */
+  noteOverdueProofs(): Promise<number>;
   readonly handlers: MessageHandlers;
 }
 
@@ -61,6 +66,7 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
     createClaim: (actor, request) => createClaim(parts, { actor, ...request }),
     listClaims: (page) => listClaims(parts, page),
     revokeClaim: (actor, id) => revokeClaim(parts, { actor, id }),
+    noteOverdueProofs: () => noteOverdueProofs(parts),
     handlers: {
       enrol: (received, reply) => enrol(parts, received, reply),
       attest: (received, reply) => attest(parts, received, reply),

@@ -3,6 +3,7 @@ import type { Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { DeviceMessage } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
+import { repeatDesired } from "./desired-state.ts";
 import type { InventoryParts } from "./inventory.ts";
 
 type Reply = (tx: Transaction, body: Body) => Promise<void>;
@@ -13,7 +14,10 @@ export async function acceptReport(parts: InventoryParts, received: DeviceMessag
   await parts.store.transaction(async (tx) => {
     const device = await tx.devices.find(received.device);
     if (device !== undefined) {
-      await tx.devices.put({ ...device, agentVersion: report.agentVersion, clockOffset: report.clockOffset });
+      const known = { ...device, agentVersion: report.agentVersion, clockOffset: report.clockOffset };
+      await tx.devices.put(known);
+      // Whatever became of the retained topic: a device that says it has an older state is told again.
+      if (report.desiredVersion < device.desiredVersion) await repeatDesired(parts, tx, known);
     }
     await tx.reports.put({
       device: received.device,

@@ -95,7 +95,10 @@ async function changeDevice(
       outcome: "success",
       details: request.details,
     });
-    if (after.state === before.state && after.stateReason === before.stateReason) {
+    const isToldAlike =
+      after.attributes.connectivity === before.attributes.connectivity &&
+      after.attributes.site === before.attributes.site;
+    if (after.state === before.state && after.stateReason === before.stateReason && isToldAlike) {
       await tx.devices.put(after);
       return after;
     }

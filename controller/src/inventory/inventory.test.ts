@@ -2,8 +2,10 @@ import { type DesiredState, decodeEnvelope, decodeMessage, formatTopic } from "@
 import { parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import type { RotationRequest } from "./request-rotation.ts";
 
 const minute = 60_000;
+const day = 24 * 60 * minute;
 
 async function desiredOf(controller: TestController, id: string): Promise<DesiredState> {
   await controller.outbox.drain();
@@ -21,13 +23,21 @@ describe("a wanted renewal", () => {
     const before = await desiredOf(controller, "edge-1");
     const now = controller.world.clock.now();
     const window = { start: now, end: now + minute };
-    expect(await controller.inventory.requestRenewal("local", ["edge-1", "edge-2", "edge-1"], window)).toBe(2);
+    const devices = ["edge-1", "edge-2", "edge-1"];
+    const explanationUrl = "https://example.org/why";
+    const request = { devices, window, isUrgent: true, explanationUrl };
+    expect(await controller.inventory.requestRotation("local", request)).toBe(2);
     const asked = await desiredOf(controller, "edge-1");
-    expect(asked.slots[0]).toMatchObject({ renewGeneration: 2, windowStart: window.start, windowEnd: window.end });
+    expect(asked.slots[0]).toMatchObject({ renewGeneration: 2, mode: "urgent", explanationUrl });
+    const other = await desiredOf(controller, "edge-2");
+    const ends = [asked, other].map(({ slots: [slot] }) => slot?.windowEnd ?? 0).sort((a, b) => a - b);
+    expect(ends).toEqual([now + minute / 2, now + minute]);
     expect(asked.version).toBeGreaterThan(before.version);
     await device.rotate();
     const after = await desiredOf(controller, "edge-1");
-    expect(after.slots[0]).toMatchObject({ renewGeneration: 0 });
+    // The next window is the ordinary one.
+    expect(after.slots[0]).toMatchObject({ renewGeneration: 3, mode: "automatic", explanationUrl: "" });
+    expect(after.slots[0]?.windowStart).toBeGreaterThan(now + 10 * day);
     expect(after.version).toBeGreaterThan(asked.version);
   });
 
@@ -35,20 +45,59 @@ describe("a wanted renewal", () => {
     const controller = await startTestController();
     await anEnrolledDevice(controller, "edge-1");
     const before = await desiredOf(controller, "edge-1");
-    const { requestRenewal } = controller.inventory;
-    await expect(requestRenewal("local", ["edge-1", "nobody"])).rejects.toMatchObject({ code: "not-found" });
-    const backwards = { start: 2, end: 1 };
-    await expect(requestRenewal("local", ["edge-1"], backwards)).rejects.toMatchObject({ code: "request-invalid" });
+    const ask = (request: RotationRequest) => controller.inventory.requestRotation("local", request);
+    await expect(ask({ devices: ["edge-1", "nobody"] })).rejects.toMatchObject({ code: "not-found" });
+    await expect(ask({ devices: ["edge-1"], slot: "web" })).rejects.toMatchObject({ code: "not-found" });
+    const window = { start: 2, end: 1 };
+    await expect(ask({ devices: ["edge-1"], window })).rejects.toMatchObject({ code: "request-invalid" });
     expect(await desiredOf(controller, "edge-1")).toEqual(before);
   });
 
-  it("comes from the profile when it renews at another time than devices plan by themselves", async () => {
-    const controller = await startTestController({ profiles: "profiles: {device: {renewAt: 0.5}}" });
+  it("is assigned to every proven certificate, with what the profile says of its time", async () => {
+    const profiles = "profiles: {device: {renewAt: 0.5, renewBefore: 3d, earliestRenewal: 10d, renewalDisabled: true}}";
+    const controller = await startTestController({ profiles });
     const device = await anEnrolledDevice(controller, "edge-1");
-    const { notBefore, notAfter } = parseCertificate(device.certificate);
+    const { notAfter } = parseCertificate(device.certificate);
     const [slot] = (await desiredOf(controller, "edge-1")).slots;
-    expect(slot).toMatchObject({ renewGeneration: 2, windowStart: notBefore + (notAfter - notBefore) / 2 });
-    expect(slot?.windowEnd).toBeLessThan(notBefore + ((notAfter - notBefore) * 2) / 3);
+    const now = controller.world.clock.now();
+    expect(slot).toMatchObject({
+      renewGeneration: 2,
+      renewBefore: 3 * day,
+      earliest: now + 10 * day,
+      mode: "disabled",
+    });
+    expect(slot?.windowStart).toBeGreaterThan(now);
+    expect(slot?.windowEnd).toBeLessThan(notAfter - 20 * day);
+    expect(slot?.retryAfter).toBe(6 * 60 * minute);
+  });
+
+  it("reaches a device that says it has an older state, and one whose site says another maintenance window", async () => {
+    const config = 'sites: {berlin: {maintenance: [{cron: "0 22 * * 6", duration: 4h, timeZone: Europe/Berlin}]}}';
+    const controller = await startTestController({ config });
+    const device = await anEnrolledDevice(controller, "edge-1");
+    const before = await desiredOf(controller, "edge-1");
+    expect(before.maintenance).toEqual([]);
+    await controller.inventory.setAttributes("local", "edge-1", { site: "berlin" });
+    const after = await desiredOf(controller, "edge-1");
+    expect(after.maintenance).toEqual([{ cron: "0 22 * * 6", duration: 4 * 60 * minute, timeZone: "Europe/Berlin" }]);
+    expect(after.version).toBe(before.version + 1);
+    controller.retained.clear();
+    // It reports desired version 1.
+    await device.report({ generation: 1, journal: "idle" });
+    expect(await desiredOf(controller, "edge-1")).toEqual(after);
+  });
+
+  it("is told anew under a later version when the configuration says something else after a restart", async () => {
+    const first = await startTestController();
+    const device = await anEnrolledDevice(first, "edge-1");
+    const before = await desiredOf(first, "edge-1");
+    const { world } = first;
+    const second = await startTestController({ world, profiles: "profiles: {device: {renewBefore: 5d}}" });
+    device.controller = second;
+    await second.events.sessionChanged({ peer: await device.connect(), connected: true });
+    const after = await desiredOf(second, "edge-1");
+    expect(after.slots[0]?.renewBefore).toBe(5 * day);
+    expect(after.version).toBe(before.version + 1);
   });
 });
 

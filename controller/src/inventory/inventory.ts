@@ -1,13 +1,20 @@
-import type { CourierPart } from "@fleetcert/proto";
-import type { Duration, Instant } from "@fleetcert/shared";
+import type { CourierPart, MaintenanceWindow } from "@fleetcert/proto";
+import type { Duration } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
-import type { DeviceAttributes, DeviceRecord } from "../records.ts";
+import type { DeviceAttributes, DeviceRecord, WishRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
 import { announceDesired, carriedDesired, publishDesired } from "./desired-state.ts";
 import { reinstateDevice, retireDevice, setAttributes, suspendDevice } from "./device-state.ts";
-import { requestRenewal } from "./request-renewal.ts";
+import {
+  type RotationRequest,
+  type RotationWish,
+  requestRotation,
+  slotProven,
+  wishRotation,
+  withdrawRotation,
+} from "./request-rotation.ts";
 
 /** What the inventory works with. */
 export interface InventoryParts {
@@ -20,6 +27,9 @@ export interface InventoryParts {
   readonly reportInterval: Duration;
   /** How long a window of a wanted renewal is when none is given. */
   readonly renewalWindow: Duration;
+  /** After which time a device reports at the latest, and so hears of a window it missed. */
+  readonly retryAfter: Duration;
+  readonly siteMaintenance: ReadonlyMap<string, readonly MaintenanceWindow[]>;
 }
 
 /** The registry of devices: who they are, what they may, what they are asked to be. */
@@ -32,12 +42,20 @@ export interface Inventory {
   reinstate(actor: string, device: string): Promise<DeviceRecord>;
   /** For good; revocation of its certificates is the caller's next step. */
   retire(actor: string, device: string): Promise<DeviceRecord>;
-  /** Asks devices to renew `identity` within the window; from now on when none is given. Throws `not-found`. */
-  requestRenewal(
-    actor: string,
-    devices: readonly string[],
-    window?: { readonly start: Instant; readonly end: Instant },
-  ): Promise<number>;
+  /** Asks devices to rotate a slot, all or none; resolves with how many are able to. Throws `not-found`. */
+  requestRotation(actor: string, request: RotationRequest): Promise<number>;
+  /** The same in the caller's transaction, for devices that are known to be able. */
+  wishRotation(tx: Transaction, wish: RotationWish): Promise<WishRecord>;
+  /** Takes wishes of a rollout back; those fulfilled or replaced meanwhile stay. Resolves with the devices it did. */
+  withdrawRotation(
+    tx: Transaction,
+    request: { readonly slot: string; readonly rollout: string; readonly devices: readonly string[] },
+  ): Promise<string[]>;
+  /** The slot has proven a generation: a wish for it is over, and the next window is told. */
+  slotProven(
+    tx: Transaction,
+    proven: { readonly device: string; readonly slot: string; readonly generation: number },
+  ): Promise<void>;
   /** Enqueues the device's desired state under a new version, in the caller's transaction. */
   publishDesired(tx: Transaction, device: DeviceRecord): Promise<DeviceRecord>;
   /** The desired state of a device that only a courier reaches; undefined when nothing was ever asked of it. */
@@ -58,7 +76,10 @@ export function openInventory(parts: InventoryParts): Inventory {
     suspend: (actor, device, reason) => suspendDevice(parts, { actor, device, reason }),
     reinstate: (actor, device) => reinstateDevice(parts, { actor, device }),
     retire: (actor, device) => retireDevice(parts, { actor, device }),
-    requestRenewal: (actor, devices, window) => requestRenewal(parts, { actor, devices, window }),
+    requestRotation: (actor, request) => requestRotation(parts, actor, request),
+    wishRotation: (tx, wish) => wishRotation(parts, tx, wish),
+    withdrawRotation: (tx, request) => withdrawRotation(parts, tx, request),
+    slotProven: (tx, proven) => slotProven(parts, tx, proven),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
     carriedDesired: (device) => carriedDesired(parts, device),
     async sessionChanged({ peer, connected }) {

@@ -60,6 +60,8 @@ export async function issueToDevice(context: IssuanceContext, order: DeviceOrder
     async commit(tx, certificate) {
       await registerIdentifiers(tx, order, key);
       await endSuperseded(tx, { context, order, certificate });
+      const { sha256, device, slot, generation, issuedAt } = certificate;
+      await tx.awaitedProofs.put({ sha256, device, slot, generation, issuedAt, notedAt: undefined });
       await order.commit(tx, certificate);
     },
     abandon: giveBackClaim,

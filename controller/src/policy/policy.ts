@@ -1,3 +1,4 @@
+import type { MaintenanceWindow } from "@fleetcert/proto";
 import type { Duration, ErrorCode, Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
 import { FleetError } from "@fleetcert/shared";
 import type { CertificateRecord, ClaimRecord, DeviceRecord, DeviceState } from "../records.ts";
@@ -14,8 +15,15 @@ export interface Profile {
   readonly validity: Duration;
   /** How far notBefore lies in the past, for devices whose clock is behind. */
   readonly backdate: Duration;
-  /** Share of the lifetime after which the certificate is to be renewed; at 2/3 devices plan it by themselves. */
+  /** Share of the life that lies between two renewals. */
   readonly renewAt: number;
+  /** Not renewed by itself, until the end is near. */
+  readonly renewalDisabled: boolean;
+  /** So near its end a certificate is renewed whatever windows say; 0 leaves it to the device. */
+  readonly renewBefore: Duration;
+  readonly earliestRenewal: Duration;
+  /** When devices may be touched, unless their site says otherwise; none means always. */
+  readonly maintenance: readonly MaintenanceWindow[];
   readonly extendedKeyUsage: readonly ("clientAuth" | "serverAuth")[];
 }
 

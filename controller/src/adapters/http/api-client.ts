@@ -35,7 +35,9 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       suspend: (_, id, reason) => send("devices.suspend", { params: { id }, body: { reason } }),
       reinstate: (_, id) => send("devices.reinstate", { params: { id } }),
       retire: (_, id) => send("devices.retire", { params: { id } }),
-      renew: (_, devices, window) => send("devices.renew", { body: { devices, ...(window && { window }) } }),
+    },
+    rotations: {
+      request: (_, body) => send("rotations.request", { body }),
     },
     certificates: {
       list: (_, request) => send("certificates.list", { query: text(request) }),

@@ -98,7 +98,7 @@ describe("the API on a unix socket", () => {
     const wrong = [
       client.claims.create(remoteActor, { maxUses: 0, validFor: 5000 }),
       client.claims.create(remoteActor, { maxUses: 1, validFor: 5000, extra: 1 } as never),
-      client.devices.renew(remoteActor, ["../etc"]),
+      client.rotations.request(remoteActor, { devices: ["../etc"] }),
       client.devices.list(remoteActor, { limit: 100_000 }),
     ];
     for (const call of wrong) await expect(call).rejects.toMatchObject({ code: "request-invalid" });
@@ -134,7 +134,7 @@ function callRoute(client: Operations, name: string): Promise<unknown> {
     "claims.create": () => client.claims.create(remoteActor, { maxUses: 1, validFor: 60_000 }),
     "devices.set": () => client.devices.set(remoteActor, "edge-1", { site: "berlin" }),
     "devices.suspend": () => client.devices.suspend(remoteActor, "edge-1", "lost"),
-    "devices.renew": () => client.devices.renew(remoteActor, ["edge-1"]),
+    "rotations.request": () => client.rotations.request(remoteActor, { devices: ["edge-1"] }),
     "revocations.plan": () => client.revocations.plan(remoteActor, { device: "edge-1", reason: "keyCompromise" }),
     "revocations.revoke": () => client.revocations.revoke(remoteActor, { device: "edge-1", reason: "keyCompromise" }),
     "crls.show": () => client.crls.show(remoteActor, "a".repeat(64), 0),

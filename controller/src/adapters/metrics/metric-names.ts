@@ -16,6 +16,11 @@ export const metricCatalogue = {
     labels: ["le"],
     help: "Certificates in use whose age is at most le seconds; a distribution of state, so a gauge",
   },
+  fleetcert_certificates_not_proven: {
+    kind: "gauge",
+    labels: [],
+    help: "Certificates whose proof in use stays away longer than proveWithin; at most 1000 are counted",
+  },
   fleetcert_service_level: { kind: "gauge", labels: ["name"], help: "Service levels: a share 0 to 1, or seconds" },
   fleetcert_audit_entries: { kind: "gauge", labels: [], help: "Sequence of the last audit entry" },
   fleetcert_notices_total: { kind: "counter", labels: ["name"], help: "Notices raised since the start" },

@@ -13,6 +13,7 @@ export function memoryTransaction(tables: () => MemoryTables): Transaction {
     ...revocation(tables),
     ...messages(tables),
     ...governance(tables),
+    ...rotation(tables),
   };
 }
 
@@ -201,6 +202,46 @@ function governance(tables: () => MemoryTables): Pick<Transaction, "operators" |
       find: async (key) => tables().settings.find(key)?.value,
       put: async (key, value) => tables().settings.put({ key, value }),
       delete: async (key) => tables().settings.delete(key),
+    },
+  };
+}
+
+function rotation(
+  tables: () => MemoryTables,
+): Pick<Transaction, "wishes" | "awaitedProofs" | "desiredDigests" | "rollouts" | "rolloutDevices"> {
+  return {
+    wishes: {
+      find: async (device, slot) => tables().wishes.find(compositeKey(device, slot)),
+      put: async (wish) => tables().wishes.put(wish),
+      remove: async (device, slot) => tables().wishes.delete(compositeKey(device, slot)),
+    },
+    awaitedProofs: {
+      put: async (awaited) => tables().awaitedProofs.put(awaited),
+      remove: async (sha256) => tables().awaitedProofs.delete(sha256),
+      listOverdue: async (issuedBefore, limit) =>
+        tables()
+          .awaitedProofs.group("waiting", "")
+          .filter(({ issuedAt }) => issuedAt <= issuedBefore)
+          .slice(0, checkLimit(limit)),
+      listNoted: async ({ after = "", limit }) =>
+        pageOf(tables().awaitedProofs.group("noted", ""), ({ sha256 }) => sha256, { after, limit: checkLimit(limit) }),
+    },
+    desiredDigests: {
+      find: async (device) => tables().desiredDigests.find(device),
+      put: async (digest) => tables().desiredDigests.put(digest),
+    },
+    rollouts: {
+      find: async (id) => tables().rollouts.find(id),
+      put: async (rollout) => tables().rollouts.put(rollout),
+      list: async ({ after = "", limit }) =>
+        pageOf(tables().rollouts.group("all", ""), ({ id }) => id, { after, limit: checkLimit(limit) }),
+    },
+    rolloutDevices: {
+      put: async (device) => tables().rolloutDevices.put(device),
+      listOf: async (rollout, wave) =>
+        tables()
+          .rolloutDevices.group("rollout", rollout)
+          .filter((one) => wave === undefined || one.wave === wave),
     },
   };
 }

@@ -4,10 +4,12 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
+  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CourierContactRecord,
   CrlRecord,
+  DesiredDigestRecord,
   DeviceIdentifier,
   DeviceRecord,
   EpochRecord,
@@ -17,8 +19,11 @@ import type {
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  WishRecord,
 } from "../../../records.ts";
 import { type IndexDefinition, MemoryTable, type UndoLog } from "./memory-table.ts";
 import { compositeKey, orderBy } from "./order.ts";
@@ -103,6 +108,27 @@ export function memoryTables(undo: UndoLog) {
       "issuer",
     )({ all: all("hour", "site", "profile", "issuer") }),
     settings: table<Setting>("settings", "key")({}),
+    wishes: table<WishRecord>("wishes", "device", "slot")({}),
+    awaitedProofs: table<AwaitedProofRecord>(
+      "awaited_proofs",
+      "sha256",
+    )({
+      waiting: {
+        group: ({ notedAt }) => (notedAt === undefined ? "" : undefined),
+        order: orderBy<AwaitedProofRecord>("issuedAt", "sha256"),
+      },
+      noted: {
+        group: ({ notedAt }) => (notedAt === undefined ? undefined : ""),
+        order: orderBy<AwaitedProofRecord>("sha256"),
+      },
+    }),
+    desiredDigests: table<DesiredDigestRecord>("desired_digests", "device")({}),
+    rollouts: table<RolloutRecord>("rollouts", "id")({ all: all("id") }),
+    rolloutDevices: table<RolloutDeviceRecord>(
+      "rollout_devices",
+      "rollout",
+      "device",
+    )({ rollout: by(["rollout"], "device") }),
     /** Single numbers that are no setting: the last outbox id, the time of the last `expire`. */
     marks: table<Mark>("marks", "name")({}),
   };

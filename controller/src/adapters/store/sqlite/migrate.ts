@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { FleetError } from "@fleetcert/shared";
 import { firstSchema } from "./migrations/0001-first-schema.ts";
 import { attested } from "./migrations/0004-attested.ts";
+import { waves } from "./migrations/0005-waves.ts";
 import { courier } from "./migrations/0006-courier.ts";
 import { crlStandards } from "./migrations/0007-crl-standards.ts";
 
@@ -16,6 +17,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: "first-schema", sql: firstSchema },
   { version: 4, name: "attested", sql: attested },
+  { version: 5, name: "waves", sql: waves },
   { version: 6, name: "courier", sql: courier },
   { version: 7, name: "crl-standards", sql: crlStandards },
 ];

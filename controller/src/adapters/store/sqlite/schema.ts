@@ -4,10 +4,12 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
+  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CourierContactRecord,
   CrlRecord,
+  DesiredDigestRecord,
   DeviceIdentifier,
   DeviceRecord,
   EpochRecord,
@@ -17,8 +19,11 @@ import type {
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  WishRecord,
 } from "../../../records.ts";
 import type { AttributeColumns } from "./attribute-columns.ts";
 
@@ -46,4 +51,10 @@ export interface Schema {
   ages: AgeCounter;
   ageClock: { readonly id: number; readonly expiredBefore: number };
   settings: { readonly key: string; readonly value: string };
+  wishes: Omit<WishRecord, "isUrgent"> & { readonly isUrgent: number };
+  awaitedProofs: AwaitedProofRecord;
+  desiredDigests: DesiredDigestRecord;
+  /** `body` is the record as JSON. */
+  rollouts: Pick<RolloutRecord, "id" | "state"> & { readonly body: string };
+  rolloutDevices: RolloutDeviceRecord;
 }

@@ -9,6 +9,13 @@ import { auditTable, operatorTable, settingTable } from "./tables/governance.ts"
 import { identifierTable } from "./tables/identifiers.ts";
 import { answerTable, courierContactTable, outboxTable, reportTable, sequenceTable } from "./tables/messages.ts";
 import { ackTable, crlTable, epochTable, revocationTable } from "./tables/revocation.ts";
+import {
+  awaitedProofTable,
+  desiredDigestTable,
+  rolloutDeviceTable,
+  rolloutTable,
+  wishTable,
+} from "./tables/rotation.ts";
 import { intentTable, shardTable } from "./tables/signing.ts";
 
 /** All tables within one transaction. */
@@ -35,5 +42,10 @@ export function transactionTables(session: Session): Transaction {
     audit: auditTable(session),
     ages: ageTable(session),
     settings: settingTable(session),
+    wishes: wishTable(session),
+    awaitedProofs: awaitedProofTable(session),
+    desiredDigests: desiredDigestTable(session),
+    rollouts: rolloutTable(session),
+    rolloutDevices: rolloutDeviceTable(session),
   };
 }

@@ -1,0 +1,52 @@
+import { FleetError, parseDuration } from "@fleetcert/shared";
+import type { Command } from "commander";
+import type { DeviceView, Operations } from "../access/operations.ts";
+import { remoteActor } from "../adapters/http/api-client.ts";
+import { allPages, type CliContext, connect, printOne } from "./context.ts";
+
+/** `rotate`: new keys and certificates for devices that are named or selected. */
+export function registerRotate(program: Command, context: CliContext): void {
+  program
+    .command("rotate")
+    .description("new keys and certificates: of devices that are named or selected, now or spread over a time")
+    .option("--device <id...>", "the devices")
+    .option("--filter <expression>", "instead of ids, such as 'site=berlin && expires<30d'")
+    .option("--slot <name>", "which slot", "identity")
+    .option("--within <duration>", "spread over this time, those seen rarely first", "0s")
+    .option("--urgent", "an incident: maintenance windows do not hold it up")
+    .option("--explanation <url>", "where the person who looks at a device reads why")
+    .action(async (options: RotateOptions, command: Command) => {
+      if ((options.device === undefined) === (options.filter === undefined)) {
+        throw new FleetError("usage", "name either --device or --filter");
+      }
+      const operations = await connect(context, command);
+      const devices = options.device ?? (await selected(operations, options.filter ?? ""));
+      if (devices.length === 0) throw new FleetError("not-found", "no device matches the filter");
+      const spread = parseDuration(options.within);
+      const result = await operations.rotations.request(remoteActor, {
+        devices,
+        slot: options.slot,
+        ...(spread > 0 && { window: { start: context.now(), end: context.now() + spread } }),
+        ...(options.urgent === true && { isUrgent: true }),
+        ...(options.explanation !== undefined && { explanationUrl: options.explanation }),
+      });
+      printOne(context, command, result, [["requested", String(result.requested)]]);
+    });
+}
+
+interface RotateOptions {
+  readonly device?: string[];
+  readonly filter?: string;
+  readonly slot: string;
+  readonly within: string;
+  readonly urgent?: boolean;
+  readonly explanation?: string;
+}
+
+async function selected(operations: Operations, filter: string): Promise<string[]> {
+  const found: DeviceView[] = await allPages(
+    (page) => operations.devices.list(remoteActor, { ...page, filter }),
+    100_000,
+  );
+  return found.map(({ id }) => id);
+}

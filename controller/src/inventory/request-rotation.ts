@@ -1,0 +1,117 @@
+import { FleetError } from "@fleetcert/shared";
+import { appendAudit } from "../audit/append-audit.ts";
+import { provenGeneration } from "../policy/policy.ts";
+import type { DeviceRecord, WishRecord } from "../records.ts";
+import type { Transaction } from "../store-port.ts";
+import { publishDesired } from "./desired-state.ts";
+import { requireDevice } from "./device-state.ts";
+import type { InventoryParts } from "./inventory.ts";
+import { spreadOver, type Window } from "./renewal-window.ts";
+
+/** A rotation as a person asks for it. */
+export interface RotationRequest {
+  readonly devices: readonly string[];
+  /** `identity` when none is named. */
+  readonly slot?: string;
+  /** Spread over it, those seen rarely first; from now on when none is given. */
+  readonly window?: Window;
+  /** Maintenance windows do not hold it up. */
+  readonly isUrgent?: boolean;
+  readonly explanationUrl?: string;
+}
+
+/** One device's part of a rotation. */
+export interface RotationWish {
+  readonly actor: string;
+  readonly device: DeviceRecord;
+  readonly slot: string;
+  readonly window: Window;
+  readonly isUrgent: boolean;
+  readonly explanationUrl: string;
+  /** Empty for none. */
+  readonly rollout: string;
+}
+
+/** Asks each device for the generation after its proven one. All are known or nothing is asked. */
+export async function requestRotation(parts: InventoryParts, actor: string, request: RotationRequest): Promise<number> {
+  const { store, surroundings } = parts;
+  const now = surroundings.clock.now();
+  const { slot = "identity", isUrgent = false, explanationUrl = "" } = request;
+  if (request.window !== undefined && !(request.window.start < request.window.end)) {
+    throw new FleetError("request-invalid", "the window ends before it begins");
+  }
+  return await store.transaction(async (tx) => {
+    const devices: DeviceRecord[] = [];
+    for (const id of new Set(request.devices)) devices.push(await requireDevice(tx, id));
+    const able = devices.filter(({ state }) => state === "active");
+    const windows = request.window && spreadOver(able.map(reach), request.window);
+    for (const device of able) {
+      const window = windows?.get(device.id) ?? { start: now, end: now + parts.renewalWindow };
+      await wishRotation(parts, tx, { actor, device, slot, window, isUrgent, explanationUrl, rollout: "" });
+    }
+    return able.length;
+  });
+}
+
+/** Asks one device, in the caller's transaction. Throws `not-found` for a slot it has no certificate for. */
+export async function wishRotation(parts: InventoryParts, tx: Transaction, wish: RotationWish): Promise<WishRecord> {
+  const { actor, device, slot, window, rollout } = wish;
+  const certificates = await tx.certificates.listOf(device.id, slot);
+  if (certificates.length === 0 && slot !== "identity") {
+    throw new FleetError("not-found", `device ${device.id} has no slot ${slot}`, { hint: "fleetcert device show ID" });
+  }
+  const record: WishRecord = {
+    ...{ device: device.id, slot, rollout, generation: provenGeneration(certificates) + 1 },
+    ...{ windowStart: window.start, windowEnd: window.end },
+    ...{ isUrgent: wish.isUrgent, explanationUrl: wish.explanationUrl },
+  };
+  await tx.wishes.put(record);
+  await publishDesired(parts, tx, device);
+  await appendAudit(tx, {
+    at: parts.surroundings.clock.now(),
+    actor,
+    action: "renewal.requested",
+    target: device.id,
+    outcome: "success",
+    details: {
+      slot,
+      generation: String(record.generation),
+      until: new Date(window.end).toISOString(),
+      ...(rollout !== "" && { rollout }),
+      ...(wish.isUrgent && { urgent: "yes" }),
+    },
+  });
+  return record;
+}
+
+/** Takes wishes of a rollout back. */
+export async function withdrawRotation(
+  parts: InventoryParts,
+  tx: Transaction,
+  { slot, rollout, devices }: { readonly slot: string; readonly rollout: string; readonly devices: readonly string[] },
+): Promise<string[]> {
+  const withdrawn: string[] = [];
+  for (const id of devices) {
+    const wish = await tx.wishes.find(id, slot);
+    const device = await tx.devices.find(id);
+    if (wish?.rollout !== rollout || device === undefined) continue;
+    await tx.wishes.remove(id, slot);
+    await publishDesired(parts, tx, device);
+    withdrawn.push(id);
+  }
+  return withdrawn;
+}
+
+/** Ends a wish that is fulfilled and tells the device its next window. */
+export async function slotProven(
+  parts: InventoryParts,
+  tx: Transaction,
+  { device: id, slot, generation }: { readonly device: string; readonly slot: string; readonly generation: number },
+): Promise<void> {
+  const wish = await tx.wishes.find(id, slot);
+  if (wish !== undefined && wish.generation <= generation) await tx.wishes.remove(id, slot);
+  const device = await tx.devices.find(id);
+  if (device !== undefined) await publishDesired(parts, tx, device);
+}
+
+const reach = ({ id, attributes }: DeviceRecord) => ({ id, connectivity: attributes.connectivity });
