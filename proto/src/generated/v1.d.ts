@@ -308,6 +308,9 @@ export namespace fleetcert {
             /** DesiredState suspended. */
             suspended: string;
 
+            /** DesiredState maintenance. */
+            maintenance: fleetcert.v1.MaintenanceWindow.$Properties[];
+
             /**
              * Encodes the specified DesiredState message. Does not implicitly {@link fleetcert.v1.DesiredState.verify|verify} messages.
              * @param message DesiredState message or plain object to encode
@@ -349,6 +352,9 @@ export namespace fleetcert {
 
                 /** DesiredState suspended */
                 suspended?: (string|null);
+
+                /** DesiredState maintenance */
+                maintenance?: (fleetcert.v1.MaintenanceWindow.$Properties[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -398,6 +404,18 @@ export namespace fleetcert {
             /** DesiredSlot explanationUrl. */
             explanationUrl: string;
 
+            /** DesiredSlot retryAfter. */
+            retryAfter: number;
+
+            /** DesiredSlot earliest. */
+            earliest: number;
+
+            /** DesiredSlot renewBefore. */
+            renewBefore: number;
+
+            /** DesiredSlot mode. */
+            mode: fleetcert.v1.RenewalMode;
+
             /**
              * Encodes the specified DesiredSlot message. Does not implicitly {@link fleetcert.v1.DesiredSlot.verify|verify} messages.
              * @param message DesiredSlot message or plain object to encode
@@ -443,12 +461,106 @@ export namespace fleetcert {
                 /** DesiredSlot explanationUrl */
                 explanationUrl?: (string|null);
 
+                /** DesiredSlot retryAfter */
+                retryAfter?: (number|null);
+
+                /** DesiredSlot earliest */
+                earliest?: (number|null);
+
+                /** DesiredSlot renewBefore */
+                renewBefore?: (number|null);
+
+                /** DesiredSlot mode */
+                mode?: (fleetcert.v1.RenewalMode|null);
+
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
             }
 
             /** Shape of a DesiredSlot. */
             type $Shape = fleetcert.v1.DesiredSlot.$Properties;
+        }
+
+        /**
+         * Properties of a MaintenanceWindow.
+         * @deprecated Use fleetcert.v1.MaintenanceWindow.$Properties instead.
+         */
+        interface IMaintenanceWindow extends fleetcert.v1.MaintenanceWindow.$Properties {
+        }
+
+        /** Represents a MaintenanceWindow. */
+        class MaintenanceWindow {
+
+            /**
+             * Constructs a new MaintenanceWindow.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.MaintenanceWindow.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** MaintenanceWindow cron. */
+            cron: string;
+
+            /** MaintenanceWindow duration. */
+            duration: number;
+
+            /** MaintenanceWindow timeZone. */
+            timeZone: string;
+
+            /**
+             * Encodes the specified MaintenanceWindow message. Does not implicitly {@link fleetcert.v1.MaintenanceWindow.verify|verify} messages.
+             * @param message MaintenanceWindow message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.MaintenanceWindow.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a MaintenanceWindow message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.MaintenanceWindow & fleetcert.v1.MaintenanceWindow.$Shape} MaintenanceWindow
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.MaintenanceWindow & fleetcert.v1.MaintenanceWindow.$Shape;
+        }
+
+        namespace MaintenanceWindow {
+
+            /** Properties of a MaintenanceWindow. */
+            interface $Properties {
+
+                /** MaintenanceWindow cron */
+                cron?: (string|null);
+
+                /** MaintenanceWindow duration */
+                duration?: (number|null);
+
+                /** MaintenanceWindow timeZone */
+                timeZone?: (string|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a MaintenanceWindow. */
+            type $Shape = fleetcert.v1.MaintenanceWindow.$Properties;
+        }
+
+        /** RenewalMode enum. */
+        enum RenewalMode {
+
+            /** RENEWAL_AUTOMATIC value */
+            RENEWAL_AUTOMATIC = 0,
+
+            /** RENEWAL_DISABLED value */
+            RENEWAL_DISABLED = 1,
+
+            /** RENEWAL_URGENT value */
+            RENEWAL_URGENT = 2
         }
 
         /**

@@ -421,6 +421,7 @@ export const fleetcert = $root.fleetcert = (() => {
 
             const DesiredState = function (properties) {
                 this.slots = [];
+                this.maintenance = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -433,6 +434,7 @@ export const fleetcert = $root.fleetcert = (() => {
             DesiredState.prototype.reportInterval = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             DesiredState.prototype.retire = false;
             DesiredState.prototype.suspended = "";
+            DesiredState.prototype.maintenance = $util.emptyArray;
 
             DesiredState.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -454,6 +456,9 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(40).bool(message.retire);
                 if (message.suspended != null && $Object.hasOwnProperty.call(message, "suspended") && message.suspended !== "")
                     writer.uint32(50).string(message.suspended);
+                if (message.maintenance != null && message.maintenance.length)
+                    for (let i = 0; i < message.maintenance.length; ++i)
+                        $root.fleetcert.v1.MaintenanceWindow.encode(message.maintenance[i], writer.uint32(58).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -540,6 +545,14 @@ export const fleetcert = $root.fleetcert = (() => {
                                 delete message.suspended;
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.maintenance && message.maintenance.length))
+                                message.maintenance = [];
+                            message.maintenance.push($root.fleetcert.v1.MaintenanceWindow.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -576,6 +589,10 @@ export const fleetcert = $root.fleetcert = (() => {
             DesiredSlot.prototype.windowStart = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             DesiredSlot.prototype.windowEnd = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             DesiredSlot.prototype.explanationUrl = "";
+            DesiredSlot.prototype.retryAfter = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            DesiredSlot.prototype.earliest = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            DesiredSlot.prototype.renewBefore = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            DesiredSlot.prototype.mode = 0;
 
             DesiredSlot.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -598,6 +615,14 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(48).uint64(message.windowEnd);
                 if (message.explanationUrl != null && $Object.hasOwnProperty.call(message, "explanationUrl") && message.explanationUrl !== "")
                     writer.uint32(58).string(message.explanationUrl);
+                if (message.retryAfter != null && $Object.hasOwnProperty.call(message, "retryAfter") && (typeof message.retryAfter === "object" ? message.retryAfter.low || message.retryAfter.high : message.retryAfter !== 0))
+                    writer.uint32(64).uint64(message.retryAfter);
+                if (message.earliest != null && $Object.hasOwnProperty.call(message, "earliest") && (typeof message.earliest === "object" ? message.earliest.low || message.earliest.high : message.earliest !== 0))
+                    writer.uint32(72).uint64(message.earliest);
+                if (message.renewBefore != null && $Object.hasOwnProperty.call(message, "renewBefore") && (typeof message.renewBefore === "object" ? message.renewBefore.low || message.renewBefore.high : message.renewBefore !== 0))
+                    writer.uint32(80).uint64(message.renewBefore);
+                if (message.mode != null && $Object.hasOwnProperty.call(message, "mode") && message.mode !== 0)
+                    writer.uint32(88).int32(message.mode);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -694,6 +719,42 @@ export const fleetcert = $root.fleetcert = (() => {
                                 delete message.explanationUrl;
                             continue;
                         }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.retryAfter = value;
+                            else
+                                delete message.retryAfter;
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.earliest = value;
+                            else
+                                delete message.earliest;
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.renewBefore = value;
+                            else
+                                delete message.renewBefore;
+                            continue;
+                        }
+                    case 11: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.int32())
+                                message.mode = value;
+                            else
+                                delete message.mode;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -712,6 +773,120 @@ export const fleetcert = $root.fleetcert = (() => {
             };
 
             return DesiredSlot;
+        })();
+
+        v1.MaintenanceWindow = (function() {
+
+            const MaintenanceWindow = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            MaintenanceWindow.prototype.cron = "";
+            MaintenanceWindow.prototype.duration = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MaintenanceWindow.prototype.timeZone = "";
+
+            MaintenanceWindow.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.cron != null && $Object.hasOwnProperty.call(message, "cron") && message.cron !== "")
+                    writer.uint32(10).string(message.cron);
+                if (message.duration != null && $Object.hasOwnProperty.call(message, "duration") && (typeof message.duration === "object" ? message.duration.low || message.duration.high : message.duration !== 0))
+                    writer.uint32(16).uint64(message.duration);
+                if (message.timeZone != null && $Object.hasOwnProperty.call(message, "timeZone") && message.timeZone !== "")
+                    writer.uint32(26).string(message.timeZone);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            MaintenanceWindow.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.MaintenanceWindow();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.cron = value;
+                            else
+                                delete message.cron;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.duration = value;
+                            else
+                                delete message.duration;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.timeZone = value;
+                            else
+                                delete message.timeZone;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return MaintenanceWindow;
+        })();
+
+        v1.RenewalMode = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[0] = "RENEWAL_AUTOMATIC"] = 0;
+            values[valuesById[1] = "RENEWAL_DISABLED"] = 1;
+            values[valuesById[2] = "RENEWAL_URGENT"] = 2;
+            return values;
         })();
 
         v1.EnrolRequest = (function() {
