@@ -75,6 +75,10 @@ export const configSchema = Type.Object(
       {
         crlNextUpdate: Span("30d", "life of a CRL; local software keeps working offline for so long"),
         crlRefresh: Span("24h", "age at which CRLs are made again without a change"),
+        deltaLists: Type.Boolean({
+          default: false,
+          description: "signs a delta (RFC 5280) beside every CRL, for software that uses them; agents need none",
+        }),
         headNextUpdate: Span("1h", "life of the signed head; agents report stale beyond it"),
       },
       { additionalProperties: false, default: {} },

@@ -13,6 +13,10 @@ export interface OpensslPath {
   readonly purpose: "clientAuth" | "serverAuth" | "any";
   /** Lists for every certificate of the path but the root; undefined: revocation is not looked at. */
   readonly crls?: readonly Uint8Array[];
+  /** Lists are asked for the leaf only. */
+  readonly leafOnly?: boolean;
+  /** Deltas among the lists are applied to those they belong to. */
+  readonly useDeltas?: boolean;
 }
 
 /** What OpenSSL said. */
@@ -23,7 +27,8 @@ export interface OpensslVerdict {
 }
 
 /** Judges a path with the OpenSSL command line program under its strict X.509 rules. */
-export function opensslVerify({ leaf, intermediates, roots, at, purpose, crls }: OpensslPath): OpensslVerdict {
+export function opensslVerify(path: OpensslPath): OpensslVerdict {
+  const { leaf, intermediates, roots, at, purpose, crls, leafOnly = false, useDeltas = false } = path;
   return withFiles(
     {
       "leaf.pem": pems("CERTIFICATE", [leaf]),
@@ -39,7 +44,8 @@ export function opensslVerify({ leaf, intermediates, roots, at, purpose, crls }:
         ...["-CAfile", file("roots.pem"), "-no-CApath", "-no-CAstore"],
         ...(intermediates.length > 0 ? ["-untrusted", file("untrusted.pem")] : []),
         ...(purpose === "any" ? [] : ["-purpose", purpose === "clientAuth" ? "sslclient" : "sslserver"]),
-        ...(crls === undefined ? [] : ["-crl_check_all", "-CRLfile", file("crls.pem")]),
+        ...(crls === undefined ? [] : [leafOnly ? "-crl_check" : "-crl_check_all", "-CRLfile", file("crls.pem")]),
+        ...(useDeltas ? ["-extended_crl", "-use_deltas"] : []),
         file("leaf.pem"),
       ]);
       return { isAccepted: status === 0, output };

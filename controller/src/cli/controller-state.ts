@@ -55,6 +55,16 @@ export async function servedCrl(
   return list && asServed(list.der);
 }
 
+/** The delta that was signed beside that list. */
+export async function servedDelta(
+  { duties }: ControllerState,
+  issuer: string,
+  shard: number,
+): Promise<ServedCrl | undefined> {
+  const list = await duties.revocation.crlOf(issuer, shard);
+  return list?.deltaDer && asServed(list.deltaDer);
+}
+
 /** The root's own list, as the certificates of its issuing CAs name it. */
 export function servedRootList({ duties }: ControllerState, root: string): ServedCrl | undefined {
   const der = duties.trust.rootList(root);

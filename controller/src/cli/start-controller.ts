@@ -24,7 +24,14 @@ import type { Store } from "../store-port.ts";
 import type { ListenerCredential } from "../trust/listener-certificates.ts";
 import type { Expiry } from "../trust/trust.ts";
 import { noticesOf, openLog } from "./controller-log.ts";
-import { type ControllerState, collectSamples, readiness, servedCrl, servedRootList } from "./controller-state.ts";
+import {
+  type ControllerState,
+  collectSamples,
+  readiness,
+  servedCrl,
+  servedDelta,
+  servedRootList,
+} from "./controller-state.ts";
 import { crlBaseOf } from "./crl-base.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
@@ -109,6 +116,7 @@ async function start(
     onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
     sources: {
       crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
+      delta: async (issuer, shard) => late.state && (await servedDelta(late.state, issuer, shard)),
       rootCrl: async (root) => late.state && servedRootList(late.state, root),
       authority: (id) => (id === authority.id ? late.state?.duties.authority.certificate : undefined),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),

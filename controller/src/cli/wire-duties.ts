@@ -103,6 +103,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
       crlNextUpdate: durationOf(config.revocation.crlNextUpdate),
       headNextUpdate: durationOf(config.revocation.headNextUpdate),
       crlRefresh: durationOf(config.revocation.crlRefresh),
+      deltaLists: config.revocation.deltaLists,
       keepAfterExpiry: renewAfterExpiry + clockAllowance,
       revokeAlone: config.bounds.revokeAlone,
     },

@@ -91,6 +91,11 @@ export function crlUri({
   return `${crlBase}/crl/${issuer}/${shard}.crl`;
 }
 
+/** Where the delta of a shard is served, as its complete list names it. */
+export function deltaUri(of: Parameters<typeof crlUri>[0]): string {
+  return crlUri(of).replace(/\.crl$/, "-delta.crl");
+}
+
 /** Re-parses a signed certificate, compares it with its template and verifies its signature. Throws `issued-mismatch`. */
 export async function requireIssued(der: Uint8Array, asked: Parameters<typeof compareIssued>[1]): Promise<void> {
   const { tbs, signature } = compareIssued(der, asked);

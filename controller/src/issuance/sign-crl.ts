@@ -9,7 +9,7 @@ import {
   verifyCrl,
 } from "@fleetcert/shared";
 import type { Transaction } from "../store-port.ts";
-import { crlUri } from "./certificate-template.ts";
+import { crlUri, deltaUri } from "./certificate-template.ts";
 import type { IssuanceContext } from "./issuance.ts";
 import { signInOrder } from "./sign-in-order.ts";
 
@@ -22,13 +22,18 @@ export interface CrlOrder {
   readonly nextUpdate: Instant;
   /** Ordered by index. */
   readonly entries: readonly CrlEntryTemplate[];
+  /** Number of the complete list this one is a delta to. */
+  readonly deltaBase?: number;
+  /** Whether a delta will stand beside this complete list. */
+  readonly hasDelta?: boolean;
   commit(tx: Transaction, der: Uint8Array): Promise<void>;
 }
 
-/** Signs the complete list of one shard in the order of I2 and returns its DER. */
+/** Signs the list of one shard, or a delta to an earlier one, in the order of I2 and returns its DER. */
 export async function signCrl(context: IssuanceContext, order: CrlOrder): Promise<Uint8Array> {
   const { authority, issuer, crlBase } = context;
-  const { shard, epoch } = order;
+  const { shard, epoch, deltaBase } = order;
+  const place = { crlBase, issuer: authority.id, shard };
   return await signInOrder<Uint8Array>(context, {
     authority,
     actor: "controller",
@@ -44,7 +49,10 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
         nextUpdate: order.nextUpdate,
         crlNumber: epoch,
         entries: order.entries,
-        issuingDistributionPoint: { uris: [crlUri({ crlBase, issuer: authority.id, shard })] },
+        // RFC 5280 §5.2.4: a delta has the scope of its base, word for word.
+        issuingDistributionPoint: { uris: [crlUri(place)] },
+        ...(deltaBase !== undefined && { deltaBase }),
+        ...(order.hasDelta && { freshestCrl: deltaUri(place) }),
         signatureAlgorithmOf: authority.signer.algorithm,
       });
       return {
@@ -63,7 +71,10 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
             spkiSha256: "",
             claimId: "",
           },
-          details: { shard: String(shard), epoch: String(epoch), entries: String(order.entries.length) },
+          details: {
+            ...{ shard: String(shard), epoch: String(epoch), entries: String(order.entries.length) },
+            ...(deltaBase !== undefined && { deltaBase: String(deltaBase) }),
+          },
         },
       };
     },
@@ -74,6 +85,7 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
         sha256Hex(crl.tbs) !== sha256Hex(tbs) ||
         crl.entryCount !== order.entries.length ||
         crl.crlNumber !== BigInt(epoch) ||
+        crl.deltaBase !== (deltaBase === undefined ? undefined : BigInt(deltaBase)) ||
         defects.length > 0
       ) {
         throw new FleetError(

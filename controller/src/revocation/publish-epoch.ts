@@ -53,7 +53,7 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
   const refreshAll = options.refreshAll || hasSkipped;
   const contents: ShardContent[] = [];
   for (const shard of shards) {
-    const { list, revocations } = await listOfShard(parts, { shard, epoch, now, refreshAll });
+    const { list, revocations } = await listOfShard(parts, { shard, epoch, now, refreshAll, hasSkipped });
     const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     contents.push({ shard, list, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });

@@ -55,6 +55,8 @@ export interface RevocationSettings {
   readonly crlRefresh: Duration;
   /** How long after notAfter an entry stays: renewal after expiry and clocks that are behind. */
   readonly keepAfterExpiry: Duration;
+  /** Whether a delta (RFC 5280 §5.2.4) is signed beside every list. */
+  readonly deltaLists: boolean;
   /** Devices and certificates one person may revoke within 24 hours. */
   readonly revokeAlone: number;
 }

@@ -1,6 +1,7 @@
 import { type CrlEntryTemplate, type Instant, parseCrl, Serial, sha256Hex } from "@fleetcert/shared";
 import type { CrlRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
+import { addDelta } from "./delta-list.ts";
 import { listThisUpdate } from "./list-time.ts";
 import { reasonOf } from "./record-revocation.ts";
 import type { RevocationParts, RevocationSettings } from "./revocation.ts";
@@ -29,19 +30,25 @@ export async function listOfShard(
 
   const before = latest && parseCrl(latest.der).thisUpdate;
   const listed = revocations.filter((one) => isListed(one, { now, before, settings }));
+  const entries = listed.map(entryOf);
   let list: CrlRecord | undefined;
   await issuance.signCrl({
     ...{ shard, epoch },
     thisUpdate: listThisUpdate({ now, before }),
     nextUpdate: now + settings.crlNextUpdate,
-    entries: listed.map(entryOf),
+    entries,
+    hasDelta: settings.deltaLists,
     async commit(tx, der) {
       list = { issuer, shard, epoch, der, sha256: sha256Hex(der), entryCount: listed.length };
       await tx.crls.put(list);
       for (const one of changed) await markPublished(tx, one, epoch);
     },
   });
-  return { list: list as unknown as CrlRecord, revocations };
+  const complete = list as unknown as CrlRecord;
+  return {
+    list: settings.deltaLists ? await addDelta(parts, { list: complete, entries, now }) : complete,
+    revocations,
+  };
 }
 
 /**

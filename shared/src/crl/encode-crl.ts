@@ -40,6 +40,8 @@ export interface CrlTemplate {
   readonly issuingDistributionPoint?: IssuingDistributionPointTemplate;
   /** Number of the complete list a delta is relative to; absent for a complete list. */
   readonly deltaBase?: number | bigint;
+  /** Where a complete list's newest delta is served (RFC 5280 §5.2.6). */
+  readonly freshestCrl?: string;
   /** Algorithm of the key that will sign. */
   readonly signatureAlgorithmOf: KeyAlgorithm;
 }
@@ -65,7 +67,7 @@ export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
 }
 
 function encodeExtensions(template: CrlTemplate): Uint8Array[] {
-  const { authorityKeyId, crlNumber, deltaBase, issuingDistributionPoint } = template;
+  const { authorityKeyId, crlNumber, deltaBase, freshestCrl, issuingDistributionPoint } = template;
   const extension = (oid: string, value: Uint8Array, critical: boolean): Uint8Array =>
     encodeExtension(oid, { critical, value });
   return [
@@ -75,7 +77,14 @@ function encodeExtensions(template: CrlTemplate): Uint8Array[] {
     ...(issuingDistributionPoint === undefined
       ? []
       : [extension(extensionOids.issuingDistributionPoint, encodeScope(issuingDistributionPoint), true)]),
+    ...(freshestCrl === undefined ? [] : [extension(extensionOids.freshestCrl, encodePoint(freshestCrl), false)]),
   ];
+}
+
+/** CRLDistributionPoints of one point with one name. */
+function encodePoint(uri: string): Uint8Array {
+  const fullName = derElement(contextTag(0, "constructed"), encodeAlternativeName({ uri }));
+  return derSequence(derSequence(derElement(contextTag(0, "constructed"), fullName)));
 }
 
 function encodeScope({

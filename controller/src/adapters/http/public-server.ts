@@ -9,6 +9,8 @@ import { sendSigned } from "./send-signed.ts";
 export interface PublicSources {
   /** The CRL in force of one shard; undefined when there is none. */
   crl(issuer: string, shard: number): Promise<ServedCrl | undefined>;
+  /** The delta beside that CRL; undefined when none is made. */
+  delta?(issuer: string, shard: number): Promise<ServedCrl | undefined>;
   /** The list of a root, by the SHA-256 of its SPKI in hex; undefined when it is none of ours. */
   rootCrl?(root: string): Promise<ServedCrl | undefined>;
   /** DER of the certificate of an issuing CA, as AuthorityInfoAccess names it; undefined when it is none of ours. */
@@ -78,9 +80,10 @@ function serveCrls(server: FastifyInstance, sources: PublicSources, now: () => n
     return sendSigned(request, reply, { ...rest, bytes, type: "application/pkix-crl", maxAge: maxCacheSeconds }, now());
   };
   server.get<{ Params: { issuer: string; file: string } }>("/crl/:issuer/:file", async (request, reply) => {
-    const shard = /^(0|[1-9]\d{0,4})\.crl$/.exec(request.params.file)?.[1];
+    const [, shard, delta] = /^(0|[1-9]\d{0,4})(-delta)?\.crl$/.exec(request.params.file) ?? [];
     const isKnownForm = /^[0-9a-f]{64}$/.test(request.params.issuer) && shard !== undefined;
-    return send(request, reply, isKnownForm ? await sources.crl(request.params.issuer, Number(shard)) : undefined);
+    const find = delta === undefined ? sources.crl : sources.delta;
+    return send(request, reply, isKnownForm ? await find?.(request.params.issuer, Number(shard)) : undefined);
   });
   server.get<{ Params: { file: string } }>("/crl/:file", async (request, reply) => {
     const root = /^([0-9a-f]{64})\.crl$/.exec(request.params.file)?.[1];
