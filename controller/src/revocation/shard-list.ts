@@ -15,7 +15,14 @@ export interface ShardList {
 /** The list of a shard at this epoch: the one there is while nothing changed, else a new one, signed and stored. */
 export async function listOfShard(
   parts: RevocationParts,
-  made: { readonly shard: ShardRecord; readonly epoch: number; readonly now: Instant; readonly refreshAll: boolean },
+  made: {
+    readonly shard: ShardRecord;
+    readonly epoch: number;
+    readonly now: Instant;
+    readonly refreshAll: boolean;
+    /** Lists were published that this store does not know: none of its lists is a base to go on from. */
+    readonly hasSkipped: boolean;
+  },
 ): Promise<ShardList> {
   const { store, authority, settings, issuance } = parts;
   const { epoch, now } = made;
@@ -45,10 +52,8 @@ export async function listOfShard(
     },
   });
   const complete = list as unknown as CrlRecord;
-  return {
-    list: settings.deltaLists ? await addDelta(parts, { list: complete, entries, now }) : complete,
-    revocations,
-  };
+  const wantsDelta = settings.deltaLists && !made.hasSkipped;
+  return { list: wantsDelta ? await addDelta(parts, { list: complete, entries, now }) : complete, revocations };
 }
 
 /**
