@@ -19,13 +19,17 @@ export function supportedAlgorithms(cryptoki: Cryptoki, slot: Handle): KeyAlgori
   const ranges = new Map<number, { minKeySize: number; maxKeySize: number }>(
     [ck.CKM_EC_KEY_PAIR_GEN, ck.CKM_RSA_PKCS_KEY_PAIR_GEN]
       .filter((mechanism) => mechanisms.includes(mechanism))
-      .map((mechanism) => [mechanism, cryptoki.C_GetMechanismInfo(slot, mechanism)] as const),
+      .map((mechanism) => [mechanism, infoOf(cryptoki, slot, mechanism)] as const),
   );
   const isSupported = ({ generation, bits }: KeyKind): boolean => {
     const range = ranges.get(generation.mechanism);
     return range !== undefined && range.minKeySize <= bits && bits <= range.maxKeySize;
   };
   return keyKinds.filter(isSupported).map(({ algorithm }) => algorithm);
+}
+
+function infoOf(cryptoki: Cryptoki, slot: Handle, mechanism: number) {
+  return asking("C_GetMechanismInfo", () => cryptoki.C_GetMechanismInfo(slot, mechanism));
 }
 
 /** The kind of an algorithm; undefined for those PKCS#11 2.40 has no mechanism for. */

@@ -12,7 +12,7 @@ export class ReopenPace {
 
   /** Throws `key-store-unavailable`, which may be retried, while it is too soon. */
   require(label: string): void {
-    const wait = this.#notBefore - performance.now();
+    const wait = this.#notBefore - milliseconds();
     if (this.#failures <= patientFailures || wait <= 0) return;
     throw new FleetError("key-store-unavailable", `token "${label}" could not be opened ${this.#failures} times`, {
       hint: `connect it; it is looked for again in ${Math.ceil(wait / 1000)} s`,
@@ -26,9 +26,12 @@ export class ReopenPace {
 
   failed(): void {
     this.#failures++;
-    this.#notBefore = performance.now() + Math.min(30_000, 100 * 2 ** Math.min(this.#failures, 16));
+    this.#notBefore = milliseconds() + Math.min(30_000, 100 * 2 ** Math.min(this.#failures, 16));
   }
 }
+
+/** Not `performance`, whose first use loads a megabyte of what else it can measure. */
+const milliseconds = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** As many as one call may need. */
 const patientFailures = 3;
