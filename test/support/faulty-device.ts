@@ -5,6 +5,7 @@ import { systemTimer } from "../../agent/src/adapters/system.ts";
 import { openCredential } from "../../agent/src/cli/credential-actions.ts";
 import type { RenewalActions } from "../../agent/src/renewal/perform-effect.ts";
 import { RenewalRunner } from "../../agent/src/renewal/runner.ts";
+import { noRules } from "../../agent/src/renewal/schedule.ts";
 import { referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { KeptLog } from "./agent-surroundings.ts";
 import { CrashingStateStore } from "./crashing-state-store.ts";
@@ -70,6 +71,7 @@ export class FaultyDevice {
         accept: async () => undefined,
         floor: () => 0,
       },
+      rules: () => noRules,
       settings: { backoff: { base: 5, cap: 50 }, lookAgainAfter: 3_600_000 },
       surroundings: {
         ...{ log: this.log, timer: systemTimer, random: new SeededRandom(3), failpoint: async () => undefined },
