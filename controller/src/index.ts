@@ -1,4 +1,5 @@
-export type { Actor, AgeView, DeviceView, Operations, PropagationView, ServiceLevelView } from "./access/operations.ts";
+export type { PropagationView } from "./access/governed.ts";
+export type { Actor, AgeView, DeviceView, Operations, ServiceLevelView } from "./access/operations.ts";
 export { rolePermissions } from "./access/permissions.ts";
 export { routes } from "./access/routes.ts";
 export { metricCatalogue } from "./adapters/metrics/metric-names.ts";

@@ -3,9 +3,11 @@ import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
+  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
+  Budget,
   CertificateRecord,
   ClaimRecord,
   CourierContactRecord,
@@ -17,6 +19,8 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
+  PlanRecord,
+  PlanState,
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
@@ -24,6 +28,7 @@ import type {
   RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  SpendingRecord,
   WishRecord,
 } from "./records.ts";
 
@@ -58,6 +63,9 @@ export interface Transaction {
   readonly reports: ReportTable;
   readonly outbox: OutboxTable;
   readonly operators: OperatorTable;
+  readonly apiKeys: ApiKeyTable;
+  readonly plans: PlanTable;
+  readonly spendings: SpendingTable;
   readonly audit: AuditTable;
   readonly ages: AgeTable;
   readonly settings: SettingTable;
@@ -199,6 +207,35 @@ export interface OperatorTable {
   findByCertificate(sha256: string): Promise<OperatorRecord | undefined>;
   put(operator: OperatorRecord): Promise<void>;
   list(page: Page): Promise<OperatorRecord[]>;
+}
+
+export interface ApiKeyTable {
+  find(id: string): Promise<ApiKeyRecord | undefined>;
+  put(key: ApiKeyRecord): Promise<void>;
+  /** In order of id. */
+  list(page: Page): Promise<ApiKeyRecord[]>;
+}
+
+export interface PlanTable {
+  find(hash: string): Promise<PlanRecord | undefined>;
+  /** The one of the highest round. */
+  latestOf(core: string): Promise<PlanRecord | undefined>;
+  /** Unique in (core, round). */
+  put(plan: PlanRecord): Promise<void>;
+  /** Oldest request first. */
+  listInState(state: PlanState, limit: number): Promise<PlanRecord[]>;
+  /** Newest request first. */
+  list(limit: number): Promise<PlanRecord[]>;
+  /** Those whose hash begins so, at most `limit`. */
+  listByPrefix(prefix: string, limit: number): Promise<PlanRecord[]>;
+}
+
+export interface SpendingTable {
+  add(spending: SpendingRecord): Promise<void>;
+  /** Sum of the weights after an instant. */
+  sumAfter(person: string, budget: Budget, at: Instant): Promise<number>;
+  /** Forgets what is not after the instant. */
+  deleteThrough(at: Instant): Promise<void>;
 }
 
 export interface AuditTable {

@@ -73,7 +73,7 @@ const demoSettings = {
     http: { host: "127.0.0.1", port: 0 },
     api: { host: "127.0.0.1", port: 0 },
   },
-  bounds: { revokeAlone: 10_000 },
+  bounds: { revokeAlone: 10_000, claimUsesAlone: 100_000 },
   graceAfterProof: "10s",
   renewalWindow: "5s",
   reportInterval: "1m",

@@ -27,7 +27,7 @@ export async function revoke(stage: Stage, fleet: Fleet): Promise<RevocationOutc
   const epoch = done.at(-1)?.epoch;
   const propagation = await until(
     async () => {
-      const status = await revocations.status(localActor, epoch);
+      const status = await revocations.status(localActor, epoch === undefined ? {} : { epoch });
       panel.bar("revoke", status.acknowledged, status.expected, "devices have applied the new CRL");
       return status;
     },

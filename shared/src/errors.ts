@@ -78,6 +78,7 @@ export const errorCatalogue = {
   "policy-violation": entry("Policy does not allow this", "policy", 422),
   "attestation-required": entry("The key must be proven to be in the TPM the device enrolled with", "policy", 422),
   "second-person-required": entry("This is above the bound one person may do alone", "policy", 422),
+  "plan-stale": entry("The world has changed since the plan was made", "conflict", 409),
   "rate-limited": entry("Too many requests; try again later", "temporary", 429),
   // parts that fail
   offline: entry("The other side cannot be reached", "offline", 503),

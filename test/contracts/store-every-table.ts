@@ -6,12 +6,14 @@ import {
   aDevice,
   anAck,
   anAnswer,
+  anApiKey,
   anAttestation,
   anAuditEntry,
   anAwaitedProof,
   anEpoch,
   anIntent,
   anOperator,
+  aPlan,
   aQuote,
   aRevocation,
   aRollout,
@@ -41,6 +43,9 @@ export async function fillEveryTable(tx: Transaction): Promise<void> {
   await tx.reports.put({ device: "edge-1", receivedAt: 8, report: '{"a":1}' });
   await tx.outbox.enqueue({ topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true });
   await tx.operators.put(anOperator());
+  await tx.apiKeys.put(anApiKey());
+  await tx.plans.put(aPlan());
+  await tx.spendings.add({ person: "alice", budget: "revoke", at: 1_000, weight: 3 });
   await tx.audit.append(anAuditEntry());
   await tx.settings.put("colour", "red");
   await tx.wishes.put(aWish());
@@ -76,6 +81,14 @@ export async function readEveryTable(tx: Transaction) {
     report: await tx.reports.find("edge-1"),
     outbox: await tx.outbox.list(9),
     operator: await tx.operators.find("alice"),
+    apiKey: await tx.apiKeys.find("00112233aabbccdd"),
+    apiKeys: await tx.apiKeys.list({ limit: 9 }),
+    plan: await tx.plans.find(hex64(10)),
+    planOfCore: await tx.plans.latestOf(hex64(11)),
+    openPlans: await tx.plans.listInState("open", 9),
+    plans: await tx.plans.list(9),
+    plansByPrefix: await tx.plans.listByPrefix("0000", 9),
+    spent: await tx.spendings.sumAfter("alice", "revoke", 999),
     operatorOf: await tx.operators.findByCertificate(hex64(6)),
     audit: await tx.audit.last(),
     ages: await tx.ages.list(),
@@ -115,6 +128,14 @@ export const everyTableFilled: Awaited<ReturnType<typeof readEveryTable>> = {
   report: { device: "edge-1", receivedAt: 8, report: '{"a":1}' },
   outbox: [{ id: 1, topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true }],
   operator: anOperator(),
+  apiKey: anApiKey(),
+  apiKeys: [anApiKey()],
+  plan: aPlan(),
+  planOfCore: aPlan(),
+  openPlans: [aPlan()],
+  plans: [aPlan()],
+  plansByPrefix: [aPlan()],
+  spent: 3,
   operatorOf: anOperator(),
   audit: anAuditEntry(),
   ages: [{ hour: 1, site: "plant-1", profile: "device", issuer: "issuer-1", count: 1 }],

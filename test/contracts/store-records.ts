@@ -1,6 +1,7 @@
 import type {
   AckRecord,
   AnswerRecord,
+  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
@@ -12,6 +13,7 @@ import type {
   EpochRecord,
   IntentRecord,
   OperatorRecord,
+  PlanRecord,
   QuoteRecord,
   RevocationRecord,
   RolloutDeviceRecord,
@@ -175,11 +177,50 @@ export const anAnswer = (some: Partial<AnswerRecord> = {}): AnswerRecord => ({
 
 export const anOperator = (some: Partial<OperatorRecord> = {}): OperatorRecord => ({
   name: "alice",
+  person: "alice",
   role: "admin",
   certificateSha256: hex64(6),
   notAfter: 9_000,
   createdAt: 1_000,
+  createdBy: "local",
   disabledAt: undefined,
+  ...some,
+});
+
+export const anApiKey = (some: Partial<ApiKeyRecord> = {}): ApiKeyRecord => ({
+  id: "00112233aabbccdd",
+  secretSha256: hex64(9),
+  operator: "alice",
+  createdAt: 1_000,
+  createdBy: "operator:root",
+  expiresAt: 9_000,
+  revokedAt: undefined,
+  ...some,
+});
+
+export const aPlan = (some: Partial<PlanRecord> = {}): PlanRecord => ({
+  hash: hex64(10),
+  core: hex64(11),
+  round: 0,
+  kind: "revoke",
+  request: "{}",
+  budget: "revoke",
+  weight: 2,
+  items: ["device:edge-1", "device:edge-2"],
+  impact: "{}",
+  requestedBy: "operator:alice",
+  requester: "alice",
+  requestedAt: 1_000,
+  expiresAt: 9_000,
+  state: "open",
+  decidedBy: "",
+  decidedAt: undefined,
+  remark: "",
+  rate: 0,
+  done: 0,
+  stageAt: 1_000,
+  epochs: [3, 4],
+  finishedAt: undefined,
   ...some,
 });
 

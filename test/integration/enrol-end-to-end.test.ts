@@ -90,7 +90,7 @@ describe("a fleet of agents and their controller over real sockets", () => {
     const { epoch } = await operations.revocations.revoke(administrator, { device: "edge-1", reason: "keyCompromise" });
     await eventually(async () => expect(await connected()).toEqual(ids.slice(1)));
     await eventually(async () => {
-      const status = await operations.revocations.status(administrator, epoch);
+      const status = await operations.revocations.status(administrator, { epoch });
       expect(status).toMatchObject({ expected: 4, acknowledged: 4, waiting: [] });
     });
     for (const agent of others) {

@@ -121,6 +121,7 @@ class Administrator {
     const { controller } = this.#years;
     const operations = operationsOf({
       ...{ ...controller, clock: controller.world.clock, ownExpiries: async () => [] },
+      random: new SeededRandom(1),
       verifyAudit: () => verifyAudit(controller.store),
     });
     const csr = await encodeCsr({ signer: testSigner("P-256"), commonName: "alice" });

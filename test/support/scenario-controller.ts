@@ -101,4 +101,9 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-const shortTimes = { graceAfterProof: "2s", renewalWindow: "1s", reportInterval: "5s", bounds: { revokeAlone: 1000 } };
+const shortTimes = {
+  graceAfterProof: "2s",
+  renewalWindow: "1s",
+  reportInterval: "5s",
+  bounds: { revokeAlone: 1000, claimUsesAlone: 100_000 },
+};

@@ -1,6 +1,19 @@
 import { type Clock, FleetError, isFleetError, type ValidatedPath, validatePath } from "@fleetcert/shared";
 import type { Store } from "../store-port.ts";
+import { findByApiKey } from "./api-keys.ts";
 import type { Actor } from "./operations.ts";
+
+/**
+ * Says which operator an API key stands for; the actor names both, so that the audit and the two-person bound see who made
+ * the key. Throws `unauthenticated`.
+ */
+export async function authenticateApiKey(
+  parts: { readonly store: Store; readonly clock: Clock },
+  text: string,
+): Promise<Actor> {
+  const { operator, id } = await findByApiKey(parts, text);
+  return { name: `operator:${operator.name}#${id}`, role: operator.role };
+}
 
 /**
  * Says which operator a TLS client is, from its raw DER chain: our validator at the controller's time, then the register

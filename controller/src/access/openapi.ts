@@ -17,10 +17,15 @@ export function openApiDocument(): object {
     components: {
       securitySchemes: {
         operatorCertificate: { type: "mutualTLS", description: "An operator certificate of this controller" },
+        apiKey: {
+          type: "http",
+          scheme: "bearer",
+          description: "An API key of an operator, without a client certificate",
+        },
       },
       schemas: { Problem: problem },
     },
-    security: [{ operatorCertificate: [] }],
+    security: [{ operatorCertificate: [] }, { apiKey: [] }],
   };
 }
 

@@ -1,10 +1,10 @@
-import { type Clock, FleetError, parseCertificate, parseCsr, pemEncode, spkiSha256 } from "@fleetcert/shared";
-import { appendAudit } from "../audit/append-audit.ts";
+import { type Clock, FleetError, parseCertificate, pemEncode, spkiSha256 } from "@fleetcert/shared";
+import type { Approval } from "../approval/approval.ts";
 import type { Courier } from "../courier/courier.ts";
 import type { Enrolment } from "../enrolment/enrolment.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
-import type { CertificateAuthority } from "../ports.ts";
+import type { CertificateAuthority, RandomSource } from "../ports.ts";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Revocation } from "../revocation/revocation.ts";
 import type { Store, Transaction } from "../store-port.ts";
@@ -13,6 +13,7 @@ import type { CourierOperations } from "./courier-operations.ts";
 import { certificateFacts, certificateFields, deviceFacts, deviceFields } from "./filter-facts.ts";
 import { filteredPage } from "./filtered-page.ts";
 import { fleetQuestions } from "./fleet-questions.ts";
+import { governedOperations } from "./governed-operations.ts";
 import type {
   AuditOperations,
   CertificateOperations,
@@ -20,27 +21,21 @@ import type {
   CrlOperations,
   DeviceOperations,
   Operations,
-  OperatorOperations,
   TrustOperations,
 } from "./operations.ts";
-import {
-  attestationView,
-  certificateView,
-  claimView,
-  courierDeviceView,
-  crlView,
-  deviceView,
-  operatorView,
-} from "./views.ts";
+import { operatorOperations } from "./operator-operations.ts";
+import { attestationView, certificateView, claimView, courierDeviceView, crlView, deviceView } from "./views.ts";
 
 /** The duties that people command and question. */
 export interface CommandedDuties {
   readonly store: Store;
   readonly clock: Clock;
+  readonly random: RandomSource;
   readonly authority: CertificateAuthority;
   readonly courier: Courier;
   readonly enrolment: Enrolment;
   readonly inventory: Inventory;
+  readonly approval: Approval;
   readonly issuance: Issuance;
   readonly revocation: Revocation;
   readonly trust: Trust;
@@ -70,14 +65,7 @@ export function operationsOf(duties: CommandedDuties): Operations {
       },
       expiries: async () => [...trust.expiries(), ...(await duties.ownExpiries())],
     }),
-    revocations: {
-      plan: async ({ name }, selection) => planView(await duties.revocation.plan(name, selection)),
-      async revoke({ name }, selection) {
-        const { plan, ...outcome } = await duties.revocation.revoke(name, selection);
-        return { ...outcome, plan: planView(plan) };
-      },
-      status: (_actor, epoch) => duties.revocation.propagation(epoch),
-    },
+    ...governedOperations(duties),
     crls: crlOperations(duties),
     courier: courierOperations(duties),
     audit: {
@@ -134,8 +122,14 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
         };
       }),
     set: async ({ name }, id, attributes) => view(await inventory.setAttributes(name, id, attributes)),
-    suspend: async ({ name }, id, reason) => view(await inventory.suspend(name, id, reason)),
-    reinstate: async ({ name }, id) => view(await inventory.reinstate(name, id)),
+    async suspend({ name }, id, reason) {
+      await revocation.suspend(name, id, reason);
+      return view(await store.transaction((tx) => requireDevice(tx, id)));
+    },
+    async reinstate({ name }, id) {
+      await revocation.reinstate(name, { device: id, onlyHolds: false });
+      return view(await store.transaction((tx) => requireDevice(tx, id)));
+    },
     async retire({ name }, id) {
       await revocation.retire(name, id);
       return view(await store.transaction((tx) => requireDevice(tx, id)));
@@ -227,80 +221,9 @@ function trustOperations(trust: Trust): TrustOperations {
   };
 }
 
-function operatorOperations({ store, clock, issuance, authority }: CommandedDuties): OperatorOperations {
-  return {
-    async create(actor, { name, role, csr: der }) {
-      const csr = parseCsr(der);
-      await store.transaction(async (tx) => {
-        if ((await tx.operators.find(name)) !== undefined) {
-          throw new FleetError("already-exists", `there is an operator ${name}`, {
-            hint: "take another name; names are never used again",
-          });
-        }
-      });
-      const certificate = await issuance.toController({
-        actor: actor.name,
-        commonName: name,
-        usage: "clientAuth",
-        hosts: [],
-        spki: csr.spki,
-        keyAlgorithm: csr.keyAlgorithm,
-        validity: operatorValidity,
-        backdate: hour,
-        profile: "operator",
-        async commit(tx, { sha256, notAfter }) {
-          const at = clock.now();
-          await tx.operators.put({
-            name,
-            role,
-            certificateSha256: sha256,
-            notAfter,
-            createdAt: at,
-            disabledAt: undefined,
-          });
-          await appendAudit(tx, {
-            ...{ at, actor: actor.name, action: "operator.created", target: name, outcome: "success" },
-            details: { role, certificate: sha256 },
-          });
-        },
-      });
-      const operator = await store.transaction((tx) => tx.operators.find(name));
-      if (operator === undefined) throw new FleetError("internal", `operator ${name} was not kept`);
-      return { operator: operatorView(operator), certificate: certificate.der, chain: [authority.certificate] };
-    },
-    list: (_actor, request) =>
-      filteredPage(store, request, {
-        read: (tx, page) => tx.operators.list(page),
-        keyOf: ({ name }) => name,
-        view: async (_tx, record) => operatorView(record),
-        facts: ({ name, role }) => ({ name, role }),
-        fields: ["name", "role"],
-      }),
-    disable: (actor, name) =>
-      store.transaction(async (tx) => {
-        const found = await tx.operators.find(name);
-        if (found === undefined)
-          throw new FleetError("not-found", `there is no operator ${name}`, { hint: "fleetcert operator list" });
-        if (found.disabledAt !== undefined) return operatorView(found);
-        const disabled = { ...found, disabledAt: clock.now() };
-        await tx.operators.put(disabled);
-        const event = { actor: actor.name, action: "operator.disabled", target: name, outcome: "success" } as const;
-        await appendAudit(tx, { at: clock.now(), ...event });
-        return operatorView(disabled);
-      }),
-  };
-}
-
-function planView(plan: Awaited<ReturnType<Revocation["plan"]>>) {
-  return { ...plan, certificates: plan.certificates.map(certificateView) };
-}
-
 async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord> {
   const found = await tx.devices.find(id);
   if (found === undefined)
     throw new FleetError("not-found", `there is no device ${id}`, { hint: "fleetcert device list" });
   return found;
 }
-
-const hour = 3_600_000;
-const operatorValidity = 365 * 24 * hour;

@@ -1,6 +1,7 @@
 import type { Instant } from "@fleetcert/shared";
 import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
 import type { CourierContactView, CourierOperations } from "./courier-operations.ts";
+import type { BoundOperations, PlanOperations, RevocationOperations } from "./governed.ts";
 import type { RotationOperations } from "./rotation-operations.ts";
 
 /** Who gives a command, and how it came; every mutating command is audited under it (I8). */
@@ -31,6 +32,8 @@ export interface Operations {
   readonly certificates: CertificateOperations;
   readonly fleet: FleetOperations;
   readonly revocations: RevocationOperations;
+  readonly plans: PlanOperations;
+  readonly bounds: BoundOperations;
   readonly crls: CrlOperations;
   readonly courier: CourierOperations;
   readonly audit: AuditOperations;
@@ -200,54 +203,6 @@ export interface FleetOperations {
   }>;
 }
 
-export interface RevocationSelection {
-  readonly device?: string;
-  /** Hex. */
-  readonly serial?: string;
-  readonly reason: string;
-}
-
-export interface RevocationPlanView {
-  readonly devices: readonly string[];
-  readonly certificates: readonly CertificateView[];
-  readonly sites: readonly string[];
-  readonly owners: readonly string[];
-  readonly offline: number;
-  readonly suspends: boolean;
-  /** Whether it is above the bound one person may do alone; then it is refused for now. */
-  readonly aboveBound: boolean;
-}
-
-/** How far one epoch has come. */
-export interface PropagationView {
-  readonly issuer: string;
-  readonly epoch: number;
-  readonly requestedAt: Instant;
-  /** Milliseconds from the request until the broker refused and had dropped the sessions. */
-  readonly blockedAtBroker: number;
-  readonly expected: number;
-  readonly acknowledged: number;
-  /** Milliseconds from the request to the signed word of the device. */
-  readonly p50: number | undefined;
-  readonly p95: number | undefined;
-  readonly waiting: readonly string[];
-}
-
-export interface RevocationOperations {
-  plan(actor: Actor, selection: RevocationSelection): Promise<RevocationPlanView>;
-  revoke(
-    actor: Actor,
-    selection: RevocationSelection,
-  ): Promise<{
-    readonly plan: RevocationPlanView;
-    readonly epoch: number;
-    readonly droppedSessions: number;
-    /** Milliseconds. */
-    readonly blockedAtBroker: number;
-  }>;
-  status(actor: Actor, epoch?: number): Promise<PropagationView>;
-}
-
 export interface CrlView {
   readonly issuer: string;
   readonly shard: number;
@@ -307,6 +262,8 @@ export interface TrustOperations {
 
 export interface OperatorView {
   readonly name: string;
+  /** Whose it is; all of one person count once. */
+  readonly person: string;
   readonly role: Role;
   readonly certificateSha256: string;
   readonly notAfter: Instant;
@@ -317,7 +274,7 @@ export interface OperatorOperations {
   /** Certifies the key of a CSR made where the key lives. */
   create(
     actor: Actor,
-    request: { readonly name: string; readonly role: Role; readonly csr: Uint8Array },
+    request: { readonly name: string; readonly person?: string; readonly role: Role; readonly csr: Uint8Array },
   ): Promise<{
     readonly operator: OperatorView;
     readonly certificate: Uint8Array;
@@ -325,4 +282,21 @@ export interface OperatorOperations {
   }>;
   list(actor: Actor, request: ListRequest): Promise<PageOf<OperatorView>>;
   disable(actor: Actor, name: string): Promise<OperatorView>;
+  /** A key for programs, with the operator's role and person; its text is given this one time. */
+  createKey(
+    actor: Actor,
+    request: { readonly operator: string; readonly validFor: number },
+  ): Promise<{ readonly key: ApiKeyView; readonly text: string }>;
+  listKeys(actor: Actor, request: ListRequest): Promise<PageOf<ApiKeyView>>;
+  revokeKey(actor: Actor, id: string): Promise<ApiKeyView>;
+}
+
+/** A key of the API, without its secret. */
+export interface ApiKeyView {
+  readonly id: string;
+  readonly operator: string;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+  readonly expiresAt: Instant;
+  readonly revokedAt: Instant | undefined;
 }

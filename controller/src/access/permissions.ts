@@ -13,6 +13,9 @@ export const permissions = [
   "certificate.revoke",
   "courier.exchange",
   "trust.write",
+  "plan.control",
+  "plan.approve",
+  "bound.write",
   "operator.write",
 ] as const;
 
@@ -25,8 +28,8 @@ export const rolePermissions: Readonly<Record<Role, readonly Permission[]>> = {
   field: ["fleet.read", "certificate.renew", "courier.exchange"],
   factory: ["fleet.read", "claim.write"],
   operator: ["fleet.read", "audit.read", "claim.write", "device.write", "certificate.renew"],
-  security: ["fleet.read", "audit.read", "certificate.revoke", "certificate.renew"],
-  approver: ["fleet.read", "audit.read", "device.reinstate"],
+  security: ["fleet.read", "audit.read", "certificate.revoke", "certificate.renew", "plan.control"],
+  approver: ["fleet.read", "audit.read", "device.reinstate", "plan.control", "plan.approve"],
   admin: permissions,
 };
 

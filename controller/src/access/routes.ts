@@ -1,10 +1,23 @@
-import { type TSchema, Type } from "typebox";
+import { Type } from "typebox";
 import { courierRoutes } from "./courier-routes.ts";
+import { governedRoutes } from "./governed-routes.ts";
 import { rotationRoutes } from "./rotation-routes.ts";
 import type { Route } from "./route.ts";
+import {
+  attributes,
+  base64,
+  closed,
+  deviceId,
+  filter,
+  fromBase64,
+  listing,
+  milliseconds,
+  name,
+} from "./route-shapes.ts";
 
 /** Every route of `/api/v1`; the server, the client, the OpenAPI document and the rights test are made from it. */
 export const routes: readonly Route[] = [
+  ...governedRoutes,
   {
     name: "claims.create",
     method: "POST",
@@ -127,33 +140,6 @@ export const routes: readonly Route[] = [
     call: ({ fleet }, actor) => fleet.summary(actor),
   },
   {
-    name: "revocations.plan",
-    method: "POST",
-    path: "/revocations/plan",
-    permission: "certificate.revoke",
-    summary: "Show what a revocation would do, without doing it",
-    body: revocationSelection(),
-    call: ({ revocations }, actor, { body }) => revocations.plan(actor, body),
-  },
-  {
-    name: "revocations.revoke",
-    method: "POST",
-    path: "/revocations",
-    permission: "certificate.revoke",
-    summary: "Revoke; takes effect at once",
-    body: revocationSelection(),
-    call: ({ revocations }, actor, { body }) => revocations.revoke(actor, body),
-  },
-  {
-    name: "revocations.status",
-    method: "GET",
-    path: "/revocations/status",
-    permission: "fleet.read",
-    summary: "How far an epoch has come; the latest when none is named",
-    query: closed({ epoch: Type.Optional(Type.Integer({ minimum: 1 })) }),
-    call: ({ revocations }, actor, { query }) => revocations.status(actor, query.epoch),
-  },
-  {
     name: "crls.list",
     method: "GET",
     path: "/crls",
@@ -237,6 +223,7 @@ export const routes: readonly Route[] = [
     summary: "Certify an operator's key",
     body: closed({
       name: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$" }),
+      person: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9._@-]{0,63}$" })),
       role: Type.Union(
         (["viewer", "auditor", "field", "factory", "operator", "security", "approver", "admin"] as const).map((role) =>
           Type.Literal(role),
@@ -263,65 +250,31 @@ export const routes: readonly Route[] = [
     summary: "End an operator's access at once",
     call: ({ operators }, actor, { params }) => operators.disable(actor, params["name"] ?? ""),
   },
+  {
+    name: "operators.createKey",
+    method: "POST",
+    path: "/operators/:name/keys",
+    permission: "operator.write",
+    summary: "Make an API key that stands for an operator; its text is given once",
+    body: closed({ validFor: milliseconds() }),
+    call: ({ operators }, actor, { params, body }) =>
+      operators.createKey(actor, { operator: params["name"] ?? "", validFor: body.validFor }),
+  },
+  {
+    name: "operators.listKeys",
+    method: "GET",
+    path: "/operator-keys",
+    permission: "fleet.read",
+    summary: "List API keys",
+    query: listing(),
+    call: ({ operators }, actor, { query }) => operators.listKeys(actor, query),
+  },
+  {
+    name: "operators.revokeKey",
+    method: "POST",
+    path: "/operator-keys/:id/revoke",
+    permission: "operator.write",
+    summary: "End an API key at once",
+    call: ({ operators }, actor, { params }) => operators.revokeKey(actor, params["id"] ?? ""),
+  },
 ];
-
-function closed<T extends Record<string, TSchema>>(properties: T) {
-  return Type.Object(properties, { additionalProperties: false });
-}
-
-function listing() {
-  return closed({
-    after: Type.Optional(Type.String({ maxLength: 256 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    filter: Type.Optional(filter()),
-  });
-}
-
-function filter() {
-  return Type.String({ maxLength: 1024 });
-}
-
-function name() {
-  return Type.String({ pattern: "^[a-z][a-z0-9-]{0,63}$" });
-}
-
-function deviceId() {
-  return Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$" });
-}
-
-function milliseconds() {
-  return Type.Integer({ minimum: 1000, maximum: 10 * 365 * 86_400_000 });
-}
-
-function label() {
-  return Type.String({ maxLength: 128, pattern: "^[^\\u0000-\\u001f\\u007f]*$" });
-}
-
-function base64(maxBytes: number) {
-  return Type.String({ maxLength: Math.ceil(maxBytes / 3) * 4, pattern: "^[A-Za-z0-9+/]*={0,2}$" });
-}
-
-function attributes() {
-  return closed({
-    site: Type.Optional(label()),
-    owner: Type.Optional(label()),
-    environment: Type.Optional(label()),
-    criticality: Type.Optional(Type.Union([Type.Literal("low"), Type.Literal("medium"), Type.Literal("high")])),
-    tags: Type.Optional(Type.Array(label(), { maxItems: 64 })),
-    connectivity: Type.Optional(
-      Type.Union([Type.Literal("always"), Type.Literal("daily"), Type.Literal("rare"), Type.Literal("courier")]),
-    ),
-  });
-}
-
-function revocationSelection() {
-  return closed({
-    device: Type.Optional(deviceId()),
-    serial: Type.Optional(Type.String({ pattern: "^[0-9a-fA-F]{2,40}$" })),
-    reason: Type.String({ maxLength: 32 }),
-  });
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, "base64"));
-}

@@ -1,15 +1,26 @@
 import { parseCrl } from "@fleetcert/shared";
 import type {
+  ApiKeyRecord,
   AttestationRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
   DeviceRecord,
   OperatorRecord,
+  PlanRecord,
 } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { CourierContactView, CourierDeviceView } from "./courier-operations.ts";
-import type { AttestationView, CertificateView, ClaimView, CrlView, DeviceView, OperatorView } from "./operations.ts";
+import type { PlanView } from "./governed.ts";
+import type {
+  ApiKeyView,
+  AttestationView,
+  CertificateView,
+  ClaimView,
+  CrlView,
+  DeviceView,
+  OperatorView,
+} from "./operations.ts";
 
 /** A certificate as people see it. */
 export function certificateView(record: CertificateRecord): CertificateView {
@@ -24,8 +35,21 @@ export function claimView(record: ClaimRecord): ClaimView {
 }
 
 /** An operator as people see it. */
-export function operatorView({ name, role, certificateSha256, notAfter, disabledAt }: OperatorRecord): OperatorView {
-  return { name, role, certificateSha256, notAfter, disabledAt };
+export function operatorView(record: OperatorRecord): OperatorView {
+  const { name, person, role, certificateSha256, notAfter, disabledAt } = record;
+  return { name, person, role, certificateSha256, notAfter, disabledAt };
+}
+
+/** A key of the API as people see it: without the hash of its secret. */
+export function apiKeyView(record: ApiKeyRecord): ApiKeyView {
+  const { secretSha256: _secret, ...shown } = record;
+  return shown;
+}
+
+/** A plan as people see it. */
+export function planView(record: PlanRecord): PlanView {
+  const { core: _core, round: _round, stageAt: _stageAt, request, impact, ...shown } = record;
+  return { ...shown, request: JSON.parse(request), impact: JSON.parse(impact) };
 }
 
 /** A CRL as people see it, with the dates of its bytes; ours always have a nextUpdate. */

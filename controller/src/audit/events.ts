@@ -13,6 +13,18 @@ export const auditEvents = {
   // persons and rights
   "operator.created": "A person got access → operator",
   "operator.disabled": "A person's access ended → operator",
+  "apiKey.created": "A key of the API was made for an operator → key",
+  "apiKey.revoked": "A key of the API was ended → key",
+  // what needs two persons
+  "plan.requested": "An act above the bound waits for a second person → plan",
+  "plan.approved": "A second person approved exactly this plan (I14) → plan",
+  "plan.rejected": "A plan was rejected or taken back → plan",
+  "plan.expired": "Nobody approved a plan in time → plan",
+  "plan.stale": "The world had changed when a plan was approved; nothing was done → plan",
+  "plan.paused": "A staged plan was paused → plan",
+  "plan.resumed": "A staged plan went on → plan",
+  "plan.aborted": "A staged plan was ended before its end → plan",
+  "plan.carriedOut": "Every item of a plan was carried out → plan",
   "access.denied": "Somebody without the right tried (I8) → what was tried",
   // enrolment and devices
   "claim.created": "A right to enrol was given → claim",
@@ -21,6 +33,7 @@ export const auditEvents = {
   "device.enrolled": "A device was admitted → device",
   "device.changed": "Registry attributes of a device were changed → device",
   "device.suspended": "A device was blocked until a person re-approves it (I7) → device",
+  "suspension.withheld": "The controller would have suspended a device by itself, but had suspended too many → device",
   "device.reinstated": "A person re-approved a device → device",
   "device.retired": "A device left for good → device",
   "device.event": "A device told of something that touches security → device",
@@ -41,11 +54,11 @@ export const auditEvents = {
   "certificate.notProven": "A device has not used its new certificate within the time it has → device",
   "certificate.retired": "A device gave its old key up → device",
   "certificate.revoked": "A certificate was revoked → device",
+  "certificate.released": "A hold on a certificate was lifted → device",
   // revocation
   "crl.intent": "A CRL is about to be signed (I2) → issuer",
   "crl.published": "A CRL was signed and published → issuer",
   "crl.aborted": "A CRL was given up → issuer",
   "revocation.recovered": "Revocations an older store had forgotten were taken back from the archived list → issuer",
   "epoch.skipped": "The anchored epoch is ahead of the store, as after a restored backup; it is skipped → issuer",
-  "revocation.refused": "A revocation was above the bound one person may do alone → selection",
 } as const;

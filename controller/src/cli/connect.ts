@@ -6,15 +6,15 @@ import { openApiClient } from "../adapters/http/api-client.ts";
 import type { ConnectOptions } from "./context.ts";
 
 /**
- * Connects to the controller the options name: by URL with an operator certificate, or by the unix socket of the data
+ * Connects to the controller the options name: by URL with an operator certificate or an API key, or by the unix socket of the data
  * directory on this host. Throws `usage`, `data-directory` or `offline`.
  */
 export async function connectByOptions(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Operations> {
-  if (options.url !== undefined) return connectByUrl(options.url, options);
+  if (options.url !== undefined) return connectByUrl(options.url, options, env);
   const data = options.data ?? env["FLEETCERT_DATA"];
   if (data === undefined) {
     throw new FleetError("usage", "no controller was named", {
-      hint: "give --data DIR (or FLEETCERT_DATA) on its host, or --url with --cert, --key and --root",
+      hint: "give --data DIR (or FLEETCERT_DATA) on its host, or --url with --root and either --cert and --key or --api-key",
     });
   }
   return openApiClient({ type: "socket", path: await adminSocket(data) });
@@ -35,10 +35,12 @@ async function adminSocket(data: string): Promise<string> {
   throw new FleetError("data-directory", `${file} names no admin socket`);
 }
 
-async function connectByUrl(text: string, options: ConnectOptions): Promise<Operations> {
+async function connectByUrl(text: string, options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Operations> {
   const { cert, key, root } = options;
-  if (cert === undefined || key === undefined || root === undefined) {
-    throw new FleetError("usage", "--url needs --cert, --key and --root");
+  const apiKeyFile = options.apiKey ?? env["FLEETCERT_API_KEY_FILE"];
+  const hasCertificate = cert !== undefined && key !== undefined;
+  if (root === undefined || (!hasCertificate && apiKeyFile === undefined)) {
+    throw new FleetError("usage", "--url needs --root, and either --cert and --key or --api-key");
   }
   if (!URL.canParse(text) || new URL(text).protocol !== "https:") {
     throw new FleetError("usage", `--url ${text} is not an https URL`);
@@ -46,9 +48,10 @@ async function connectByUrl(text: string, options: ConnectOptions): Promise<Oper
   return openApiClient({
     type: "tls",
     url: new URL(text),
-    certificate: await read(cert),
-    key: await read(key),
     root: await read(root),
+    by: hasCertificate
+      ? { certificate: await read(cert), key: await read(key) }
+      : { apiKey: (await read(apiKeyFile ?? "")).trim() },
   });
 }
 

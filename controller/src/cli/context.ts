@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly root?: string;
+  /** File that holds an API key: a key in an argument would stand in the process list. */
+  readonly apiKey?: string;
 }
 
 interface GlobalOptions extends ConnectOptions {
@@ -33,9 +35,10 @@ interface GlobalOptions extends ConnectOptions {
 export function addGlobalOptions(program: Command): Command {
   return program
     .option("--data <dir>", "data directory of the controller on this host (FLEETCERT_DATA)")
-    .option("--url <url>", "API of a controller elsewhere, with --cert, --key and --root")
+    .option("--url <url>", "API of a controller elsewhere, with --root and --cert, --key or --api-key")
     .option("--cert <file>", "operator certificate chain, PEM")
     .option("--key <file>", "operator key, PEM")
+    .option("--api-key <file>", "file with an API key, instead of --cert and --key (FLEETCERT_API_KEY_FILE)")
     .option("--root <file>", "root certificate of the fleet, PEM")
     .addOption(new Option("-o, --output <format>", "form of the output").choices([...outputFormats]).default("table"))
     .option("--json", "the same as -o json")

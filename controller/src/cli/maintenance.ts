@@ -11,8 +11,9 @@ export interface OwnListener {
 }
 
 /**
- * One round of what `serve` does by itself: publish what is due, renew listener certificates without dropping sessions, note certificates that nobody proves, destroy command
- * keys that have ended, take expired certificates out of the counters, forget old answers, hand over what the outbox still holds. A part that
+ * One round of what `serve` does by itself: carry staged plans on, publish what is due, renew listener certificates without dropping sessions, note
+ * certificates that nobody proves, destroy command keys that have ended, take expired certificates out of the counters, forget old answers, hand over
+ * what the outbox still holds. A part that
  * fails is logged and tried again in the next round; the others go on.
  */
 export async function maintain(parts: {
@@ -29,6 +30,7 @@ export async function maintain(parts: {
       log.error({ what, error: String(error) }, "maintenance failed");
     }
   };
+  await attempt("carry plans on", () => duties.approval.advance());
   await attempt("publish revocation", () => duties.revocation.publishIfDue());
   for (const listener of listeners) {
     await attempt(`renew ${listener.name}`, async () => {

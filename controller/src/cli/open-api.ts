@@ -1,5 +1,5 @@
 import { pemEncode } from "@fleetcert/shared";
-import { authenticateOperator } from "../access/authenticate-operator.ts";
+import { authenticateApiKey, authenticateOperator } from "../access/authenticate-operator.ts";
 import type { Operations } from "../access/operations.ts";
 import type { RecordDenied } from "../access/run-route.ts";
 import { type ApiServer, openApiServer } from "../adapters/http/api-server.ts";
@@ -35,6 +35,7 @@ export async function openApi(parts: {
       certificate: pemCredential(parts.credential),
       // Asked anew at every handshake: the issuing CA gets a new certificate while the controller runs.
       authenticate: (chain) => authenticateOperator({ ...trusted, issuers: [authority.certificate] }, chain),
+      authenticateKey: (text) => authenticateApiKey({ store, clock: systemClock }, text),
     },
   });
   const socket = await openApiServer({

@@ -7,11 +7,13 @@ import type { OperatorView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import type { Role } from "../records.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
+import { registerOperatorKey } from "./operator-key.ts";
 import { short, when } from "./output/human.ts";
 
-/** `operator create|list|disable`. */
+/** `operator create|list|disable|key`. */
 export function registerOperator(program: Command, context: CliContext): void {
-  const operator = program.command("operator").description("persons who may use the API, by client certificate");
+  const operator = program.command("operator").description("persons who may use the API, by client certificate or key");
+  registerOperatorKey(operator, context);
 
   operator
     .command("create")
@@ -22,8 +24,9 @@ export function registerOperator(program: Command, context: CliContext): void {
         .choices(["viewer", "auditor", "field", "factory", "operator", "security", "approver", "admin"])
         .makeOptionMandatory(),
     )
+    .option("--person <name>", "whose it is, when another operator is of the same person already")
     .option("--out <dir>", "folder for NAME.key.pem and NAME.cert.pem", ".")
-    .action(async (name: string, options: { role: Role; out: string }, command: Command) => {
+    .action(async (name: string, options: { role: Role; person?: string; out: string }, command: Command) => {
       const { privateKey, signer } = newKey();
       const operations = await connect(context, command);
       const csr = await encodeCsr({ signer, commonName: name });
@@ -31,11 +34,13 @@ export function registerOperator(program: Command, context: CliContext): void {
       const certificateFile = join(options.out, `${name}.cert.pem`);
       // The key is on the disk before it is certified: a certificate without its key would only have to be disabled.
       await writeNew(options.out, keyFile, privateKey, 0o600);
-      const made = await operations.operators.create(remoteActor, { name, role: options.role, csr });
+      const { role, person } = options;
+      const made = await operations.operators.create(remoteActor, { name, role, csr, ...(person && { person }) });
       const chain = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
       await writeNew(options.out, certificateFile, chain, 0o644);
       printOne(context, command, { ...made.operator, keyFile, certificateFile }, [
         ["operator", made.operator.name],
+        ["person", made.operator.person],
         ["role", made.operator.role],
         ["expires", when(made.operator.notAfter)],
         ["key", keyFile],
@@ -56,6 +61,7 @@ export function registerOperator(program: Command, context: CliContext): void {
       const items = await allPages((page) => operations.operators.list(remoteActor, page), 10_000);
       printList(context, command, items, [
         { head: "operator", text: ({ name }: OperatorView) => name },
+        { head: "person", text: ({ person }) => person },
         { head: "role", text: ({ role }) => role },
         { head: "expires", text: ({ notAfter }) => when(notAfter) },
         { head: "disabled", text: ({ disabledAt }) => when(disabledAt) },

@@ -1,5 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
+import type { RevocationPlanView } from "../access/governed.ts";
 import type { CertificateView, DeviceView, Operations } from "../access/operations.ts";
 import type { CliContext } from "./context.ts";
 import { runProgram } from "./program.ts";
@@ -49,12 +50,25 @@ const device: DeviceView = {
   epochs: {},
 };
 
-const plan = {
+const plan: RevocationPlanView = {
+  hash: "ef".repeat(32),
   devices: ["edge-1"],
   certificates: [certificate],
-  sites: ["berlin"],
-  owners: ["plant"],
-  offline: 0,
+  impact: {
+    devices: 1,
+    certificates: 1,
+    sites: { berlin: 1 },
+    owners: { plant: 1 },
+    environments: {},
+    criticality: { high: 1 },
+    connectivity: {},
+    services: {},
+    offline: 0,
+    offlinePercent: 0,
+    lockedOut: { devices: 1, operators: ["alice"], controller: [] },
+    crlBytes: 51,
+    snapshotBytes: 3,
+  },
   suspends: true,
   aboveBound: false,
 };
@@ -91,7 +105,9 @@ describe("fleetcert", () => {
 
   it("revokes with --yes, and shows only the plan with --dry-run", async () => {
     const dry = await run(["revoke", "--device", "edge-1", "--reason", "keyCompromise", "--dry-run"]);
-    expect(dry.out).toContain("berlin");
+    expect(dry.out).toContain("berlin 1");
+    expect(dry.out).toContain(plan.hash);
+    expect(dry.out).toContain("operator alice");
     expect(dry.calls).toEqual(["plan"]);
     const real = await run(["revoke", "--device", "edge-1", "--reason", "keyCompromise", "--yes", "--json"]);
     expect(JSON.parse(real.out).epoch).toBe(7);
@@ -180,7 +196,7 @@ function fakeOperations(calls: string[]): Partial<Operations> {
       },
       revoke: async () => {
         calls.push("revoke");
-        return { plan, epoch: 7, droppedSessions: 1, blockedAtBroker: 12 };
+        return { plan, state: "done", epoch: 7, droppedSessions: 1, blockedAtBroker: 12 };
       },
     },
     fleet: {

@@ -1,5 +1,6 @@
 import { exitCodes, FleetError } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
+import { registerApprove, registerBound } from "./approve.ts";
 import { registerAudit } from "./audit.ts";
 import { registerCertificate } from "./certificate.ts";
 import { registerClaim } from "./claim.ts";
@@ -53,6 +54,8 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
   registerCertificate(program, context);
   registerFleet(program, context);
   registerRevoke(program, context);
+  registerApprove(program, context);
+  registerBound(program, context);
   registerCrl(program, context);
   registerAudit(program, context);
   registerOperator(program, context);

@@ -168,7 +168,7 @@ async function start(
   await duties.outbox.drain();
 
   const operations = operationsOf({
-    ...{ ...duties, clock, ownExpiries: late.state.ownExpiries },
+    ...{ ...duties, clock, random: systemRandom, ownExpiries: late.state.ownExpiries },
     verifyAudit: () => verifyAudit(duties.store),
   });
   const { https, socket } = await openApi({

@@ -1,6 +1,8 @@
 import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
+import { selectDevices } from "../access/select-devices.ts";
+import { type Approval, openApproval, type PlanKind } from "../approval/approval.ts";
 import { openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf, siteMaintenance } from "../config.ts";
 import { type Courier, openCourier } from "../courier/courier.ts";
@@ -53,6 +55,7 @@ export interface Duties {
   readonly clockGuard: ClockGuard;
   readonly issuance: Issuance;
   readonly inventory: Inventory;
+  readonly approval: Approval;
   readonly revocation: Revocation;
   readonly enrolment: Enrolment;
   readonly courier: Courier;
@@ -86,6 +89,16 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const broker: Pick<Broker, "dropSessions"> = {
     dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
   };
+  const kinds: PlanKind[] = [];
+  const approval = await openApproval({
+    ...{ store, surroundings, kinds: () => kinds },
+    configured: {
+      revoke: config.bounds.revokeAlone,
+      reinstate: config.bounds.reinstateAlone,
+      claim: config.bounds.claimUsesAlone,
+    },
+    planValidFor: durationOf(config.bounds.planValidFor),
+  });
   const inventory = openInventory({
     ...{ store, surroundings, profiles, broker },
     sealer: trust,
@@ -93,9 +106,11 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     renewalWindow: durationOf(config.renewalWindow),
     retryAfter,
     siteMaintenance: siteMaintenance(config),
+    suspendByMachine: config.bounds.suspendByMachine,
   });
   const revocation = openRevocation({
-    ...{ store, surroundings, anchor, authority, issuance, inventory, broker },
+    ...{ store, surroundings, anchor, authority, issuance, inventory, broker, approval },
+    devicesBy: (tx, filter) => selectDevices(tx, filter, { now: surroundings.clock.now(), inventory }),
     archive: parts.archive,
     sealer: trust,
     flush: () => outbox.drain(),
@@ -105,13 +120,23 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
       crlRefresh: durationOf(config.revocation.crlRefresh),
       deltaLists: config.revocation.deltaLists,
       keepAfterExpiry: renewAfterExpiry + clockAllowance,
-      revokeAlone: config.bounds.revokeAlone,
     },
   });
+  kinds.push(...approval.kinds, ...revocation.planKinds);
   const root = authority.chain.at(-1) ?? authority.certificate;
   const attestation = openAttestation({ surroundings, endorsements: parts.endorsements, crypto: nodeCredentialCrypto });
   const enrolment = openEnrolment({
-    ...{ store, surroundings, issuance, inventory, attestation, authority, graceAfterProof, renewAfterExpiry },
+    ...{
+      store,
+      surroundings,
+      issuance,
+      inventory,
+      attestation,
+      authority,
+      approval,
+      graceAfterProof,
+      renewAfterExpiry,
+    },
     proveWithin: durationOf(config.proveWithin),
     trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
   });
@@ -134,7 +159,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   const duties = { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment };
-  return { ...duties, courier, listeners, events };
+  return { ...duties, approval, courier, listeners, events };
 }
 
 /** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */

@@ -89,11 +89,11 @@ describe("a suspended device with a TPM (I7)", () => {
     const tpm = new MakeBelieveTpm();
     const controller = await controllerFor([tpm]);
     await anAttestedDevice(controller, tpm);
-    await controller.inventory.suspend("local", "press-7", "stolen");
+    await controller.revocation.suspend("local", "press-7", "stolen");
     const { answer } = await enrolAttested(controller, tpm, "press-8");
     expect(answer).toMatchObject({ type: "refused", code: "device-suspended" });
     expect(await certificatesOf(controller, "press-8")).toEqual([]);
-    await controller.inventory.reinstate("local", "press-7");
+    await controller.revocation.reinstate("local", { device: "press-7", onlyHolds: false });
     const { answer: allowed } = await enrolAttested(controller, tpm, "press-8");
     expect(allowed).toMatchObject({ type: "issued" });
   });

@@ -33,7 +33,12 @@ export async function createClaim(
     rootSha256: trust.rootSha256,
     fleet: trust.fleet,
   });
-  await store.transaction(async (tx) => {
+  const refused = await store.transaction(async (tx) => {
+    const { maxUses, allowedDevices, profile, attributes } = claim;
+    const { actor, validFor } = request;
+    const facts = { maxUses, validFor, profile, allowedDevices, attributes: { ...attributes } };
+    const refused = await parts.approval.admit(tx, { actor, kind: "claim", budget: "claim", weight: maxUses, facts });
+    if (refused !== undefined) return refused;
     await tx.claims.put(claim);
     await appendAudit(tx, {
       at: now,
@@ -48,7 +53,9 @@ export async function createClaim(
         allowedDevices: String(claim.allowedDevices.length),
       },
     });
+    return undefined;
   });
+  if (refused !== undefined) throw refused;
   return { claim, claimString };
 }
 

@@ -1,4 +1,5 @@
 import type { Duration } from "@fleetcert/shared";
+import type { Approval } from "../approval/approval.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
@@ -19,6 +20,7 @@ export interface EnrolmentParts {
   readonly inventory: Inventory;
   readonly attestation: Attestation;
   readonly authority: CertificateAuthority;
+  readonly approval: Pick<Approval, "admit">;
   readonly trust: EnrolmentTrust;
   /** How long the previous generation stays usable after the proof. */
   readonly graceAfterProof: Duration;
@@ -47,7 +49,7 @@ export interface ClaimRequest {
 
 /** How devices get certificates: first by a claim, later by their own key. */
 export interface Enrolment {
-  /** The claim string is given this one time. Throws `request-invalid`. */
+  /** The claim string is given this one time. Throws `request-invalid`, `second-person-required`. */
   createClaim(
     actor: string,
     request: ClaimRequest,

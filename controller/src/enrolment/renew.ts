@@ -111,8 +111,11 @@ async function suspendClone(
     return true;
   });
   if (!isClone) return;
-  await parts.inventory.suspend("controller", device, "clone suspected: another key for an installed generation");
-  throw new FleetError("device-suspended", `device ${device} is suspended: two may hold its key`);
+  const why = "clone suspected: another key for an installed generation";
+  if (await parts.inventory.suspendSuspect(device, why)) {
+    throw new FleetError("device-suspended", `device ${device} is suspended: two may hold its key`);
+  }
+  throw new FleetError("generation-conflict", `device ${device} asks with another key for an installed generation`);
 }
 
 function isInstalled(report: string, { slot, generation }: RenewRequest): boolean {

@@ -114,13 +114,13 @@ describe("a device message", () => {
     const peer = await device.connect();
     const message = await device.message(timeRequest);
     await device.send(message, { peer });
-    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await controller.revocation.suspend("local", "edge-1", "stolen");
     await expect(device.connect()).rejects.toMatchObject({ code: "device-suspended" });
     expect(await device.send(message, { peer })).toMatchObject({ type: "refused", code: "device-suspended" });
     const bootstrap = await device.connectBootstrap();
     const answer = await device.askRenewal(testSigner("P-256"), 2, { peer: bootstrap });
     expect(answer).toMatchObject({ type: "refused", code: "device-suspended" });
-    await controller.inventory.reinstate("operator:alice", "edge-1");
+    await controller.revocation.reinstate("operator:alice", { device: "edge-1", onlyHolds: false });
     expect(await device.rotate()).toMatchObject({ type: "confirmed" });
   });
 
@@ -208,7 +208,7 @@ describe("a client that is not let in", () => {
     const controller = await startTestController();
     const [one, two] = [await anEnrolledDevice(controller, "edge-1"), await anEnrolledDevice(controller, "edge-2")];
     await expect(one.connect(two.certificate)).rejects.toMatchObject({ code: "unauthenticated" });
-    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await controller.revocation.suspend("local", "edge-1", "stolen");
     await expect(one.connect()).rejects.toMatchObject({ code: "device-suspended" });
     expect(await refusalsOf(controller)).toEqual([
       { actor: "device:edge-2", target: "edge-1", code: "unauthenticated" },
@@ -225,7 +225,7 @@ describe("a client that is not let in", () => {
       await expect(events.authenticateOperational(stranger)).rejects.toMatchObject({ code: "path-invalid" });
     }
     expect(await refusalsOf(controller)).toHaveLength(20);
-    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await controller.revocation.suspend("local", "edge-1", "stolen");
     await expect(device.connect()).rejects.toMatchObject({ code: "device-suspended" });
     expect((await refusalsOf(controller)).at(-1)).toMatchObject({ actor: "device:edge-1" });
   });

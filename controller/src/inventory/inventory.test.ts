@@ -132,7 +132,9 @@ describe("the registry", () => {
   it("lets nobody reinstate a device that is not suspended, or is retired", async () => {
     const controller = await startTestController();
     await anEnrolledDevice(controller, "edge-1");
-    const { reinstate, suspend } = controller.inventory;
+    const { suspend } = controller.revocation;
+    const reinstate = (actor: string, device: string) =>
+      controller.revocation.reinstate(actor, { device, onlyHolds: false });
     await expect(reinstate("operator:alice", "edge-1")).rejects.toMatchObject({ code: "conflict" });
     await controller.revocation.retire("local", "edge-1");
     await expect(reinstate("operator:alice", "edge-1")).rejects.toMatchObject({ code: "device-retired" });

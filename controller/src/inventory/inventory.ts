@@ -6,7 +6,7 @@ import type { DeviceAttributes, DeviceRecord, WishRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
 import { announceDesired, carriedDesired, publishDesired } from "./desired-state.ts";
-import { reinstateDevice, retireDevice, setAttributes, suspendDevice } from "./device-state.ts";
+import { retireDevice, setAttributes } from "./device-state.ts";
 import {
   type RotationRequest,
   type RotationWish,
@@ -15,6 +15,7 @@ import {
   wishRotation,
   withdrawRotation,
 } from "./request-rotation.ts";
+import { suspendSuspect } from "./suspend-suspect.ts";
 
 /** What the inventory works with. */
 export interface InventoryParts {
@@ -30,18 +31,14 @@ export interface InventoryParts {
   /** After which time a device reports at the latest, and so hears of a window it missed. */
   readonly retryAfter: Duration;
   readonly siteMaintenance: ReadonlyMap<string, readonly MaintenanceWindow[]>;
+  /** Devices the controller may suspend by itself within an hour. */
+  readonly suspendByMachine: number;
 }
 
 /** The registry of devices: who they are, what they may, what they are asked to be. */
 export interface Inventory {
   /** Throws `not-found`. */
   setAttributes(actor: string, device: string, attributes: Partial<DeviceAttributes>): Promise<DeviceRecord>;
-  /** No session and no certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
-  suspend(actor: string, device: string, reason: string): Promise<DeviceRecord>;
-  /** Only a person who may approve calls this; the caller checks the role. Throws `conflict` unless suspended. */
-  reinstate(actor: string, device: string): Promise<DeviceRecord>;
-  /** For good; revocation of its certificates is the caller's next step. */
-  retire(actor: string, device: string): Promise<DeviceRecord>;
   /** Asks devices to rotate a slot, all or none; resolves with how many are able to. Throws `not-found`. */
   requestRotation(actor: string, request: RotationRequest): Promise<number>;
   /** The same in the caller's transaction, for devices that are known to be able. */
@@ -56,6 +53,13 @@ export interface Inventory {
     tx: Transaction,
     proven: { readonly device: string; readonly slot: string; readonly generation: number },
   ): Promise<void>;
+  /**
+   * The controller's own suspension of a device that looks cloned. At most so many within an hour, or whoever can look like a
+   * clone could block the fleet; resolves with whether it was suspended. Persons suspend by a plan; see revocation.
+   */
+  suspendSuspect(device: string, reason: string): Promise<boolean>;
+  /** For good: on its next contact it erases its keys. In the transaction that revokes its certificates. */
+  retire(tx: Transaction, act: { readonly actor: string; readonly device: DeviceRecord }): Promise<void>;
   /** Enqueues the device's desired state under a new version, in the caller's transaction. */
   publishDesired(tx: Transaction, device: DeviceRecord): Promise<DeviceRecord>;
   /** The desired state of a device that only a courier reaches; undefined when nothing was ever asked of it. */
@@ -73,13 +77,12 @@ export function openInventory(parts: InventoryParts): Inventory {
   const sessions = new Map<string, number>();
   return {
     setAttributes: (actor, device, attributes) => setAttributes(parts, { actor, device, attributes }),
-    suspend: (actor, device, reason) => suspendDevice(parts, { actor, device, reason }),
-    reinstate: (actor, device) => reinstateDevice(parts, { actor, device }),
-    retire: (actor, device) => retireDevice(parts, { actor, device }),
     requestRotation: (actor, request) => requestRotation(parts, actor, request),
     wishRotation: (tx, wish) => wishRotation(parts, tx, wish),
     withdrawRotation: (tx, request) => withdrawRotation(parts, tx, request),
     slotProven: (tx, proven) => slotProven(parts, tx, proven),
+    suspendSuspect: (device, reason) => suspendSuspect(parts, { device, reason }),
+    retire: (tx, { actor, device }) => retireDevice(parts, tx, { actor, device }),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
     carriedDesired: (device) => carriedDesired(parts, device),
     async sessionChanged({ peer, connected }) {

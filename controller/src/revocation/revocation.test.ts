@@ -25,7 +25,10 @@ describe("revoking a device", () => {
     const other = await anEnrolledDevice(controller, "edge-2");
     await device.rotate();
     const outcome = await controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
-    expect(outcome).toMatchObject({ droppedSessions: 1, plan: { devices: ["edge-1"], suspends: true, offline: 1 } });
+    expect(outcome).toMatchObject({
+      droppedSessions: 1,
+      plan: { devices: ["edge-1"], suspends: true, impact: { offline: 1 } },
+    });
     await expect(device.connect()).rejects.toMatchObject({ code: "device-suspended" });
     const { head, lists } = await readPublished(controller);
     expect(head.epoch).toBe(outcome.epoch);
@@ -92,7 +95,7 @@ describe("revoking one certificate", () => {
       [{ serial: "0123", reason: "keyCompromise" }, "not-found"],
       [{ serial: "xyz", reason: "keyCompromise" }, "request-invalid"],
       [{ device: "edge-1", reason: "because" }, "request-invalid"],
-      [{ device: "edge-1", reason: "certificateHold" }, "request-invalid"],
+      [{ device: "edge-1", reason: "removeFromCRL" }, "request-invalid"],
       [{ reason: "keyCompromise" }, "request-invalid"],
     ] as const;
     for (const [selection, code] of cases) {

@@ -1,5 +1,6 @@
 import type { CourierPart } from "@fleetcert/proto";
 import type { Duration, Instant } from "@fleetcert/shared";
+import type { Approval, Carried, Json, PlanKind } from "../approval/approval.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type {
@@ -11,13 +12,12 @@ import type {
   MessageSealer,
   Surroundings,
 } from "../ports.ts";
-import type { CertificateRecord, CrlRecord, EpochRecord } from "../records.ts";
-import type { Store } from "../store-port.ts";
+import type { CrlRecord, EpochRecord, PlanRecord } from "../records.ts";
+import type { Store, Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
 import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
-import { planRevocation } from "./plan-revocation.ts";
 import { findPropagation, type Propagation } from "./propagation.ts";
 import {
   announceEpoch,
@@ -27,7 +27,9 @@ import {
   publishEpoch,
 } from "./publish-epoch.ts";
 import { recoverRevocations } from "./recover-revocations.ts";
-import { type RevocationOutcome, retireRevoking, revoke } from "./revoke.ts";
+import { type RevocationDetail, retireKind, revokeKind } from "./revoke-kind.ts";
+import type { Selection } from "./selection.ts";
+import { type Reinstatement, reinstateKind, suspendKind } from "./suspend-kinds.ts";
 
 /** What revocation works with. */
 export interface RevocationParts {
@@ -43,6 +45,9 @@ export interface RevocationParts {
   /** Resolves when what the outbox held at the call has left, or could not. */
   readonly flush: () => Promise<void>;
   readonly settings: RevocationSettings;
+  readonly approval: Approval;
+  /** Ids of the devices that a filter expression matches. Throws `filter-invalid`. */
+  readonly devicesBy: (tx: Transaction, filter: string) => Promise<readonly string[]>;
 }
 
 /** Times and bounds of revocation; see config.ts. */
@@ -57,43 +62,50 @@ export interface RevocationSettings {
   readonly keepAfterExpiry: Duration;
   /** Whether a delta (RFC 5280 §5.2.4) is signed beside every list. */
   readonly deltaLists: boolean;
-  /** Devices and certificates one person may revoke within 24 hours. */
-  readonly revokeAlone: number;
 }
 
-/** What is to be revoked: a device with all its certificates, or one certificate. */
-export interface RevocationSelection {
-  readonly device?: string;
-  /** Hex. */
-  readonly serial?: string;
-  /** A reason code of RFC 5280 §5.3.1. */
+/** What is to be revoked, and why. */
+export interface RevocationSelection extends Selection {
+  /** A reason code of RFC 5280 §5.3.1; `certificateHold` for a suspension that can be undone. */
   readonly reason: string;
+  /** Since when the key may have been another's, where that is known. */
+  readonly invalidityDate?: Instant | undefined;
 }
 
 /** What a revocation would do; nothing is changed by asking. */
-export interface RevocationPlan {
-  readonly devices: readonly string[];
-  readonly certificates: readonly CertificateRecord[];
-  readonly sites: readonly string[];
-  readonly owners: readonly string[];
-  /** Devices of the plan without a live session. */
-  readonly offline: number;
-  /** Whether the devices are blocked until a person re-approves them (I7). */
-  readonly suspends: boolean;
-  /** Whether it is above what one person may do alone within 24 hours. */
+export interface RevocationPlan extends RevocationDetail {
+  /** What a second person approves where one is needed. */
+  readonly hash: string;
+  /** Whether it is above what the person may do alone within 24 hours. */
   readonly aboveBound: boolean;
+}
+
+/** What a revocation did. */
+export interface RevocationOutcome {
+  /** The plan as it stands: staged ones go on after this. */
+  readonly record: PlanRecord;
+  readonly plan: RevocationPlan;
+  /** The epoch that published it. */
+  readonly epoch: number;
+  readonly droppedSessions: number;
+  /** Milliseconds from the request until the broker refused and had dropped the sessions. */
+  readonly blockedAtBroker: number;
 }
 
 /** Taking certificates away, publishing that, and knowing who has applied it. */
 export interface Revocation {
   /** SHA-256 of the issuer's SPKI, lower-case hex. */
   readonly issuer: string;
-  /** Throws `not-found`, `request-invalid`. */
-  plan(actor: string, selection: RevocationSelection): Promise<RevocationPlan>;
-  /** Revokes, publishes an epoch and drops live sessions. Throws `second-person-required`, and what `plan` throws. */
-  revoke(actor: string, selection: RevocationSelection): Promise<RevocationOutcome>;
+  /** Throws `not-found`, `request-invalid`, `filter-invalid`, `conflict` when nothing is left to revoke. */
+  plan(actor: string, selection: RevocationSelection, options?: Staging): Promise<RevocationPlan>;
+  /** Revokes, drops live sessions and publishes an epoch. Throws `second-person-required`, and what `plan` throws. */
+  revoke(actor: string, selection: RevocationSelection, options?: Staging): Promise<RevocationOutcome>;
   /** Retires the device and revokes all it has. */
   retire(actor: string, device: string): Promise<RevocationOutcome>;
+  /** No session and no certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
+  suspend(actor: string, device: string, reason: string): Promise<void>;
+  /** Lets suspended devices and held certificates come back. Throws `conflict`, `second-person-required`. */
+  reinstate(actor: string, request: Reinstatement): Promise<PlanRecord>;
   /** Takes back from the archived lists what an older database has forgotten; resolves with how many. */
   recover(): Promise<number>;
   /** Publishes the next epoch; publications follow each other. */
@@ -116,12 +128,20 @@ export interface Revocation {
   /** When the head in force ends; undefined before the first publication. */
   headNextUpdate(): Promise<Instant | undefined>;
   readonly handlers: MessageHandlers;
+  /** What approval lets this duty carry out. */
+  readonly planKinds: readonly PlanKind[];
+}
+
+/** How fast a large set is worked off: items per minute, all at once when absent. */
+export interface Staging {
+  readonly rate?: number | undefined;
 }
 
 /** Opens revocation for one issuer. */
 export function openRevocation(parts: RevocationParts): Revocation {
   const turns = new Turns({ maxWaiting: 256 });
   const issuer = parts.authority.id;
+  const { approval } = parts;
   /** A publication that has not begun serves everybody who asks meanwhile: what they revoked is stored already. */
   let next: { options: PublicationOptions; readonly published: Promise<EpochRecord> } | undefined;
   const publish = (options: PublicationOptions = { refreshAll: false }): Promise<EpochRecord> => {
@@ -143,9 +163,23 @@ export function openRevocation(parts: RevocationParts): Revocation {
   };
   const revocation: Revocation = {
     issuer,
-    plan: (actor, selection) => parts.store.transaction((tx) => planRevocation(parts, tx, { actor, selection })),
-    revoke: (actor, selection) => revoke({ ...parts, publish }, { actor, selection }),
-    retire: (actor, device) => retireRevoking({ ...parts, publish }, { actor, device }),
+    async plan(actor, selection, { rate } = {}) {
+      const asked = { actor, kind: "revoke", request: asJson(selection), rate };
+      const { plan, isAboveBound, detail } = await approval.preview(asked);
+      return { ...(detail as RevocationDetail), hash: plan.hash, aboveBound: isAboveBound };
+    },
+    async revoke(actor, selection, { rate } = {}) {
+      return outcomeOf(await approval.submit({ actor, kind: "revoke", request: asJson(selection), rate }));
+    },
+    async retire(actor, device) {
+      return outcomeOf(await approval.submit({ actor, kind: "retire", request: { device } }));
+    },
+    async suspend(actor, device, reason) {
+      await approval.submit({ actor, kind: "suspend", request: { device, reason } });
+    },
+    async reinstate(actor, request) {
+      return (await approval.submit({ actor, kind: "reinstate", request: asJson(request) })).plan;
+    },
     recover: () => recoverRevocations(parts),
     publish,
     async publishIfDue(options = { isStarting: false }) {
@@ -163,6 +197,16 @@ export function openRevocation(parts: RevocationParts): Revocation {
       return (await parts.store.transaction((tx) => tx.epochs.latest(issuer)))?.nextUpdate;
     },
     handlers: { ack: (received, reply) => acceptAck(parts, received, reply) },
+    planKinds: [revokeKind, retireKind, suspendKind, reinstateKind].map((kind) => kind({ ...parts, publish })),
   };
   return revocation;
 }
+
+function outcomeOf({ plan, effect, detail }: Carried): RevocationOutcome {
+  const { epoch = 0, droppedSessions, blockedAtBroker } = effect;
+  const told = { ...(detail as RevocationDetail), hash: plan.hash, aboveBound: false };
+  return { record: plan, plan: told, epoch, droppedSessions, blockedAtBroker };
+}
+
+/** Without what is undefined, as JSON is. */
+const asJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json;

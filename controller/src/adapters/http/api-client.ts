@@ -12,10 +12,10 @@ export type ApiTarget =
   | {
       readonly type: "tls";
       readonly url: URL;
-      /** PEM of the operator's certificate chain and key, and of the fleet's root. */
-      readonly certificate: string;
-      readonly key: string;
+      /** PEM of the fleet's root. */
       readonly root: string;
+      /** PEM of the operator's certificate chain and key, or the text of an API key. */
+      readonly by: { readonly certificate: string; readonly key: string } | { readonly apiKey: string };
     };
 
 /** The operations of a controller that runs elsewhere; the actor given is ignored, the controller knows who calls. */
@@ -50,7 +50,19 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
     revocations: {
       plan: (_, body) => send("revocations.plan", { body }),
       revoke: (_, body) => send("revocations.revoke", { body }),
-      status: (_, epoch) => send("revocations.status", { query: text({ epoch }) }),
+      undo: (_, body) => send("revocations.undo", { body }),
+      status: (_, request) => send("revocations.status", { query: text(request) }),
+    },
+    plans: {
+      list: (_, request) => send("plans.list", { query: text(request) }),
+      show: (_, hash) => send("plans.show", { params: { hash } }),
+      approve: (_, hash) => send("plans.approve", { params: { hash } }),
+      reject: (_, hash, remark) => send("plans.reject", { params: { hash }, body: { remark } }),
+      control: (_, hash, wish) => send("plans.control", { params: { hash }, body: { wish } }),
+    },
+    bounds: {
+      show: () => send("bounds.show"),
+      set: (_, bound, value) => send("bounds.set", { body: { bound, value } }),
     },
     crls: {
       list: () => send("crls.list"),
@@ -89,6 +101,10 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       },
       list: (_, request) => send("operators.list", { query: text(request) }),
       disable: (_, name) => send("operators.disable", { params: { name } }),
+      createKey: (_, { operator: name, validFor }) =>
+        send("operators.createKey", { params: { name }, body: { validFor } }),
+      listKeys: (_, request) => send("operators.listKeys", { query: text(request) }),
+      revokeKey: (_, id) => send("operators.revokeKey", { params: { id } }),
     },
   };
 }
@@ -106,9 +122,10 @@ async function call(target: ApiTarget, name: string, parts: RequestParts, timeou
     method: route.method,
     path: `/api/v1${path}${query === "" ? "" : `?${query}`}`,
     timeout: timeoutMs,
-    ...(body !== undefined && {
-      headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-    }),
+    headers: {
+      ...(body !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+      ...(target.type === "tls" && "apiKey" in target.by && { authorization: `Bearer ${target.by.apiKey}` }),
+    },
   };
   const { status, text: answer } = await exchange(target, options, body);
   const parsed = parseJson(answer);
@@ -127,8 +144,7 @@ function exchange(
         ? httpRequest({ ...options, socketPath: target.path })
         : httpsRequest(target.url, {
             ...options,
-            cert: target.certificate,
-            key: target.key,
+            ...("apiKey" in target.by ? {} : { cert: target.by.certificate, key: target.by.key }),
             ca: target.root,
             minVersion: "TLSv1.3",
             agent: false,

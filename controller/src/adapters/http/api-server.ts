@@ -21,6 +21,8 @@ export type ApiListener =
       readonly certificate: { readonly chain: string; readonly key: string };
       /** Says who the peer is from its raw DER chain, at every request. Throws `unauthenticated`. */
       readonly authenticate: (chain: readonly Uint8Array[]) => Promise<Actor>;
+      /** Says who a client without a certificate is, from its API key, at every request. Throws `unauthenticated`. */
+      readonly authenticateKey: (text: string) => Promise<Actor>;
     }
   | { readonly type: "socket"; readonly path: string; readonly actor: Actor };
 
@@ -111,12 +113,19 @@ async function listen(server: FastifyInstance, listener: ApiListener): Promise<v
 async function actorOf(listener: ApiListener, request: FastifyRequest): Promise<Actor> {
   if (listener.type === "socket") return listener.actor;
   const chain = peerChain(request.raw.socket as TLSSocket);
-  if (chain.length === 0) {
-    throw new FleetError("unauthenticated", "no client certificate was presented", {
-      hint: "use an operator certificate: fleetcert operator create NAME --role ROLE",
+  const { authorization } = request.headers;
+  if (chain.length > 0) {
+    if (authorization === undefined) return listener.authenticate(chain);
+    // Two persons in one request would leave open who acts.
+    throw new FleetError("unauthenticated", "the request carries a client certificate and an API key", {
+      hint: "use one of them",
     });
   }
-  return listener.authenticate(chain);
+  const [, key] = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(authorization ?? "") ?? [];
+  if (key !== undefined) return listener.authenticateKey(key);
+  throw new FleetError("unauthenticated", "neither a client certificate nor an API key was presented", {
+    hint: "use an operator certificate (fleetcert operator create NAME --role ROLE) or an API key (fleetcert operator key create NAME)",
+  });
 }
 
 function partsOf(route: Route, request: FastifyRequest) {

@@ -144,13 +144,19 @@ function callRoute(client: Operations, name: string): Promise<unknown> {
     "trust.publish": () => client.trust.publish(remoteActor, Uint8Array.of(1)),
     "operators.create": () =>
       client.operators.create(remoteActor, { name: "bob", role: "viewer", csr: Uint8Array.of(1) }),
-    "revocations.status": () => client.revocations.status(remoteActor),
+    "revocations.undo": () => client.revocations.undo(remoteActor, { device: "edge-1" }),
+    "revocations.status": () => client.revocations.status(remoteActor, {}),
+    "plans.show": () => client.plans.show(remoteActor, "a".repeat(64)),
+    "plans.reject": () => client.plans.reject(remoteActor, "a".repeat(64), "no"),
+    "plans.control": () => client.plans.control(remoteActor, "a".repeat(64), "pause"),
+    "bounds.set": () => client.bounds.set(remoteActor, "revoke", 5),
+    "operators.createKey": () => client.operators.createKey(remoteActor, { operator: "alice", validFor: 60_000 }),
   };
   const [group, method] = name.split(".") as [keyof Operations, string];
   const byName = calls[name];
   if (byName !== undefined) return byName();
   const operation = (client[group] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method];
   const argument =
-    /list|age|summary|verify|show/.test(method) && !/devices.show|certificates.show/.test(name) ? {} : "edge-1";
+    /list|age|summary|verify|show/.test(method) && !/(devices|certificates|plans).show/.test(name) ? {} : "edge-1";
   return operation?.(remoteActor, argument) ?? Promise.reject(new Error(`no operation ${name}`));
 }

@@ -2,6 +2,7 @@ import { FleetError } from "@fleetcert/shared";
 import type { Transaction } from "../../../store-port.ts";
 import { checkLimit } from "../check-values.ts";
 import { expireAges, putCertificate, putDevice } from "./memory-ages.ts";
+import { memoryApproval } from "./memory-approval.ts";
 import { compositeKey, pageOf } from "./order.ts";
 import type { MemoryTables } from "./tables.ts";
 
@@ -14,6 +15,7 @@ export function memoryTransaction(tables: () => MemoryTables): Transaction {
     ...messages(tables),
     ...governance(tables),
     ...rotation(tables),
+    ...memoryApproval(tables),
   };
 }
 

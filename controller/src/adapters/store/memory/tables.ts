@@ -2,6 +2,7 @@ import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
+  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
@@ -16,6 +17,7 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
+  PlanRecord,
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
@@ -23,6 +25,7 @@ import type {
   RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  SpendingRecord,
   WishRecord,
 } from "../../../records.ts";
 import { type IndexDefinition, MemoryTable, type UndoLog } from "./memory-table.ts";
@@ -99,6 +102,24 @@ export function memoryTables(undo: UndoLog) {
         isUnique: true,
       },
     }),
+    apiKeys: table<ApiKeyRecord>("apiKeys", "id")({ all: all("id") }),
+    plans: table<PlanRecord>(
+      "plans",
+      "hash",
+    )({
+      all: all("hash"),
+      recent: { group: () => "", order: orderBy<PlanRecord>("-requestedAt", "-hash") },
+      state: by(["state"], "requestedAt", "hash"),
+      core: by<PlanRecord>(["core"], "-round"),
+      round: { ...by(["core", "round"], "hash"), isUnique: true },
+    }),
+    spendings: table<SpendingRecord & { readonly id: number }>(
+      "spendings",
+      "id",
+    )({
+      all: all("at", "id"),
+      person: by(["person", "budget"], "at", "id"),
+    }),
     audit: table<AuditRecord>("audit", "sequence")({ all: all("sequence") }),
     ages: table<AgeCounter>(
       "ages",
@@ -140,7 +161,7 @@ interface Setting {
 }
 
 interface Mark {
-  readonly name: "outboxId" | "expiredBefore";
+  readonly name: "outboxId" | "spendingId" | "expiredBefore";
   readonly value: number;
 }
 

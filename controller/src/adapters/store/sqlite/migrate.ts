@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FleetError } from "@fleetcert/shared";
 import { firstSchema } from "./migrations/0001-first-schema.ts";
+import { approval } from "./migrations/0003-approval.ts";
 import { attested } from "./migrations/0004-attested.ts";
 import { waves } from "./migrations/0005-waves.ts";
 import { courier } from "./migrations/0006-courier.ts";
@@ -16,6 +17,7 @@ export interface Migration {
 /** All steps, in order; numbers are given out when work begins, so one may be missing. */
 export const migrations: readonly Migration[] = [
   { version: 1, name: "first-schema", sql: firstSchema },
+  { version: 3, name: "approval", sql: approval },
   { version: 4, name: "attested", sql: attested },
   { version: 5, name: "waves", sql: waves },
   { version: 6, name: "courier", sql: courier },

@@ -2,6 +2,7 @@ import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
+  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
@@ -16,6 +17,7 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
+  PlanRecord,
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
@@ -23,6 +25,7 @@ import type {
   RolloutRecord,
   SequenceRecord,
   ShardRecord,
+  SpendingRecord,
   WishRecord,
 } from "../../../records.ts";
 import type { AttributeColumns } from "./attribute-columns.ts";
@@ -47,6 +50,9 @@ export interface Schema {
   reports: ReportRecord;
   outbox: Omit<OutboxRecord, "retain"> & { readonly retain: number };
   operators: OperatorRecord;
+  apiKeys: ApiKeyRecord;
+  plans: Omit<PlanRecord, "items" | "epochs"> & { readonly items: string; readonly epochs: string };
+  spendings: SpendingRecord & { readonly id: number };
   audit: AuditRecord;
   ages: AgeCounter;
   ageClock: { readonly id: number; readonly expiredBefore: number };

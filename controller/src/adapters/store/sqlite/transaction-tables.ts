@@ -1,6 +1,7 @@
 import type { Transaction } from "../../../store-port.ts";
 import type { Session } from "./session.ts";
 import { ageTable } from "./tables/ages.ts";
+import { apiKeyTable, planTable, spendingTable } from "./tables/approval.ts";
 import { attestationTable, quoteTable } from "./tables/attestations.ts";
 import { certificateTable } from "./tables/certificates.ts";
 import { claimTable } from "./tables/claims.ts";
@@ -39,6 +40,9 @@ export function transactionTables(session: Session): Transaction {
     reports: reportTable(session),
     outbox: outboxTable(session),
     operators: operatorTable(session),
+    apiKeys: apiKeyTable(session),
+    plans: planTable(session),
+    spendings: spendingTable(session),
     audit: auditTable(session),
     ages: ageTable(session),
     settings: settingTable(session),

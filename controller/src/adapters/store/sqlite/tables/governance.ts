@@ -58,7 +58,7 @@ const listOperators = statement<{ after: string; limit: number }>()((db, at) =>
 
 const putOperator = upsert("operators", {
   key: ["name"],
-  rest: ["role", "certificateSha256", "notAfter", "createdAt", "disabledAt"],
+  rest: ["person", "role", "certificateSha256", "notAfter", "createdAt", "createdBy", "disabledAt"],
 });
 
 const lastAudit = fixedStatement((db) => db.selectFrom("audit").selectAll().orderBy("sequence", "desc").limit(1));
