@@ -1,13 +1,12 @@
 import type { Instant } from "@fleetcert/shared";
+import type { ApiKeyRecord, Budget, PlanRecord, PlanState, SpendingRecord } from "./approval-records.ts";
 import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
-  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
-  Budget,
   CertificateRecord,
   ClaimRecord,
   CourierContactRecord,
@@ -19,8 +18,6 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
-  PlanRecord,
-  PlanState,
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
@@ -28,7 +25,6 @@ import type {
   RolloutRecord,
   SequenceRecord,
   ShardRecord,
-  SpendingRecord,
   WishRecord,
 } from "./records.ts";
 

@@ -1,7 +1,7 @@
+import type { ApiKeyRecord, PlanRecord } from "../../controller/src/approval-records.ts";
 import type {
   AckRecord,
   AnswerRecord,
-  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
@@ -13,7 +13,6 @@ import type {
   EpochRecord,
   IntentRecord,
   OperatorRecord,
-  PlanRecord,
   QuoteRecord,
   RevocationRecord,
   RolloutDeviceRecord,

@@ -1,7 +1,8 @@
 import { type Clock, type Duration, FleetError, sha256Hex } from "@fleetcert/shared";
+import type { ApiKeyRecord } from "../approval-records.ts";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { RandomSource } from "../ports.ts";
-import type { ApiKeyRecord, OperatorRecord } from "../records.ts";
+import type { OperatorRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import type { ApiKeyView } from "./operations.ts";
 import { apiKeyView } from "./views.ts";

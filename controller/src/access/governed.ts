@@ -1,5 +1,5 @@
 import type { Instant } from "@fleetcert/shared";
-import type { Budget, PlanState } from "../records.ts";
+import type { Budget, PlanState } from "../approval-records.ts";
 import type { Actor, CertificateView } from "./operations.ts";
 
 /** Exactly one way to say what is meant. */

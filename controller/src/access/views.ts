@@ -1,13 +1,12 @@
 import { parseCrl } from "@fleetcert/shared";
+import type { ApiKeyRecord, PlanRecord } from "../approval-records.ts";
 import type {
-  ApiKeyRecord,
   AttestationRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
   DeviceRecord,
   OperatorRecord,
-  PlanRecord,
 } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { CourierContactView, CourierDeviceView } from "./courier-operations.ts";

@@ -1,6 +1,6 @@
 import type { Duration, FleetError, Instant } from "@fleetcert/shared";
+import type { Budget, PlanRecord } from "../approval-records.ts";
 import type { Surroundings } from "../ports.ts";
-import type { Budget, PlanRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { admitAct } from "./admit-act.ts";
 import { advancePlans } from "./advance-plans.ts";

@@ -1,6 +1,6 @@
 import type { Instant } from "@fleetcert/shared";
+import type { PlanRecord } from "../approval-records.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { PlanRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts, Carried, Effect, Json, PlanAct } from "./approval.ts";
 import { kindOf } from "./draft-plan.ts";
@@ -34,7 +34,7 @@ export async function executeStage(
   await tx.plans.put(next);
   if (isLast) {
     await appendAudit(tx, {
-      ...{ at: now, actor: plan.requestedBy, action: "plan.carriedOut", target: plan.hash, outcome: "success" },
+      ...{ at: now, actor: plan.requestedBy, action: "plan.finished", target: plan.hash, outcome: "success" },
       details: { kind: plan.kind, items: String(done), approvedBy: plan.decidedBy },
     });
   }

@@ -1,6 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
+import type { PlanRecord, PlanState } from "../approval-records.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { PlanRecord, PlanState } from "../records.ts";
 import type { ApprovalParts } from "./approval.ts";
 import { personBehind } from "./person.ts";
 import { requirePlan } from "./require-plan.ts";

@@ -1,6 +1,6 @@
 import { type ErrorCode, FleetError, isFleetError } from "@fleetcert/shared";
+import type { PlanRecord } from "../approval-records.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { PlanRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts, Carried, Json } from "./approval.ts";
 import { carryOut, executeStage, type Stage } from "./carry-out.ts";

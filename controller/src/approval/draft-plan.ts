@@ -1,5 +1,5 @@
 import { FleetError, type Instant } from "@fleetcert/shared";
-import type { PlanRecord } from "../records.ts";
+import type { PlanRecord } from "../approval-records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts, Asked, Draft, PlanKind } from "./approval.ts";
 import { canonicalJson } from "./canonical-json.ts";

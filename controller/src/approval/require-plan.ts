@@ -1,5 +1,5 @@
 import { FleetError } from "@fleetcert/shared";
-import type { PlanRecord } from "../records.ts";
+import type { PlanRecord } from "../approval-records.ts";
 import type { Transaction } from "../store-port.ts";
 
 /** The plan of a hash, or of the beginning of one where only one begins so. Throws `not-found`, `request-invalid`. */

@@ -1,5 +1,5 @@
 import type { Instant } from "@fleetcert/shared";
-import type { Budget } from "../records.ts";
+import type { Budget } from "../approval-records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts } from "./approval.ts";
 import { boundsInForce } from "./bounds.ts";

@@ -1,6 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
+import type { PlanRecord } from "../approval-records.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { PlanRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts, Asked, Carried } from "./approval.ts";
 import { carryOut, executeStage } from "./carry-out.ts";

@@ -24,7 +24,7 @@ export const auditEvents = {
   "plan.paused": "A staged plan was paused → plan",
   "plan.resumed": "A staged plan went on → plan",
   "plan.aborted": "A staged plan was ended before its end → plan",
-  "plan.carriedOut": "Every item of a plan was carried out → plan",
+  "plan.finished": "Every item of a plan was carried out → plan",
   "access.denied": "Somebody without the right tried (I8) → what was tried",
   // enrolment and devices
   "claim.created": "A right to enrol was given → claim",

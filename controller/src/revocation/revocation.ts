@@ -1,6 +1,7 @@
 import type { CourierPart } from "@fleetcert/proto";
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Approval, Carried, Json, PlanKind } from "../approval/approval.ts";
+import type { PlanRecord } from "../approval-records.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
 import type {
@@ -12,7 +13,7 @@ import type {
   MessageSealer,
   Surroundings,
 } from "../ports.ts";
-import type { CrlRecord, EpochRecord, PlanRecord } from "../records.ts";
+import type { CrlRecord, EpochRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";

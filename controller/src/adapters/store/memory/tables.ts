@@ -1,8 +1,8 @@
+import type { ApiKeyRecord, PlanRecord, SpendingRecord } from "../../../approval-records.ts";
 import type {
   AckRecord,
   AgeCounter,
   AnswerRecord,
-  ApiKeyRecord,
   AttestationRecord,
   AuditRecord,
   AwaitedProofRecord,
@@ -17,7 +17,6 @@ import type {
   IntentRecord,
   OperatorRecord,
   OutboxRecord,
-  PlanRecord,
   QuoteRecord,
   ReportRecord,
   RevocationRecord,
@@ -25,7 +24,6 @@ import type {
   RolloutRecord,
   SequenceRecord,
   ShardRecord,
-  SpendingRecord,
   WishRecord,
 } from "../../../records.ts";
 import { type IndexDefinition, MemoryTable, type UndoLog } from "./memory-table.ts";

@@ -1,4 +1,4 @@
-import type { Budget, PlanRecord, PlanState, SpendingRecord } from "../../../../records.ts";
+import type { Budget, PlanRecord, PlanState, SpendingRecord } from "../../../../approval-records.ts";
 import type { ApiKeyTable, PlanTable, SpendingTable } from "../../../../store-port.ts";
 import { checkLimit } from "../../check-values.ts";
 import { parseTexts } from "../attribute-columns.ts";
