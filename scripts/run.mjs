@@ -56,7 +56,8 @@ if (command) {
 }
 
 async function run({ packages, script, env }, args) {
-  const node = await withLock(join(root, ".toolchain", "setup.lock"), () => setUp(packages));
+  const wanted = packages === packagesFor.demo && wantsTpms(args) ? packagesFor["demo with TPMs"] : packages;
+  const node = await withLock(join(root, ".toolchain", "setup.lock"), () => setUp(wanted));
   if (!script) {
     done(`everything is in place; Node is ${node.path}`);
     return 0;
@@ -65,6 +66,11 @@ async function run({ packages, script, env }, args) {
   return handOver(node.path, ["--disable-warning=ExperimentalWarning", join(root, file), ...fixed, ...args], {
     env: { ...process.env, PATH: pathFor(node), ...env },
   });
+}
+
+/** `--keys tpm`, `--keys=mixed` and so on: what only they need is installed only for them. */
+function wantsTpms(args) {
+  return /--keys[ =](tpm|mixed)\b/.test(args.join(" "));
 }
 
 async function setUp(packages) {

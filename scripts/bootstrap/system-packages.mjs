@@ -13,7 +13,7 @@ const commandsOf = {
   mosquitto: ["mosquitto"],
   "mosquitto-clients": ["mosquitto_pub"],
   "nginx-light": ["nginx"],
-  "gnutls-bin": ["gnutls-cli"],
+  "gnutls-bin": ["gnutls-cli", "certtool"],
   swtpm: ["swtpm"],
   "swtpm-tools": ["swtpm_setup", "swtpm_localca"],
 };
@@ -23,6 +23,7 @@ const native = ["build-essential", "python3", "softhsm2"];
 /** What each sub-command of run.mjs uses of the system. */
 export const packagesFor = {
   demo: [...native, "faketime"],
+  "demo with TPMs": [...native, "faketime", "swtpm", "swtpm-tools", "gnutls-bin"],
   check: [...native, "openssl"],
   bench: [...native, "openssl", "swtpm", "swtpm-tools"],
   test: Object.keys(commandsOf),

@@ -1,4 +1,4 @@
-// Runs many agents in one process over one key store. Started by fleet.ts, which talks to it over IPC.
+// Runs many agents in one process; those with a token share it. Started by fleet.ts, which talks to it over IPC.
 import { openKeys, type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
 import type { AgentReport, HostCommand, HostedAgent } from "./fleet.ts";
 
@@ -20,12 +20,13 @@ async function handle(command: HostCommand): Promise<void> {
 }
 
 async function startAll(hosted: readonly HostedAgent[]): Promise<void> {
-  const [first] = hosted;
-  if (first === undefined) return;
-  const keys = await openKeys(configOf(first));
+  const configs = hosted.map((one) => ({ device: one.device, config: configOf(one) }));
+  const withToken = configs.find(({ config }) => config.keys.provider === "pkcs11");
+  const token = withToken && (await openKeys(withToken.config));
   await Promise.all(
-    hosted.map(async (one) => {
-      agents.set(one.device, await startAgent(configOf(one), { keys }));
+    configs.map(async ({ device, config }) => {
+      const shared = token !== undefined && config.keys.provider === "pkcs11" ? { keys: token } : {};
+      agents.set(device, await startAgent(config, shared));
     }),
   );
 }

@@ -1,8 +1,11 @@
-import { readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectController, initController, type Operations } from "@fleetcert/controller";
 import { FleetError } from "@fleetcert/shared";
+import { parseDocument } from "yaml";
 import { type Child, startChild } from "./child.ts";
+import { manufacturerIn } from "./emulated-tpm.ts";
 import { until } from "./until.ts";
 import { repository, type Workplace } from "./workplace.ts";
 
@@ -33,6 +36,7 @@ export async function startController(place: Workplace): Promise<ControllerProce
       settings: demoSettings,
     });
   }
+  await believeManufacturer(place);
   const endpointsFile = join(place.controller, "run", "endpoints.json");
   await rm(endpointsFile, { force: true });
   const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
@@ -45,6 +49,16 @@ export async function startController(place: Workplace): Promise<ControllerProce
   }
   const operations = await connectController({ data: place.controller }, process.env);
   return { operations, endpoints, rootSha256: await rootOf(operations), stop: () => child.stop() };
+}
+
+/** Where the demo's TPMs have been given a manufacturer, it is the one whose TPMs may prove keys. */
+async function believeManufacturer({ controller, manufacturer }: Workplace): Promise<void> {
+  const { root, ca } = manufacturerIn(manufacturer);
+  if (!existsSync(root) || !existsSync(ca)) return;
+  const file = join(controller, "config.yaml");
+  const config = parseDocument(await readFile(file, "utf8"));
+  config.set("attestation", config.createNode({ manufacturerRoots: [root], manufacturerCas: [ca] }));
+  await writeFile(file, config.toString());
 }
 
 /** Stops waiting when it is there, or when the process has ended and it never will be. */

@@ -7,7 +7,8 @@ import { type Child, startChild } from "./child.ts";
 import type { ControllerProcess } from "./controller-process.ts";
 import { type CutProxy, openCutProxy } from "./cut-proxy.ts";
 import type { DemoDevice, DeviceRole } from "./devices.ts";
-import { type KeyStoreKind, type KeyStoreSettings, makeToken } from "./key-store.ts";
+import { type EmulatedTpm, makeTpm, startTpm } from "./emulated-tpm.ts";
+import { type DeviceKeyStore, type KeyStoreKind, type KeyStoreSettings, keyStoreOf, makeToken } from "./key-store.ts";
 import { skewedClock } from "./skewed-clock.ts";
 import { repository, type Workplace } from "./workplace.ts";
 
@@ -55,13 +56,20 @@ export async function startFleet(parts: {
   const alone = devices.filter(({ role }) => role !== "hosted");
   const hosted = devices.filter(({ role }) => role === "hosted");
 
+  const tpms = await startTpms(parts);
+  const storeOf = (id: string) =>
+    keyStoreOf(
+      parts.keyStore,
+      devices.findIndex((device) => device.id === id),
+    );
+
   for (const device of alone) {
-    const store = await keyStoreFor(parts, device.id);
+    const store = await keyStoreFor(parts, device.id, { store: storeOf(device.id), tpms });
     const port = device.role === "cut-off" && network !== undefined ? network.port : undefined;
     const agent = await prepare(parts, device.id, store, port);
     children.push(startAgentProcess(place, agent, { ...store.env, ...clockOf(device.role) }));
   }
-  const host = hosted.length === 0 ? undefined : await startHost(parts, hosted);
+  const host = hosted.length === 0 ? undefined : await startHost(parts, { hosted, storeOf, tpms });
   return {
     processes: children.length + (host === undefined ? 0 : 1),
     network,
@@ -72,18 +80,49 @@ export async function startFleet(parts: {
     async stop() {
       await Promise.all([...children.map((child) => child.stop()), host?.child.stop()]);
       await network?.close();
+      await Promise.all([...tpms.values()].map((tpm) => tpm.stop()));
     },
   };
 }
 
+/** A TPM for each device whose keys are to be in one; two at a time, for making one takes a second of computing. */
+async function startTpms({ devices, keyStore, place }: Parts): Promise<ReadonlyMap<string, EmulatedTpm>> {
+  const wanted = devices.filter((_, index) => keyStoreOf(keyStore, index) === "tpm");
+  const tpms = new Map<string, EmulatedTpm>();
+  const make = async (): Promise<void> => {
+    for (let device = wanted.shift(); device !== undefined; device = wanted.shift()) {
+      const state = join(place.tokens, device.id);
+      await makeTpm(state, place.manufacturer);
+      tpms.set(device.id, await startTpm(state));
+    }
+  };
+  await Promise.all([make(), make()]);
+  return tpms;
+}
+
 type Parts = Parameters<typeof startFleet>[0];
 
-async function startHost(parts: Parts, hosted: readonly DemoDevice[]) {
-  const store = await keyStoreFor(parts, `host-of-${hosted[0]?.id}`);
-  const agents = await Promise.all(hosted.map(({ id }) => prepare(parts, id, store)));
+async function startHost(
+  parts: Parts,
+  {
+    hosted,
+    storeOf,
+    tpms,
+  }: {
+    readonly hosted: readonly DemoDevice[];
+    readonly storeOf: (id: string) => DeviceKeyStore;
+    readonly tpms: ReadonlyMap<string, EmulatedTpm>;
+  },
+) {
+  const hasTokens = hosted.some(({ id }) => storeOf(id) === "pkcs11");
+  const name = `host-of-${hosted[0]?.id}`;
+  const token = await keyStoreFor(parts, name, { store: hasTokens ? "pkcs11" : "software", tpms });
+  const settingsOf = async (id: string): Promise<KeyStoreSettings> =>
+    storeOf(id) === "pkcs11" ? token : await keyStoreFor(parts, id, { store: storeOf(id), tpms });
+  const agents = await Promise.all(hosted.map(async ({ id }) => prepare(parts, id, await settingsOf(id))));
   const child = startChild([join(repository, "scripts/demo/agent-host.ts")], {
     logFile: join(parts.place.logs, "agents.log"),
-    env: { ...process.env, ...store.env },
+    env: { ...process.env, ...token.env },
     ipc: true,
   });
   const waiting = new Map<number, (reports: AgentReport[]) => void>();
@@ -105,9 +144,15 @@ async function startHost(parts: Parts, hosted: readonly DemoDevice[]) {
   };
 }
 
-/** Each process has a token of its own; with software keys, each agent its own encrypted files. */
-async function keyStoreFor({ keyStore, place }: Parts, name: string): Promise<KeyStoreSettings> {
-  if (keyStore.kind === "software") return { keys: { provider: "software" }, env: {} };
+/** Each process has a token of its own; each agent its own TPM, or its own encrypted files. */
+async function keyStoreFor(
+  { keyStore, place }: Parts,
+  name: string,
+  { store, tpms }: { readonly store: DeviceKeyStore; readonly tpms: ReadonlyMap<string, EmulatedTpm> },
+): Promise<KeyStoreSettings> {
+  const tpm = tpms.get(name);
+  if (store === "tpm" && tpm !== undefined) return { keys: { provider: "tpm", tpm: tpm.address }, env: {} };
+  if (store !== "pkcs11" || !("module" in keyStore)) return { keys: { provider: "software" }, env: {} };
   const folder = join(place.tokens, name);
   await mkdir(folder, { mode: 0o700 });
   return makeToken(keyStore.module, folder, name);

@@ -1,6 +1,7 @@
 import type { AgeView, DeviceView } from "@fleetcert/controller";
 import type { AuditFigures } from "./audit-figures.ts";
 import type { Checks } from "./checks.ts";
+import { keyStoreOf, protectionOf } from "./key-store.ts";
 import { isRefused, type RevocationOutcome } from "./scene-revoke.ts";
 import type { RotationOutcome } from "./scene-rotate.ts";
 import type { Stage } from "./stage.ts";
@@ -25,16 +26,27 @@ export function checkMainJob(checks: Checks, stage: Stage, seen: Seen): void {
 }
 
 function checkEnrolment(checks: Checks, { devices, keyStore }: Stage, { enrolled }: Seen): void {
-  const protection = keyStore.kind === "pkcs11" ? "token" : "software";
-  const protectedSo = [...enrolled.values()].filter(({ certificate }) => certificate?.protection === protection);
   checks.equal("enrolled", devices.length, enrolled.size, "identity certificates proven in use, device list");
   const evidence = "protection of the first certificates, device list";
-  checks.equal(`protection-${protection}`, devices.length, protectedSo.length, evidence);
+  const expected = Map.groupBy(devices, (_, index) => protectionOf[keyStoreOf(keyStore, index)]);
+  for (const [protection, { length }] of expected) {
+    const seen = [...enrolled.values()].filter(({ certificate }) => certificate?.protection === protection);
+    checks.equal(`protection-${protection}`, length, seen.length, evidence);
+  }
 }
 
-function checkRotation(checks: Checks, { devices }: Stage, { rotation }: Seen): void {
+function checkRotation(checks: Checks, { devices, keyStore }: Stage, { rotation, atEnd }: Seen): void {
   const { rotated, whileCut } = rotation;
   checks.equal("rotated", devices.length, rotated.size, "certificates of generation 2 proven in use, device list");
+  const withTpm = devices.filter((_, index) => keyStoreOf(keyStore, index) === "tpm");
+  const stillAttested = withTpm.filter(({ id }) => atEnd.get(id)?.certificate?.protection === "attested").length;
+  if (withTpm.length > 0)
+    checks.equal(
+      "rotated-attested",
+      withTpm.length,
+      stillAttested,
+      "protection of the second certificates, device list",
+    );
   if (whileCut === undefined) return;
   const expected = { oldProven: true, newState: "issued" };
   checks.equal("cut-off-kept-old", expected, whileCut, "its certificates while its network was gone, device show");

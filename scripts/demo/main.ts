@@ -5,6 +5,7 @@ import { errorCatalogue, exitCodes, FleetError } from "@fleetcert/shared";
 import { type Check, Checks } from "./checks.ts";
 import { startController } from "./controller-process.ts";
 import { type DemoDevice, demoDevices, fewestForScenes } from "./devices.ts";
+import { foundManufacturer } from "./emulated-tpm.ts";
 import type { Figures } from "./figures.ts";
 import { chooseKeyStore } from "./key-store.ts";
 import { type DemoOptions, demoUsage, parseOptions } from "./options.ts";
@@ -29,9 +30,12 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   const startedAt = performance.now();
   const keyStore = await chooseKeyStore(options.keys);
-  if (keyStore.kind === "pkcs11") panel.step(`keys in SoftHSM2 through PKCS#11: ${keyStore.module}`);
-  else panel.warn(`SOFTWARE KEYS, for demonstration only: ${keyStore.why}`);
+  if (keyStore.kind === "software") panel.warn(`SOFTWARE KEYS, for demonstration only: ${keyStore.why}`);
+  if ("module" in keyStore) panel.step(`keys in SoftHSM2 through PKCS#11: ${keyStore.module}`);
+  if (keyStore.kind === "tpm" || keyStore.kind === "mixed")
+    panel.step("keys in TPMs that swtpm emulates, one a device");
   const place = await openWorkplace(options);
+  if (keyStore.kind === "tpm" || keyStore.kind === "mixed") await foundManufacturer(place);
   const controller = await startController(place);
   const { operational, bootstrap, http, api } = controller.endpoints;
   panel.step(

@@ -10,6 +10,21 @@ describe("the arguments of npm start", () => {
     expect(() => parseOptions([`--scenario=${name}`])).toThrow(/is not one of main/);
   });
 
+  it.each(["auto", "pkcs11", "tpm", "mixed", "software"])("takes --keys %s", (keys) => {
+    expect(parseOptions(["--keys", keys, "--devices", "50"]).keys).toBe(keys);
+  });
+
+  it.each([
+    ["--keys", "tpm"],
+    ["--keys", "mixed"],
+  ])("emulates no more than 50 TPMs for %s %s", (...args) => {
+    expect(() => parseOptions([...args, "--devices", "51"])).toThrow(/at most 50/);
+  });
+
+  it("refuses --keys of no kind it knows", () => {
+    expect(() => parseOptions(["--keys", "paper"])).toThrow(/not one of auto, pkcs11, tpm, mixed, software/);
+  });
+
   it("names every scenario in its help", () => {
     expect(demoUsage).toContain("--scenario S   what is played: main");
   });

@@ -2,8 +2,11 @@ import { parseArgs } from "node:util";
 import { FleetError } from "@fleetcert/shared";
 import { type ScenarioName, scenarioNames } from "./scenarios.ts";
 
+/** The choices of `--keys`. */
+const keyChoices = ["auto", "pkcs11", "tpm", "mixed", "software"] as const;
+
 /** Which kind of keys the demo's devices have; `auto` takes the token when there is one. */
-export type DemoKeys = "auto" | "software" | "pkcs11";
+export type DemoKeys = (typeof keyChoices)[number];
 
 export interface DemoOptions {
   readonly devices: number;
@@ -18,14 +21,15 @@ export interface DemoOptions {
 }
 
 /** The help text of `npm start`. */
-export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--keys auto|pkcs11|software]
-                     [--scenario NAME]
+export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--scenario NAME]
+                     [--keys ${keyChoices.join("|")}]
 
   --devices N    size of the fleet, 1 to 500 (25); the special scenes need 8
   --headless     end by itself; exit 0 only when every check is ok
   --json FILE    write the figures and checks of the run
   --reset        replace the PKI of an earlier run in .demo/
-  --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), or encrypted files (software)
+  --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), an emulated TPM each that proves them (tpm),
+                 encrypted files (software), or each third device in another of these (mixed); 50 devices with TPMs at most
   --scenario S   what is played: ${scenarioNames.join(", ")} (main)
 
   FLEETCERT_DEMO_IN=DIR       where .demo/ is made, instead of here
@@ -39,7 +43,9 @@ export function parseOptions(args: readonly string[]): DemoOptions {
   if (!Number.isInteger(devices) || devices < 1 || devices > maxDevices) {
     throw usage(`--devices ${values.devices} is not a whole number from 1 to ${maxDevices}`);
   }
-  if (!isKeys(values.keys)) throw usage(`--keys ${values.keys} is not one of auto, pkcs11, software`);
+  if (!isKeys(values.keys)) throw usage(`--keys ${values.keys} is not one of ${keyChoices.join(", ")}`);
+  if ((values.keys === "tpm" || values.keys === "mixed") && devices > maxTpmDevices)
+    throw usage(`--keys ${values.keys} emulates a TPM for each device; at most ${maxTpmDevices} devices have one`);
   const scenario = scenarioNames.find((name) => name === values.scenario);
   if (scenario === undefined) throw usage(`--scenario ${values.scenario} is not one of ${scenarioNames.join(", ")}`);
   return {
@@ -71,7 +77,7 @@ function parse(args: readonly string[]) {
 }
 
 function isKeys(text: string): text is DemoKeys {
-  return text === "auto" || text === "software" || text === "pkcs11";
+  return keyChoices.some((choice) => choice === text);
 }
 
 function usage(message: string, cause?: unknown): FleetError {
@@ -79,3 +85,4 @@ function usage(message: string, cause?: unknown): FleetError {
 }
 
 const maxDevices = 500;
+const maxTpmDevices = 50;

@@ -12,6 +12,8 @@ export interface Workplace {
   readonly run: number;
   readonly agents: string;
   readonly tokens: string;
+  /** Of the manufacturer whose TPMs the devices have; stays as the controller does. */
+  readonly manufacturer: string;
   readonly logs: string;
   readonly claimFile: string;
 }
@@ -27,6 +29,7 @@ export async function openWorkplace({ reset }: { readonly reset: boolean }): Pro
     run,
     agents: join(folder, "agents"),
     tokens: join(folder, "tokens"),
+    manufacturer: join(folder, "tpm-manufacturer"),
     logs: join(folder, "logs"),
     claimFile: join(folder, "claim"),
   };
