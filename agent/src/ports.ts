@@ -1,5 +1,14 @@
 import type { Body, DesiredState, Message, Topic, TpmEvidence, TrustBundle } from "@fleetcert/proto";
-import type { Clock, Duration, Instant, KeyEvidence, MadeCredential, ProviderKey } from "@fleetcert/shared";
+import type {
+  Clock,
+  Duration,
+  Instant,
+  KeyAlgorithm,
+  KeyEvidence,
+  KeyProvider,
+  MadeCredential,
+  ProviderKey,
+} from "@fleetcert/shared";
 
 /** Randomness; only adapters implement it. */
 export interface RandomSource {
@@ -23,6 +32,18 @@ export interface StateStore {
 }
 
 export type StateChange = { readonly put: string; readonly value: Uint8Array } | { readonly delete: string };
+
+/**
+ * The key stores of the agent as one. `generate` makes the key in the named store, `open` and `destroy` find it by its reference,
+ * `list` shows the keys of every store that can be reached now.
+ */
+export interface AgentKeys extends KeyProvider {
+  generate(request: {
+    readonly algorithm: KeyAlgorithm;
+    readonly label: string;
+    readonly store?: string | undefined;
+  }): Promise<ProviderKey>;
+}
 
 /** A credential in use: a key of the provider with its certificate and chain (DER, issuing CA first). */
 export interface Credential {

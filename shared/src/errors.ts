@@ -74,6 +74,7 @@ export const errorCatalogue = {
   "device-retired": entry("The device is retired", "denied", 403),
   "claim-invalid": entry("The claim is unknown, spent, expired, revoked or does not cover this device", "denied", 403),
   "claim-malformed": entry("The claim string is malformed", "usage", 400),
+  "key-spent": entry("The key had a certificate that has ended; the next request takes a new key", "conflict", 409),
   "generation-conflict": entry("Another key is already known for this generation of the slot", "conflict", 409),
   "policy-violation": entry("Policy does not allow this", "policy", 422),
   "attestation-required": entry("The key must be proven to be in the TPM the device enrolled with", "policy", 422),

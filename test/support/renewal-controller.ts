@@ -39,7 +39,7 @@ export class RenewalController {
     if (generation > 1 && (asker === undefined || this.find(asker)?.state !== "proven")) return "signer-not-allowed";
     const known = this.find(keyId);
     if (known !== undefined && known.generation === generation) {
-      if (known.state === "revoked") return "generation-conflict";
+      if (known.state === "revoked") return "key-spent";
       return now > known.record.notAfter ? "issued-mismatch" : known.record;
     }
     if (generation !== this.provenGeneration + 1) {

@@ -1,21 +1,25 @@
 import type { Duration, Instant } from "@fleetcert/shared";
 import type { Effect } from "../../agent/src/renewal/effect.ts";
 import type { Moment, RenewalEvent } from "../../agent/src/renewal/event.ts";
-import { type RenewalSettings, reduce } from "../../agent/src/renewal/reduce.ts";
-import { noRules } from "../../agent/src/renewal/schedule.ts";
+import { keyStoreOf } from "../../agent/src/renewal/key-store.ts";
+import { reduce } from "../../agent/src/renewal/reduce.ts";
+import type { RenewalSettings } from "../../agent/src/renewal/settings.ts";
 import { emptySlot, type KeyRecord, referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "../../agent/src/renewal/slot-state-codec.ts";
 import { aRenewalController, type ModelCertificate, type RenewalController } from "./renewal-controller.ts";
+import {
+  type FaultKind,
+  failure,
+  keyStores,
+  noFaults,
+  type RenewalFaults,
+  refusals,
+  renewalSettings,
+  type SlotKind,
+} from "./renewal-faults.ts";
+import { RenewalKeys } from "./renewal-keys.ts";
+import { RenewalService } from "./renewal-service.ts";
 import { SeededRandom } from "./seeded-random.ts";
-
-/** How the world may be broken on purpose, to see that the sweep notices. */
-export interface RenewalFaults {
-  readonly reduce?: typeof reduce;
-  /** A write that was acknowledged may be lost in a power cut. */
-  readonly losesWrites?: boolean;
-  /** A key left behind by a crash is not looked for. */
-  readonly forgetsOrphans?: boolean;
-}
 
 /**
  * One slot in a world that a seed decides: the real reducer, a disk, a token, a controller, a clock. Power fails before and after
@@ -29,9 +33,11 @@ export class RenewalWorld {
   /** What the disk holds, as it would be read. */
   #disk: SlotState = emptySlot;
   #previousDisk: SlotState = emptySlot;
-  readonly #token = new Map<string, { readonly label: number }>();
-  /** Another token is in the slot for a while: no key is found, and destroying one does nothing. */
-  #isTokenAway = false;
+  readonly #keys = new RenewalKeys();
+  readonly #kind: SlotKind;
+  readonly #service: RenewalService;
+  /** Where new keys are made, as the configuration says. */
+  #home = "software";
   /** The process; lost in a power cut. */
   #state: SlotState = emptySlot;
   #events: RenewalEvent[] = [];
@@ -43,21 +49,25 @@ export class RenewalWorld {
   #wallOffset: Duration = 0;
   #isFaulty = true;
   /** Each life has its own mix of faults, because faults hide one another. */
-  readonly #odds: { readonly crash: number; readonly token: number; readonly loss: number; readonly leap: number };
+  readonly #odds: Readonly<Record<"crash" | "token" | "loss" | "leap" | "stir", number>>;
   /** Answers that came over the network; any of them may come again, however late. */
   readonly #history: RenewalEvent[] = [];
-  #keyCount = 0;
   #highest = 0;
+  /** What went wrong in this life, by kind. */
+  readonly faults: Record<FaultKind, number> = { ...noFaults };
 
   constructor(seed: number, faults: RenewalFaults = {}) {
     this.#random = new SeededRandom(seed);
     this.#faults = faults;
+    this.#kind = faults.kind ?? "identity";
+    this.#service = new RenewalService(this.#random);
     this.controller = aRenewalController(this.#random);
     this.#odds = {
       crash: this.#random.pick([0, 0.01, 0.05]),
       token: this.#random.pick([0, 0.02, 0.1]),
       loss: this.#random.pick([0, 0.1, 0.3]),
       leap: this.#random.pick([0, 0.005, 0.02]),
+      stir: this.#random.pick([0, 0.02, 0.1]),
     };
     this.#boot();
     this.#events.push({ type: "wanted" });
@@ -78,7 +88,9 @@ export class RenewalWorld {
   /** Liveness: faults stop, the controller assigns a window for the next generation. How long it took; undefined for never. */
   heal(limit: Duration): Duration | undefined {
     this.#isFaulty = false;
-    this.#isTokenAway = false;
+    this.#keys.isAway = false;
+    this.#keys.broken = undefined;
+    this.#service.heal();
     this.#wallOffset = 0;
     this.#connect();
     const since = this.#elapsed;
@@ -86,7 +98,7 @@ export class RenewalWorld {
     const now = this.#trueTime();
     this.#events.push({ type: "window", window: { generation: target, start: now, end: now } });
     for (let step = 0; step < 1_000 && this.violations.length === 0; step++) {
-      if ((this.durable.current?.generation ?? 0) >= target) return this.#elapsed - since;
+      if (this.#hasArrived(target)) return this.#elapsed - since;
       if (this.#isIdle()) this.#passTime();
       if (this.#elapsed - since > limit) return undefined;
       this.#advance();
@@ -95,18 +107,43 @@ export class RenewalWorld {
     return undefined;
   }
 
+  /** At least the generation, its key where keys are to be, its service serving with it. */
+  #hasArrived(target: number): boolean {
+    const { current } = this.durable;
+    if (current === undefined || current.generation < target) return false;
+    if (this.#kind === "service") return this.#service.serves(current);
+    return this.#kind !== "moving" || keyStoreOf(current.key.ref) === this.#home;
+  }
+
   #step(): void {
     const random = this.#random;
+    if (this.#kind !== "identity" && random.chance(this.#odds.stir)) this.#stir();
     const dice = random.fraction();
     if (dice < 0.6) this.#advance();
     else if (dice < 0.75) this.#passTime();
     else if (dice < 0.75 + this.#odds.crash) this.#cutPower();
-    else if (dice < 0.85) this.#wallOffset = (random.fraction() - 0.5) * 40 * year;
+    else if (dice < 0.85) this.#wallOffset = this.#meet("clock", (random.fraction() - 0.5) * 40 * year);
     else if (dice < 0.92) this.#events.push(random.pick(this.#strayEvents()));
     else if (dice < 0.97) this.#connect();
     else if (dice < 0.97 + this.#odds.token / 10) this.#losePendingKey();
-    else if (dice < 0.975 + this.#odds.token / 20) this.#isTokenAway = !this.#isTokenAway;
+    else if (dice < 0.975 + this.#odds.token / 20) this.#keys.isAway = this.#meet("token", !this.#keys.isAway);
     else if (dice < 0.98 + this.#odds.leap) this.#elapsed += random.fraction() * 120 * day;
+  }
+
+  /** A person changes the service's configuration, or the key store that the agent is told to use. */
+  #stir(): void {
+    this.faults.configuration += 1;
+    if (this.#kind === "service") this.#service.stir();
+    else if (this.#random.chance(0.5)) this.#keys.broken = this.#random.pick(["", ...keyStores]) || undefined;
+    else {
+      this.#home = this.#random.pick(keyStores);
+      this.#restart();
+    }
+  }
+
+  #settings(): RenewalSettings {
+    if (this.#kind === "moving") return { ...renewalSettings, home: this.#home };
+    return this.#kind === "service" ? { ...renewalSettings, kind: "service" } : renewalSettings;
   }
 
   /** One event is taken, or one effect performed. */
@@ -119,7 +156,7 @@ export class RenewalWorld {
   #takeEvent(): void {
     const event = this.#events.shift();
     if (event === undefined) return;
-    const { state, effects } = (this.#faults.reduce ?? reduce)(this.#state, event, this.#moment(), renewalSettings);
+    const { state, effects } = (this.#faults.reduce ?? reduce)(this.#state, event, this.#moment(), this.#settings());
     if (state === this.#state || this.#write(state)) this.#start(effects);
     else this.#cutPower();
   }
@@ -128,7 +165,7 @@ export class RenewalWorld {
   #write(state: SlotState): boolean {
     if (this.#failsNow()) return false;
     this.#previousDisk = this.#disk;
-    this.#disk = decodeSlotState(encodeSlotState(state));
+    this.#disk = state;
     this.#state = state;
     return !this.#failsNow();
   }
@@ -145,66 +182,64 @@ export class RenewalWorld {
     if (effect === undefined) return;
     const isBefore = this.#failsNow();
     const isTokenFault = this.#isFaulty && this.#random.chance(this.#odds.token);
+    if (isTokenFault) this.faults.token += 1;
     const result = isBefore || isTokenFault ? failure(effect, "token-error") : this.#resultOf(effect);
     if (isBefore || this.#failsNow()) this.#cutPower();
     else this.#finish(effect, result);
   }
 
   #finish(effect: Effect, result: RenewalEvent | undefined): void {
-    if (!this.#isTokenAway && result?.type !== "failed") this.#checkOrphans(effect, result);
+    if (this.#keys.isWhole && result?.type !== "failed") this.#checkOrphans(effect, result);
+    if (result?.type === "restored") this.#checkRestored();
     if (result === undefined) return;
     if (effect.do === "request" || effect.do === "prove") this.#history.push(result);
     this.#events.push(result);
-    if (this.#isFaulty && this.#random.chance(this.#odds.loss)) this.#events.push(result);
+    if (this.#isLost()) this.#events.push(result);
   }
 
   #resultOf(effect: Effect): RenewalEvent | undefined {
+    const key = "key" in effect ? effect.key : "next" in effect ? effect.next.key : undefined;
+    const isOfKeyStore = ["makeCsr", "install", "destroy"].includes(effect.do) || this.#kind !== "service";
+    if (key !== undefined && isOfKeyStore && this.#keys.isBroken(key)) return failure(effect, "token-error");
     switch (effect.do) {
       case "collect":
-        for (const [id, { label }] of this.#token) {
-          if (!this.#isTokenAway && label <= effect.upTo && !effect.keep.includes(id)) this.#token.delete(id);
-        }
+        this.#keys.collect(effect);
         return undefined;
       case "generate":
-        if (this.#isTokenAway) return failure(effect, "token-error");
-        return { type: "keyReady", generation: effect.generation, key: this.#generate(effect) };
+        return this.#keys.findOrGenerate(effect, this.#faults.forgetsOrphans === true);
       case "makeCsr":
-        return this.#finds(effect.key.id)
+        return this.#keys.finds(effect.key)
           ? { type: "csrReady", keyId: effect.key.id, csr: new Uint8Array([1]) }
           : failure(effect, "key-not-found");
       case "request":
         return this.#request(effect);
       case "install":
-        return this.#finds(effect.next.key.id)
-          ? { type: "installed", keyId: effect.next.key.id }
-          : failure(effect, "key-not-found");
+        return this.#keys.finds(effect.next.key) ? this.#service.perform(effect) : failure(effect, "key-not-found");
+      case "reload":
+      case "verify":
+      case "restore":
+        return this.#service.perform(effect);
+      case "expose":
+        if (this.#kind === "service" && this.#keys.finds(effect.credential.key)) {
+          this.#service.expose(effect.credential);
+        }
+        return undefined;
       case "prove":
         return this.#prove(effect);
       case "destroy":
-        if (!this.#isTokenAway) this.#token.delete(effect.key.id);
+        this.#keys.destroy(effect.key.id);
         return { type: "destroyed", keyId: effect.key.id };
       default:
         return undefined;
     }
   }
 
-  #generate({ generation, inUse }: Extract<Effect, { do: "generate" }>): KeyRecord {
-    const isOrphan = ([id, { label }]: [string, { label: number }]) => label === generation && !inUse.includes(id);
-    const [found, ...others] = [...this.#token].filter(isOrphan).map(([id]) => id);
-    if (found !== undefined && this.#faults.forgetsOrphans !== true) {
-      for (const other of others) this.#token.delete(other);
-      return { ref: found, id: found };
-    }
-    this.#keyCount += 1;
-    const id = `key-${this.#keyCount}`;
-    this.#token.set(id, { label: generation });
-    return { ref: id, id };
-  }
-
   #request(effect: Extract<Effect, { do: "request" }>): RenewalEvent {
     const { asker } = effect;
-    if (!this.#finds(effect.key.id)) return failure(effect, "key-not-found");
-    if (asker !== undefined && !this.#finds(asker.key.id)) return failure(effect, "key-store-unavailable");
+    if (!this.#keys.finds(effect.key)) return failure(effect, "key-not-found");
+    // A service's request is signed by the identity, another slot.
+    const isSigned = this.#kind === "service" || asker === undefined || this.#opens(asker.key);
+    if (!isSigned) return failure(effect, "key-store-unavailable");
     if (this.#isLost()) return failure(effect, "timeout");
     if (this.#isLost()) return failure(effect, this.#random.pick(refusals), 60_000);
     this.#isAnchored = true;
@@ -216,10 +251,11 @@ export class RenewalWorld {
 
   #prove(effect: Extract<Effect, { do: "prove" }>): RenewalEvent {
     const { id } = effect.next.key;
-    if (!this.#finds(id)) return failure(effect, "key-not-found");
+    const isOwnSession = this.#kind !== "service";
+    if (isOwnSession && !this.#keys.finds(effect.next.key)) return failure(effect, "key-not-found");
     if (this.#isLost()) return failure(effect, "offline");
     // A session that is refused gives no time.
-    if (this.#trueTime() > effect.next.notAfter) return failure(effect, "denied");
+    if (isOwnSession && this.#trueTime() > effect.next.notAfter) return failure(effect, "denied");
     this.#isAnchored = true;
     const answer = this.controller.confirm(id);
     if (answer === "denied") return failure(effect, "denied");
@@ -229,12 +265,15 @@ export class RenewalWorld {
   /** An expired credential gets no session, and so no time. */
   #connect(): void {
     const { current } = this.#state;
-    if (current === undefined || this.#trueTime() > current.notAfter) return;
+    const isAble = current !== undefined && this.#trueTime() <= current.notAfter && this.#opens(current.key);
+    if (this.#kind !== "service" && !isAble) return;
     this.#isAnchored = true;
     this.#events.push({ type: "connected" });
   }
 
   #passTime(): void {
+    // In a whole world there is always a session soon.
+    if (!this.#isFaulty) this.#connect();
     if (this.#wakesAt === undefined) {
       this.#elapsed += 60_000;
       return;
@@ -245,6 +284,12 @@ export class RenewalWorld {
   }
 
   #cutPower(): void {
+    this.faults.crash += 1;
+    this.#service.restart();
+    this.#restart();
+  }
+
+  #restart(): void {
     this.#events = [];
     this.#work = [];
     this.#wakesAt = undefined;
@@ -254,7 +299,8 @@ export class RenewalWorld {
   }
 
   #boot(): void {
-    this.#state = this.durable;
+    this.#state = decodeSlotState(encodeSlotState(this.durable));
+    this.#disk = this.#state;
     this.#events.push({ type: "started" });
     if (this.#state.current === undefined) this.#events.push({ type: "wanted" });
   }
@@ -262,8 +308,11 @@ export class RenewalWorld {
   /** A token loses a key that nobody has proven yet; losing a proven one is beyond any journal's help. */
   #losePendingKey(): void {
     const proven = new Set(this.controller.certificates.filter(({ proofs }) => proofs > 0).map(({ keyId }) => keyId));
-    const pending = [...this.#token.keys()].find((id) => !proven.has(id));
-    if (pending !== undefined) this.#token.delete(pending);
+    const pending = [...this.#keys.all.keys()].find((id) => !proven.has(id));
+    // What a service serves already is as good as proven.
+    if (pending === undefined || pending === this.#service.served || pending === this.#service.files) return;
+    this.#keys.all.delete(pending);
+    this.faults.token += 1;
   }
 
   #strayEvents(): RenewalEvent[] {
@@ -291,56 +340,58 @@ export class RenewalWorld {
   }
 
   #isLost(): boolean {
-    return this.#isFaulty && this.#random.chance(this.#odds.loss);
+    if (!this.#isFaulty || !this.#random.chance(this.#odds.loss)) return false;
+    this.faults.network += 1;
+    return true;
+  }
+
+  /** Counts a fault. */
+  #meet<T>(kind: FaultKind, change: T): T {
+    this.faults[kind] += 1;
+    return change;
+  }
+
+  #opens(key: KeyRecord): boolean {
+    return this.#keys.finds(key) && !this.#keys.isBroken(key);
   }
 
   #checkSafety(): void {
     const { current, unproven, journal } = this.durable;
-    this.violations.push(...this.controller.violations);
+    this.violations.push(...this.controller.violations, ...this.#service.violations);
     const generation = current?.generation ?? 0;
     if (generation < this.#highest) this.violations.push(`I10: generation ${this.#highest} was proven and is lost`);
     this.#highest = Math.max(this.#highest, generation);
+    if (this.#kind === "service") this.#service.check((id) => this.#keys.all.has(id) || this.#isSpent(id));
     if (this.controller.provenGeneration === 0) return;
     const held = [current, unproven, "next" in journal ? journal.next : undefined].filter((one) => one !== undefined);
-    const isUsable = (one: (typeof held)[number]) => this.#token.has(one.key.id) && this.#isProven(one.key.id);
+    const isUsable = (one: (typeof held)[number]) => this.#keys.all.has(one.key.id) && this.#isProven(one.key.id);
     if (!held.some(isUsable)) this.violations.push(`I1: no usable credential at ${journal.at}`);
   }
 
-  #finds(keyId: string): boolean {
-    return !this.#isTokenAway && this.#token.has(keyId);
+  #checkOrphans(effect: Effect, result: RenewalEvent | undefined): void {
+    const referenced = [...referencedKeys(this.durable), ...(result?.type === "keyReady" ? [result.key.id] : [])];
+    this.violations.push(...this.#keys.orphanViolations(effect, referenced));
+  }
+
+  /** I13: a service that went back serves what was proven before, or what it served before there was an agent. */
+  #checkRestored(): void {
+    const { served, servesOriginal } = this.#service;
+    if (servesOriginal ? this.controller.provenGeneration > 0 : !this.#isProven(served)) {
+      this.violations.push("I13: a service that went back does not serve the credential of before");
+    }
+  }
+
+  #isSpent(keyId: string): boolean {
+    const certificate = this.controller.find(keyId);
+    return certificate !== undefined && this.#trueTime() > certificate.record.notAfter;
   }
 
   #isProven(keyId: string): boolean {
     const certificate: ModelCertificate | undefined = this.controller.find(keyId);
     return certificate?.state === "proven";
   }
-
-  /** After collecting, no orphan of a past generation; after generating, at most one beside the new key. */
-  #checkOrphans(effect: Effect, result: RenewalEvent | undefined): void {
-    const referenced = [...referencedKeys(this.durable), ...(result?.type === "keyReady" ? [result.key.id] : [])];
-    const orphans = [...this.#token].filter(([id]) => !referenced.includes(id));
-    const past = effect.do === "collect" ? orphans.filter(([, { label }]) => label <= effect.upTo) : [];
-    const isKept = (id: string) => effect.do === "collect" && effect.keep.includes(id);
-    if (past.some(([id]) => !isKept(id))) this.violations.push("I11: an orphan of a past generation was not collected");
-    if (effect.do === "generate" && orphans.length > 1) {
-      this.violations.push(`I11: ${orphans.length} keys that nobody refers to`);
-    }
-  }
 }
 
-/** The pace of the world's slot. */
-export const renewalSettings: RenewalSettings = {
-  backoff: { base: 5_000, cap: 900_000 },
-  lookAgainAfter: 3_600_000,
-  rules: noRules,
-};
-
-function failure(effect: Effect, code: string, retryAfter: Duration = 0): RenewalEvent {
-  const keyId = "key" in effect ? effect.key.id : "next" in effect ? effect.next.key.id : "";
-  return { type: "failed", doing: effect.do, keyId, code, reason: "", retryAfter };
-}
-
-const refusals = ["rate-limited", "policy-violation", "device-suspended", "key-weak", "a-code-of-tomorrow"];
 const day = 86_400_000;
 const year = 365 * day;
 const start: Instant = Date.UTC(2026, 5, 15, 12);

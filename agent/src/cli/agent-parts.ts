@@ -1,7 +1,7 @@
 import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
 import type { ConnectionSettings } from "../connection/connection.ts";
 import type { KeyAttestor, Link, ListOutput, OutputFiles, StateStore, Surroundings } from "../ports.ts";
-import type { RenewalSettings } from "../renewal/reduce.ts";
+import type { RenewalSettings } from "../renewal/settings.ts";
 
 /** Who the device is, settled by its claim. */
 export interface AgentIdentity {

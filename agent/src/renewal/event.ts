@@ -21,7 +21,11 @@ export type RenewalEvent =
   | { readonly type: "keyReady"; readonly generation: number; readonly key: KeyRecord }
   | { readonly type: "csrReady"; readonly keyId: string; readonly csr: Uint8Array }
   | { readonly type: "issued"; readonly keyId: string; readonly issued: IssuedRecord }
-  | { readonly type: "installed"; readonly keyId: string }
+  | { readonly type: "installed"; readonly keyId: string; readonly round: number }
+  | { readonly type: "reloaded"; readonly keyId: string; readonly round: number }
+  | { readonly type: "verified"; readonly keyId: string; readonly round: number }
+  /** The service serves what it served before. */
+  | { readonly type: "restored"; readonly keyId: string; readonly round: number }
   | { readonly type: "proven"; readonly keyId: string; readonly grace: Duration }
   | { readonly type: "destroyed"; readonly keyId: string }
   | Failed;

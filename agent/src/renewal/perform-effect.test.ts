@@ -8,7 +8,7 @@ describe("finding the key of an intended generation", () => {
   const label = "fleetcert:pump-1:identity:2";
   const generate = (keys: KeyProvider) =>
     performEffect(
-      { do: "generate", generation: 2, inUse: [] },
+      { do: "generate", generation: 2, inUse: [], upTo: 2, store: undefined },
       {
         ...{ device: "pump-1", slot: "identity", keys, log: new KeptLog() },
         algorithm: () => "P-256",

@@ -1,16 +1,10 @@
-import {
-  assertNever,
-  type Duration,
-  encodeCsr,
-  isFleetError,
-  type KeyAlgorithm,
-  type KeyProvider,
-} from "@fleetcert/shared";
+import { assertNever, type Duration, encodeCsr, FleetError, isFleetError, type KeyAlgorithm } from "@fleetcert/shared";
 import type { RequestAnswer } from "../credential/verify-issued.ts";
-import type { Log } from "../ports.ts";
+import type { AgentKeys, Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
 import type { Failed, RenewalEvent } from "./event.ts";
 import { formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
+import { keyStoreOf } from "./key-store.ts";
 import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
 
 /** One request for the certificate of a generation. */
@@ -33,14 +27,35 @@ export interface RenewalActions {
   report(): void;
 }
 
+/**
+ * The further steps of a slot whose credential a service of this host uses. Each may be asked for again after a crash; each rejects
+ * with a FleetError whose code says why.
+ *
+ * - `reload` makes the service read what was installed;
+ * - `verify` resolves once the service was seen to serve the credential;
+ * - `restore` puts back what `install` of `next` replaced, reloads, and verifies that `previous` is served where it is known;
+ * - `forget` removes what was installed with a key that is gone.
+ */
+interface ServiceActions {
+  reload(next: CredentialRecord, signal: AbortSignal): Promise<void>;
+  verify(next: CredentialRecord, signal: AbortSignal): Promise<void>;
+  restore(
+    from: { readonly next: CredentialRecord; readonly previous: CredentialRecord | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+  forget(key: KeyRecord): Promise<void>;
+}
+
 /** What effects are performed with. */
 export interface EffectTools {
   readonly device: string;
   readonly slot: string;
   /** The algorithm the slot's profile asks for now. */
   readonly algorithm: () => KeyAlgorithm;
-  readonly keys: KeyProvider;
+  readonly keys: AgentKeys;
   readonly actions: RenewalActions;
+  /** Undefined for the identity. */
+  readonly service?: ServiceActions;
   readonly log: Log;
 }
 
@@ -70,12 +85,22 @@ export async function performEffect(
       return request(effect, tools, signal);
     case "install":
       await actions.install(effect.next);
-      return { type: "installed", keyId: effect.next.key.id };
+      return { type: "installed", keyId: effect.next.key.id, round: effect.round };
+    case "reload":
+      await serviceOf(tools).reload(effect.next, signal);
+      return { type: "reloaded", keyId: effect.next.key.id, round: effect.round };
+    case "verify":
+      await serviceOf(tools).verify(effect.next, signal);
+      return { type: "verified", keyId: effect.next.key.id, round: effect.round };
+    case "restore":
+      await serviceOf(tools).restore(effect, signal);
+      return { type: "restored", keyId: effect.next.key.id, round: effect.round };
     case "prove": {
       const { grace } = await actions.prove(effect.next, signal);
       return { type: "proven", keyId: effect.next.key.id, grace };
     }
     case "destroy":
+      await tools.service?.forget(effect.key);
       await keys.destroy(effect.key.ref);
       return { type: "destroyed", keyId: effect.key.id };
     default:
@@ -109,28 +134,31 @@ async function request(
 }
 
 /**
- * A key that a crash left behind under the intended label is used, and others like it destroyed, so that none is left over
+ * A key that a crash left behind under the intended label is used, and other orphans are destroyed, so that none is left over
  * (I11); so is one that was left half made.
  */
 async function findOrGenerate(
-  { generation, inUse }: Extract<Effect, { do: "generate" }>,
+  { generation, inUse, store, upTo }: Extract<Effect, { do: "generate" }>,
   { keys, device, slot, algorithm }: EffectTools,
 ): Promise<KeyRecord> {
   const label = formatKeyLabel({ device, slot, generation });
   const wanted = algorithm();
-  const orphans = (await keys.list(label)).filter((key) => key.label === label && !inUse.includes(key.id));
+  const orphans = (await keys.list(keyLabelPrefix({ device, slot }))).filter(
+    (key) => (generationOfLabel(key.label, { device, slot }) ?? Infinity) <= upTo && !inUse.includes(key.id),
+  );
+  const isThere = (ref: string) => store === undefined || keyStoreOf(ref) === store;
   let found: KeyRecord | undefined;
-  for (const { ref, id, algorithm: kind } of orphans) {
-    const isUsed = found === undefined && kind === wanted && (await isWhole(ref, keys));
-    if (isUsed) found = { ref, id };
+  for (const { ref, id, label: name, algorithm: kind } of orphans) {
+    const isWanted = found === undefined && name === label && kind === wanted && isThere(ref);
+    if (isWanted && (await isWhole(ref, keys))) found = { ref, id };
     else await keys.destroy(ref);
   }
   if (found !== undefined) return found;
-  const { ref, id } = await keys.generate({ algorithm: wanted, label });
+  const { ref, id } = await keys.generate({ algorithm: wanted, label, store });
   return { ref, id };
 }
 
-async function isWhole(ref: string, keys: KeyProvider): Promise<boolean> {
+async function isWhole(ref: string, keys: AgentKeys): Promise<boolean> {
   try {
     await keys.open(ref);
     return true;
@@ -151,6 +179,11 @@ async function collect(
     await keys.destroy(ref);
     log.info({ slot, generation, key: id }, "orphaned key destroyed");
   }
+}
+
+function serviceOf({ service, slot }: EffectTools): ServiceActions {
+  if (service !== undefined) return service;
+  throw new FleetError("internal", `slot ${slot} has no service`);
 }
 
 function keyIdOf(effect: Effect): string {

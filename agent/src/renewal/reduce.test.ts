@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Moment, RenewalEvent } from "./event.ts";
-import { type Reduction, type RenewalSettings, reduce } from "./reduce.ts";
+import { type Reduction, reduce } from "./reduce.ts";
 import { noRules } from "./schedule.ts";
+import type { RenewalSettings } from "./settings.ts";
 import { type CredentialRecord, emptySlot, type Journal, type SlotState } from "./slot-state.ts";
 
 const day = 86_400_000;
@@ -51,7 +52,7 @@ describe("a rotation", () => {
     expect(reduction.state.journal).toEqual({ at: "intended", generation: 2 });
     expect(reduction.effects).toEqual([
       { do: "collect", keep: ["k1"], upTo: 1 },
-      { do: "generate", generation: 2, inUse: ["k1"] },
+      { do: "generate", generation: 2, inUse: ["k1"], upTo: 2 },
     ]);
   });
 
@@ -67,7 +68,7 @@ describe("a rotation", () => {
     const { generation: _, key: __, ...issued } = aCredential(2);
     reduction = after(reduction.state, { type: "issued", keyId: "k2", issued });
     expect([reduction.state.journal.at, doing(reduction)]).toEqual(["issued", ["install", "report"]]);
-    reduction = after(reduction.state, { type: "installed", keyId: "k2" });
+    reduction = after(reduction.state, { type: "installed", keyId: "k2", round: 0 });
     expect([reduction.state.journal.at, doing(reduction)]).toEqual(["installed", ["sleep", "report"]]);
     reduction = after(reduction.state, { type: "woke" });
     expect([reduction.state.journal.at, doing(reduction)]).toEqual(["proving", ["prove", "report"]]);
@@ -100,7 +101,7 @@ describe("a rotation", () => {
     const { generation: _, key: __, ...issued } = aCredential(2);
     const strays: RenewalEvent[] = [
       { type: "issued", keyId: "k9", issued },
-      { type: "installed", keyId: "k2" },
+      { type: "installed", keyId: "k2", round: 0 },
       { type: "proven", keyId: "k2", grace: 0 },
       { type: "destroyed", keyId: "k2" },
       { type: "keyReady", generation: 2, key: key("k2") },

@@ -1,14 +1,18 @@
 import { assertNever, type Duration } from "@fleetcert/shared";
 import type { IssuedRecord } from "../credential/verify-issued.ts";
-import { type BackoffSettings, backoff } from "../pace/backoff.ts";
+import { backoff } from "../pace/backoff.ts";
 import type { Effect } from "./effect.ts";
+import { type Context, effectOf, isServing, isWaiting } from "./effect-of.ts";
 import type { Failed, Moment, RenewalEvent } from "./event.ts";
-import { isSameWindow, planRenewal, type RenewalRules, renewalMoment } from "./schedule.ts";
+import { consequenceOf, isSpent, waitsForLink } from "./failure.ts";
+import { isSameWindow, planRenewal, renewalMoment } from "./schedule.ts";
+import { isMoving, type RenewalSettings } from "./settings.ts";
 import {
   askerOf,
   type CredentialRecord,
   emptySlot,
   type Journal,
+  type KeyRecord,
   pendingKey,
   type RenewalWindow,
   referencedKeys,
@@ -20,15 +24,6 @@ export interface Reduction {
   /** The same object when nothing changed. */
   readonly state: SlotState;
   readonly effects: readonly Effect[];
-}
-
-/** The pace of a slot. */
-export interface RenewalSettings {
-  readonly backoff: BackoffSettings;
-  /** Longest sleep before the plan is looked at again, so that a clock that was set is noticed. */
-  readonly lookAgainAfter: Duration;
-  /** What the controller says of when this slot may be renewed. */
-  readonly rules: RenewalRules;
 }
 
 /**
@@ -60,11 +55,6 @@ export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, se
   }
 }
 
-interface Context {
-  readonly moment: Moment;
-  readonly settings: RenewalSettings;
-}
-
 type Result = Exclude<
   RenewalEvent,
   Failed | { type: "started" | "woke" | "connected" | "wanted" | "window" | "retired" }
@@ -79,6 +69,7 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
     return moveOn(state, { at: "keyGenerated", generation: event.generation, key: event.key }, context);
   }
   if (pendingKey(journal)?.id !== event.keyId) return unchanged(state);
+  if ("round" in event && event.round !== state.rollbacks) return unchanged(state);
   switch (event.type) {
     case "csrReady":
       if (journal.at !== "keyGenerated") return unchanged(state);
@@ -90,6 +81,17 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
       // Two journal states and one durable write between each: `proving` says that the controller may have seen the new key.
       if (journal.at !== "issued") return unchanged(state);
       return moveOn(state, { at: "installed", next: journal.next }, context);
+    case "reloaded":
+      if (journal.at !== "installed") return unchanged(state);
+      return moveOn(state, { at: "reloaded", next: journal.next }, context);
+    case "verified":
+      if (journal.at !== "reloaded") return unchanged(state);
+      return moveOn(state, { at: "proving", next: journal.next }, context);
+    case "restored":
+      if (journal.at !== "restoring") return unchanged(state);
+      return journal.isGivenUp
+        ? discard(state, journal.next.key, context)
+        : tryAgainLater(state, journal.next, context);
     case "proven":
       return journal.at === "proving" ? confirm(state, journal.next, event.grace, context) : unchanged(state);
     case "destroyed":
@@ -119,7 +121,8 @@ function confirm(state: SlotState, next: CredentialRecord, grace: Duration, cont
   const bounded = Math.min(Math.max(0, grace), maxGrace);
   const journal: Journal =
     old === undefined ? { at: "idle" } : { at: "confirmed", old, grace: bounded, until: context.moment.now + bounded };
-  const proven: SlotState = { ...state, current: next, unproven: undefined, plan: undefined, abandoned: 0 };
+  const settled = { unproven: undefined, plan: undefined, abandoned: 0, rollbacks: 0, rollbackCause: "" };
+  const proven: SlotState = { ...state, ...settled, current: next };
   const reduction = moveOn(proven, journal, context);
   return { ...reduction, effects: [{ do: "expose", credential: next }, ...reduction.effects] };
 }
@@ -127,8 +130,11 @@ function confirm(state: SlotState, next: CredentialRecord, grace: Duration, cont
 function start(state: SlotState, context: Context): Reduction {
   const upTo = state.current?.generation ?? 0;
   const effects: Effect[] = [{ do: "collect", keep: referencedKeys(state), upTo }];
-  if (state.current !== undefined) effects.push({ do: "expose", credential: state.current });
-  const isBackingOff = state.attempts > 0 && !isWaiting(state.journal);
+  // A service that is being switched is told what to serve by the step that is under way, and by nothing else.
+  const isSwitching =
+    isServing(context) && ["installed", "reloaded", "restoring", "proving"].includes(state.journal.at);
+  if (state.current !== undefined && !isSwitching) effects.push({ do: "expose", credential: state.current });
+  const isBackingOff = state.attempts > 0 && !isWaiting(state.journal, context);
   if (isBackingOff) return { state, effects: [...effects, pause(state, context, 0)] };
   const reduction = proceed(state, context);
   return { ...reduction, effects: [...effects, ...reduction.effects] };
@@ -145,8 +151,11 @@ function wake(state: SlotState, context: Context): Reduction {
 }
 
 function want(state: SlotState, context: Context): Reduction {
-  if (state.journal.at !== "idle") return isWaiting(state.journal) ? unchanged(state) : proceed(state, context);
-  return intend(state, context);
+  const { journal } = state;
+  if (journal.at === "idle") return intend(state, context);
+  // The service did not take this certificate; a person who asks again may have had another made possible.
+  if (journal.at === "issued" && state.rollbacks > 0) return abandon(state, context);
+  return isWaiting(journal, context) ? unchanged(state) : proceed(state, context);
 }
 
 function assignWindow(state: SlotState, window: RenewalWindow | undefined, context: Context): Reduction {
@@ -169,14 +178,18 @@ function proceed(state: SlotState, context: Context): Reduction {
       return { state, effects: [{ do: "sleep", duration: rest }] };
     }
     case "installed":
+      if (isServing(context)) break;
       return moveOn(state, { at: "proving", next: journal.next }, context);
+    case "issued":
+      // The controller never saw it in use, and the service serves what it served before.
+      if (isServing(context) && isSpent(state, journal.next, context.moment)) return abandon(state, context);
+      break;
     case "proving":
-      return isSpent(state, journal.next, context)
-        ? doubt(state, journal.next, context)
-        : { state, effects: [effectOf(state, journal)] };
+      if (isSpent(state, journal.next, context.moment)) return doubt(state, journal.next, context);
+      break;
     default:
-      return { state, effects: [effectOf(state, journal)] };
   }
+  return { state, effects: [effectOf(state, journal, context)] };
 }
 
 /** Nothing is given up: which of the two the controller takes for the last proven shows when either asks for the next. */
@@ -192,7 +205,9 @@ function waitForPlan(state: SlotState, context: Context): Reduction {
   const plan = planRenewal(state, current, context.moment);
   const planned = plan === state.plan ? state : { ...state, plan };
   const { moment, settings } = context;
-  const rest = renewalMoment(plan, current, { rules: settings.rules, now: moment.now }) - moment.now;
+  // A key in another key store than it should be is replaced as soon as the rules allow: that store may soon be gone.
+  const at = isMoving(state, settings) ? Math.min(plan.at, moment.now) : plan.at;
+  const rest = renewalMoment({ at }, current, { rules: settings.rules, now: moment.now }) - moment.now;
   // A clock nobody vouched for starts no rotation; a session soon vouches for one, if the credential still opens any.
   if (rest <= 0 && moment.isAnchored) return intend(planned, context);
   const isOverByTheClock = !moment.isAnchored && moment.now > current.notAfter;
@@ -222,12 +237,12 @@ function moveOn(state: SlotState, journal: Journal, context: Context): Reduction
 
 /** `installed` is made durable by itself before `proving` is; the runner wakes it at once. */
 function proceedOnce(state: SlotState, context: Context): Reduction {
-  if (state.journal.at === "installed") return { state, effects: [{ do: "sleep", duration: 0 }] };
-  return proceed(state, context);
+  const isToBeProven = state.journal.at === "installed" && !isServing(context);
+  return isToBeProven ? { state, effects: [{ do: "sleep", duration: 0 }] } : proceed(state, context);
 }
 
 function fail(state: SlotState, failure: Failed, context: Context): Reduction {
-  if (!isAbout(state, failure)) return unchanged(state);
+  if (!isAbout(state, failure, context)) return unchanged(state);
   const failed: SlotState = {
     ...state,
     attempts: Math.min(state.attempts + 1, maxAttempts),
@@ -235,25 +250,55 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
     lastReason: failure.reason.slice(0, maxReasonLength),
   };
   const { journal } = state;
-  if (journal.at === "requested" && isPointless(failed)) return abandon(failed, context);
-  // Another token in the slot looks the same for a while; only a key that stays away is given up, and one that the controller may
-  // have seen proven is not given up at all.
-  const isKeyMissing = failure.code === "key-not-found";
-  if (isKeyMissing && journal.at === "proving" && failed.attempts >= keyLostInProofAfter) {
-    return doubt(failed, journal.next, context);
+  const consequence = consequenceOf(failed, failure.doing, context);
+  switch (consequence) {
+    case "abandon":
+      return abandon(failed, context);
+    case "settle":
+      return settle(failed, context);
+    case "move-later":
+      return settle({ ...failed, abandoned: Math.min(failed.abandoned + 1, maxAttempts) }, context);
+    case "doubt":
+      return journal.at === "proving" ? doubt(failed, journal.next, context) : unchanged(state);
+    case "roll-back": {
+      if (!("next" in journal)) return unchanged(state);
+      const rollbackCause = `${failure.doing}: ${failed.lastError}: ${failed.lastReason}`.slice(0, maxReasonLength);
+      return goBack({ ...failed, rollbackCause }, { at: "restoring", next: journal.next, isGivenUp: false }, context);
+    }
+    case "again":
+      return { state: failed, effects: [pause(failed, context, failure.retryAfter), { do: "report" }] };
+    default:
+      return assertNever(consequence);
   }
-  const isKeyUseless = isKeyMissing || failure.code === "key-attributes-wrong";
-  if (isKeyUseless && isUnseen(journal) && failed.attempts >= keyLostAfter) return abandon(failed, context);
-  // A token that will not delete a key must not keep the slot from its next rotation; collecting tries again later.
-  if (failure.doing === "destroy" && failed.attempts >= destroyTries) return settle(failed, context);
-  if (journal.at === "proving" && isSpent(failed, journal.next, context)) return doubt(failed, journal.next, context);
-  return { state: failed, effects: [pause(failed, context, failure.retryAfter), { do: "report" }] };
 }
 
-/** Gives this attempt up: its key is destroyed, and the same generation is tried again with another. */
+/** The service goes back to what it served before; a new credential that is not given up is kept for another try. */
+function goBack(state: SlotState, journal: Extract<Journal, { at: "restoring" }>, context: Context): Reduction {
+  const reduction = proceed({ ...state, journal, attempts: 0, rollbacks: state.rollbacks + 1 }, context);
+  return { ...reduction, effects: [...reduction.effects, { do: "report" }] };
+}
+
+/** A certificate that did not serve is tried again at a pace that slows down: what was wrong may be the service's configuration. */
+function tryAgainLater(state: SlotState, next: CredentialRecord, context: Context): Reduction {
+  const waiting: SlotState = {
+    ...state,
+    journal: { at: "issued", next },
+    attempts: Math.min(state.rollbacks, maxAttempts),
+  };
+  return { state: waiting, effects: [pause(waiting, context, 0), { do: "report" }] };
+}
+
+/** Gives this attempt up; a service whose files may be the new ones gets those of before back first. */
 function abandon(state: SlotState, context: Context): Reduction {
-  const key = pendingKey(state.journal);
+  const { journal } = state;
+  const key = pendingKey(journal);
   if (key === undefined) return unchanged(state);
+  if (journal.at !== "issued" || !isServing(context)) return discard(state, key, context);
+  return goBack(state, { at: "restoring", next: journal.next, isGivenUp: true }, context);
+}
+
+/** The key that came to nothing is destroyed, and the same generation is tried again with another. */
+function discard(state: SlotState, key: KeyRecord, context: Context): Reduction {
   const abandoned = Math.min(state.abandoned + 1, maxAttempts);
   const reduction = proceed({ ...state, journal: { at: "abandoned", key }, attempts: 0, abandoned }, context);
   return { ...reduction, effects: [...reduction.effects, { do: "report" }] };
@@ -273,64 +318,10 @@ function pause(
   return { do: "sleep", duration: backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter }) };
 }
 
-function effectOf(state: SlotState, journal: Exclude<Journal, Waiting>): Effect {
-  switch (journal.at) {
-    case "intended":
-      return { do: "generate", generation: journal.generation, inUse: referencedKeys(state) };
-    case "keyGenerated":
-      return { do: "makeCsr", key: journal.key };
-    case "requested": {
-      const { generation, key, csr } = journal;
-      return { do: "request", generation, key, csr, asker: askerOf(state, generation) };
-    }
-    case "issued":
-      return { do: "install", next: journal.next };
-    case "proving":
-      return { do: "prove", next: journal.next };
-    case "oldRetired":
-    case "abandoned":
-      return { do: "destroy", key: journal.key };
-    default:
-      return assertNever(journal);
-  }
-}
-
-function isAbout(state: SlotState, { doing, keyId }: Failed): boolean {
+function isAbout(state: SlotState, { doing, keyId }: Failed, context: Context): boolean {
   const { journal } = state;
-  if (isWaiting(journal) || effectOf(state, journal).do !== doing) return false;
+  if (isWaiting(journal, context) || effectOf(state, journal, context).do !== doing) return false;
   return journal.at === "intended" || pendingKey(journal)?.id === keyId;
-}
-
-/** States in which no result of an effect is waited for. */
-type Waiting = { readonly at: "idle" | "confirmed" | "installed" | "retired" };
-
-function isWaiting(journal: Journal): journal is Extract<Journal, Waiting> {
-  return ["idle", "confirmed", "installed", "retired"].includes(journal.at);
-}
-
-/** Whether asking again the same way cannot help: the key is refused, or the other of two askers has to try. */
-function isPointless({ lastError, current, unproven, attempts }: SlotState): boolean {
-  if (pointlessKeyCodes.has(lastError)) return true;
-  // With a credential to lose another key is a person's decision: the controller may take it for a clone.
-  if (lastError === "generation-conflict" && current === undefined) return true;
-  const isAskerLost = lastError === "key-store-unavailable" && attempts >= keyLostAfter;
-  return unproven !== undefined && (wrongAskerCodes.has(lastError) || isAskerLost);
-}
-
-/** Whether the controller cannot have seen the pending key in use. */
-function isUnseen({ at }: Journal): boolean {
-  return at === "keyGenerated" || at === "requested" || at === "issued";
-}
-
-/** What failed only because nobody could be reached is worth another try as soon as somebody can. */
-function waitsForLink({ journal, attempts, lastError }: SlotState): boolean {
-  const needsLink = journal.at === "requested" || journal.at === "proving";
-  return needsLink && attempts > 0 && (lastError === "offline" || lastError === "timeout");
-}
-
-/** Expired by a time that was vouched for, or by the wall clock when the controller turned the credential away as well. */
-function isSpent({ lastError }: SlotState, { notAfter }: CredentialRecord, { moment }: Context): boolean {
-  return moment.now > notAfter && (moment.isAnchored || lastError === "denied");
 }
 
 function credentialOf({ generation, key }: { generation: number; key: CredentialRecord["key"] }, issued: IssuedRecord) {
@@ -343,31 +334,9 @@ function unchanged(state: SlotState): Reduction {
 
 /** Every key of the slot, whatever the journal knew of it. */
 const eraseKeys: Effect = { do: "collect", keep: [], upTo: Number.MAX_SAFE_INTEGER };
-/** Refusals that another try with the same key cannot change. */
-const pointlessKeyCodes: ReadonlySet<string> = new Set([
-  "key-weak",
-  "csr-invalid",
-  "csr-proof-invalid",
-  "issued-mismatch",
-]);
-
-/** Refusals that say that the credential that asked is not the last one proven. */
-const wrongAskerCodes: ReadonlySet<string> = new Set([
-  "signer-not-allowed",
-  "device-exists",
-  "generation-conflict",
-  "conflict",
-  "denied",
-  "not-found",
-]);
-
 /** How long a session may take to come before a credential that looks expired is taken for that. */
 const connectPatience: Duration = 60_000;
 /** 7 days: a grace longer than that only keeps a key that nobody needs. */
 const maxGrace: Duration = 604_800_000;
 const maxAttempts = 30;
 const maxReasonLength = 300;
-const destroyTries = 5;
-const keyLostAfter = 3;
-/** More than an hour of backoff: another key after this one may look like a clone to the controller. */
-const keyLostInProofAfter = 12;

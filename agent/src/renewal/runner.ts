@@ -5,8 +5,9 @@ import type { Effect } from "./effect.ts";
 import type { RenewalEvent } from "./event.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type EffectTools, failureOf, isSameWork, performEffect, type Work } from "./perform-effect.ts";
-import { type RenewalSettings, reduce } from "./reduce.ts";
+import { reduce } from "./reduce.ts";
 import type { RenewalRules } from "./schedule.ts";
+import type { RenewalSettings } from "./settings.ts";
 import { emptySlot, generationUnderWay, type RenewalWindow, type SlotState } from "./slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "./slot-state-codec.ts";
 

@@ -91,6 +91,11 @@ function dueByAge({ notBefore, notAfter }: CredentialRecord, jitter: number): In
   return Math.floor(notBefore + (notAfter - notBefore) * (2 / 3 + jitter / 12));
 }
 
+/** Whether a certificate is so old that the device renews it without being asked. */
+export function isDueByAge(current: CredentialRecord, now: Instant): boolean {
+  return now >= dueByAge(current, 0);
+}
+
 /** Whether both are the same window, or none. */
 export function isSameWindow(a: RenewalWindow | undefined, b: RenewalWindow | undefined): boolean {
   return a?.generation === b?.generation && a?.start === b?.start && a?.end === b?.end;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { CredentialRecord, Journal, SlotState } from "./slot-state.ts";
+import { type CredentialRecord, emptySlot, type Journal, type SlotState } from "./slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "./slot-state-codec.ts";
 
 const instant = fc.maxSafeInteger();
@@ -21,7 +21,11 @@ const journal: fc.Arbitrary<Journal> = fc.oneof(
   fc.record({ at: fc.constant("intended" as const), generation }),
   fc.record({ at: fc.constant("keyGenerated" as const), generation, key }),
   fc.record({ at: fc.constant("requested" as const), generation, key, csr: octets }),
-  fc.record({ at: fc.constantFrom("issued" as const, "installed" as const, "proving" as const), next: credential }),
+  fc.record({
+    at: fc.constantFrom("issued" as const, "installed" as const, "reloaded" as const, "proving" as const),
+    next: credential,
+  }),
+  fc.record({ at: fc.constant("restoring" as const), next: credential, isGivenUp: fc.boolean() }),
   fc.record({ at: fc.constant("confirmed" as const), old: credential, grace: fc.nat(), until: instant }),
   fc.record({ at: fc.constantFrom("oldRetired" as const, "abandoned" as const), key }),
 );
@@ -35,6 +39,8 @@ const slot: fc.Arbitrary<SlotState> = fc.record({
   plan: maybe(fc.record({ generation, at: instant, window: maybe(window) })),
   attempts: fc.nat(30),
   abandoned: fc.nat(30),
+  rollbacks: fc.nat(30),
+  rollbackCause: fc.string(),
   lastError: fc.string(),
   lastReason: fc.string(),
 });
@@ -46,6 +52,12 @@ describe("the journal on the disk", () => {
         expect(decodeSlotState(encodeSlotState(state))).toEqual(state);
       }),
     );
+  });
+
+  it("of an agent that knew no services comes back without any rollback", () => {
+    const { rollbacks: _, rollbackCause: __, ...older } = emptySlot;
+    const bytes = new TextEncoder().encode(JSON.stringify({ version: 1, ...older }));
+    expect(decodeSlotState(bytes)).toEqual(emptySlot);
   });
 
   it("is refused with one typed error when it is anything else", () => {

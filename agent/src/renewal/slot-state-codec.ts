@@ -39,6 +39,9 @@ function slotStateOf(fields: Fields): SlotState {
     plan: fields.maybe("plan", planOf),
     attempts: fields.number("attempts"),
     abandoned: fields.number("abandoned"),
+    // A journal of before there were services has neither.
+    rollbacks: fields.has("rollbacks") ? fields.number("rollbacks") : 0,
+    rollbackCause: fields.has("rollbackCause") ? fields.text("rollbackCause") : "",
     lastError: fields.text("lastError"),
     lastReason: fields.text("lastReason"),
   };
@@ -63,8 +66,11 @@ function journalOf(fields: Fields): Journal {
       };
     case "issued":
     case "installed":
+    case "reloaded":
     case "proving":
       return { at, next: credentialOf(fields.object("next")) };
+    case "restoring":
+      return { at, next: credentialOf(fields.object("next")), isGivenUp: fields.flag("isGivenUp") };
     case "confirmed":
       return {
         at,
@@ -123,6 +129,12 @@ class Fields {
     return value;
   }
 
+  flag(name: string): boolean {
+    const value = this.#values[name];
+    if (typeof value !== "boolean") throw new TypeError(`${name} is neither true nor false`);
+    return value;
+  }
+
   text(name: string): string {
     const value = this.#values[name];
     if (typeof value !== "string") throw new TypeError(`${name} is no text`);
@@ -143,8 +155,12 @@ class Fields {
     return new Fields(this.#values[name]);
   }
 
+  has(name: string): boolean {
+    return this.#values[name] !== undefined;
+  }
+
   maybe<T>(name: string, read: (fields: Fields) => T): T | undefined {
-    return this.#values[name] === undefined ? undefined : read(this.object(name));
+    return this.has(name) ? read(this.object(name)) : undefined;
   }
 }
 

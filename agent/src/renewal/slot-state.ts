@@ -18,6 +18,10 @@ export interface SlotState {
   readonly attempts: number;
   /** Attempts given up since the last credential was proven; they slow down the next. */
   readonly abandoned: number;
+  /** How often the service went back to the files of before since the last credential was proven. */
+  readonly rollbacks: number;
+  /** Why it did so last: step, code and message, for people; empty when it did not. */
+  readonly rollbackCause: string;
   /** Code of the last failure; empty when the last step succeeded. */
   readonly lastError: string;
   /** What the last failure said, for people. */
@@ -43,7 +47,10 @@ export interface CredentialRecord {
   readonly notAfter: Instant;
 }
 
-/** Where a rotation stands (DESIGN.md section 6). `intended` names the generation before its key exists. */
+/**
+ * Where a rotation stands (DESIGN.md section 6). `intended` names the generation before its key exists. A service's slot passes
+ * through `reloaded` before it is proven; `restoring` says that the files of before are being put back.
+ */
 export type Journal =
   | { readonly at: "idle" }
   | { readonly at: "intended"; readonly generation: number }
@@ -51,6 +58,9 @@ export type Journal =
   | { readonly at: "requested"; readonly generation: number; readonly key: KeyRecord; readonly csr: Uint8Array }
   | { readonly at: "issued"; readonly next: CredentialRecord }
   | { readonly at: "installed"; readonly next: CredentialRecord }
+  | { readonly at: "reloaded"; readonly next: CredentialRecord }
+  /** Given up: not another try follows, but the end of the new key. */
+  | { readonly at: "restoring"; readonly next: CredentialRecord; readonly isGivenUp: boolean }
   | { readonly at: "proving"; readonly next: CredentialRecord }
   | { readonly at: "confirmed"; readonly old: CredentialRecord; readonly grace: Duration; readonly until: Instant }
   | { readonly at: "oldRetired"; readonly key: KeyRecord }
@@ -70,6 +80,8 @@ export const journalNames: readonly JournalName[] = [
   "requested",
   "issued",
   "installed",
+  "reloaded",
+  "restoring",
   "proving",
   "confirmed",
   "oldRetired",
@@ -101,6 +113,8 @@ export const emptySlot: SlotState = {
   plan: undefined,
   attempts: 0,
   abandoned: 0,
+  rollbacks: 0,
+  rollbackCause: "",
   lastError: "",
   lastReason: "",
 };
@@ -133,6 +147,8 @@ export function pendingKey(journal: Journal): KeyRecord | undefined {
       return journal.key;
     case "issued":
     case "installed":
+    case "reloaded":
+    case "restoring":
     case "proving":
       return journal.next.key;
     default:

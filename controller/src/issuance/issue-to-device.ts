@@ -125,7 +125,7 @@ async function registerIdentifiers(tx: Transaction, order: DeviceOrder, key: str
 function requireUsable(granted: CertificateRecord): CertificateRecord {
   if (granted.state === "issued" || granted.state === "proven") return granted;
   throw new FleetError(
-    "generation-conflict",
+    "key-spent",
     `generation ${granted.generation} of ${granted.slot} was issued for this key and is ${granted.state}`,
     { hint: "make a new key and ask again" },
   );
