@@ -1,23 +1,15 @@
 import { stat } from "node:fs/promises";
-import { exitCodes, FleetError, isFleetError } from "@fleetcert/shared";
+import { FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { probeServer } from "../adapters/probe-server.ts";
 import type { AgentConfig } from "../config.ts";
-import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
+import { type CliContext, dataOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
+import { type Finding, look, showFindings } from "./finding.ts";
 import { loadConfig } from "./load-config.ts";
-import { fromNow, renderList } from "./output/render.ts";
+import { fromNow } from "./output/render.ts";
 import type { StatusView } from "./status-view.ts";
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly check: string;
-  readonly isOk: boolean;
-  readonly finding: string;
-  /** What to do; empty when nothing is wrong. */
-  readonly fix: string;
-}
 
 /** `doctor`: looks at everything an agent needs, changes nothing, and says what to do about what is wrong. */
 export function registerDoctor(program: Command, context: CliContext): void {
@@ -27,9 +19,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .action(async (_options: object, command: Command) => {
       const data = dataOf(command, context);
       const findings = await examine(data, context);
-      const rows = findings.map(({ check, isOk, finding, fix }) => [isOk ? "✔" : "✖", check, finding, fix]);
-      context.stdout(renderList(findings, { heads: ["", "check", "finding", "fix"], rows }, formatOf(command)));
-      if (findings.some(({ isOk }) => !isOk)) throw new QuietExit(exitCodes.failed);
+      showFindings(findings, command, context);
     });
 }
 
@@ -53,15 +43,6 @@ async function examine(data: string, context: CliContext): Promise<Finding[]> {
     await look("controller", () => probeServer(host, port)),
     await look("controller, bootstrap", () => probeServer(host, bootstrapPort)),
   ];
-}
-
-async function look(check: string, act: () => Promise<string>): Promise<Finding> {
-  try {
-    return { check, isOk: true, finding: await act(), fix: "" };
-  } catch (error) {
-    const finding = error instanceof Error ? error.message : String(error);
-    return { check, isOk: false, finding, fix: (isFleetError(error) ? error.hint : undefined) ?? "" };
-  }
 }
 
 async function lookAtDirectory(data: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -43,6 +43,17 @@ describe("fleetcert-agent", () => {
       expect(stderr).toContain("no device has enrolled");
       expect(stderr).toContain("fix   fleetcert-agent enrol");
       expect(stderr).toContain("code  not-found");
+    },
+  );
+
+  it.each(["list", "test", "delete"])(
+    "has no keys to %s before anybody enrolled, and makes no folder for them",
+    async (what) => {
+      expect(await run("keys", what)).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining("there are no keys in"),
+      });
+      await expect(access(join(directory, "data"))).rejects.toThrow();
     },
   );
 

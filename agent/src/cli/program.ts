@@ -4,6 +4,7 @@ import { type CliContext, QuietExit } from "./context.ts";
 import { registerCrl } from "./crl.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEnrol } from "./enrol.ts";
+import { registerKeys } from "./keys/register-keys.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { outputFormats } from "./output/render.ts";
 import { registerRun } from "./run.ts";
@@ -38,6 +39,7 @@ export function buildProgram(context: CliContext): Command {
   registerStatus(program, context);
   registerRenew(program, context);
   registerCrl(program, context);
+  registerKeys(program, context);
   registerDoctor(program, context);
   for (const command of [...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });

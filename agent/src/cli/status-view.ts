@@ -4,7 +4,7 @@ import type { ConnectionStatus } from "../connection/connection.ts";
 import type { TimeEstimate } from "../ports.ts";
 import { rulesOf } from "../renewal/desired-renewal.ts";
 import { renewalMoment } from "../renewal/schedule.ts";
-import { generationUnderWay, type SlotState } from "../renewal/slot-state.ts";
+import { generationUnderWay, type KeyRole, keyRoles, type SlotState } from "../renewal/slot-state.ts";
 import type { AgentIdentity, ControllerAddress } from "./agent-parts.ts";
 
 /** What `status` shows, running or not; instants in milliseconds. */
@@ -38,6 +38,8 @@ export interface SlotView {
   /** The generation the journal works on. */
   readonly generation: number;
   readonly certificate: CertificateView | undefined;
+  /** The keys the journal refers to; whatever else bears the slot's label is left over. */
+  readonly keys: readonly { readonly id: string; readonly ref: string; readonly role: KeyRole }[];
   /** When the next generation is due; undefined while none is planned. */
   readonly renewAt: Instant | undefined;
   readonly attempts: number;
@@ -97,6 +99,7 @@ function slotView(
     journal: journal.at,
     generation: generationUnderWay(state),
     certificate: current && certificateView(current, now),
+    keys: keyRoles(state).map(({ role, key }) => ({ id: key.id, ref: key.ref, role })),
     renewAt: plan && current && renewalMoment(plan, current, { rules: rulesOf(desired, slot), now }),
     attempts,
     lastError,

@@ -42,6 +42,7 @@ const aStatus = (changes: Partial<StatusView> = {}): StatusView => ({
         age: day,
         key: "software:k2",
       },
+      keys: [{ id: "k2", ref: "software:k2", role: "current" }],
       renewAt: testNow + 59 * day,
       attempts: 0,
       lastError: "",

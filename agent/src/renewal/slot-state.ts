@@ -125,11 +125,27 @@ export function generationUnderWay({ journal, current }: SlotState): number {
   return "next" in journal ? journal.next.generation : (current?.generation ?? 0);
 }
 
+/** What a slot needs a key for. */
+export type KeyRole = "current" | "unproven" | "pending" | "old";
+
+/** The keys the state refers to, with what each is needed for. */
+export function keyRoles({
+  current,
+  unproven,
+  journal,
+}: SlotState): { readonly role: KeyRole; readonly key: KeyRecord }[] {
+  const keys = {
+    current: current?.key,
+    unproven: unproven?.key,
+    pending: pendingKey(journal),
+    old: journal.at === "confirmed" ? journal.old.key : undefined,
+  };
+  return Object.entries(keys).flatMap(([role, key]) => (key === undefined ? [] : [{ role: role as KeyRole, key }]));
+}
+
 /** Ids of the keys the state refers to; every other key of the slot is an orphan. */
-export function referencedKeys({ current, unproven, journal }: SlotState): string[] {
-  const pending = pendingKey(journal);
-  const old = journal.at === "confirmed" ? journal.old.key : undefined;
-  return [current?.key, unproven?.key, pending, old].filter((key) => key !== undefined).map(({ id }) => id);
+export function referencedKeys(state: SlotState): string[] {
+  return keyRoles(state).map(({ key }) => key.id);
 }
 
 /** The credential that asks for a generation: the one before it. Undefined for the first. */
