@@ -58,7 +58,8 @@ describe("a claim in the wrong hands", () => {
         client.stream.destroy();
       }
     });
-    expect(left).toEqual([]);
+    expect(left.map(({ action }) => action).filter((action) => action !== "session.refused")).toEqual([]);
+    expect(left.length).toBeGreaterThan(0);
     expect(await device("late-1").enrol(claim)).toMatchObject({ type: "issued" });
   });
 
