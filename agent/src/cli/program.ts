@@ -9,6 +9,7 @@ import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { outputFormats } from "./output/render.ts";
 import { registerRun } from "./run.ts";
 import { registerRenew, registerStatus } from "./status.ts";
+import { registerTpm } from "./tpm/tpm.ts";
 
 /** Runs `fleetcert-agent` with arguments; resolves with the exit code. stdout carries data, stderr the rest. */
 export async function runProgram(args: readonly string[], context: CliContext): Promise<number> {
@@ -40,6 +41,7 @@ export function buildProgram(context: CliContext): Command {
   registerRenew(program, context);
   registerCrl(program, context);
   registerKeys(program, context);
+  registerTpm(program, context);
   registerDoctor(program, context);
   for (const command of [...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });

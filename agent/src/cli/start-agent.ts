@@ -122,7 +122,8 @@ async function openAttestor({ data, keys }: Pick<AgentConfig, "data" | "keys">):
   return await openTpmAttestor(tpmKeysOf({ data, keys }));
 }
 
-function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): TpmKeysConfig {
+/** Settings of the TPM a configuration names. */
+export function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): TpmKeysConfig {
   const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
   return { tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth };
 }

@@ -31,6 +31,24 @@ export function readFacts(tpm: TpmConnection): TpmFacts {
   };
 }
 
+/** TPM2_GetCapability of what guards against guessing: failures that count, how many lock the TPM, seconds to forget one. */
+export function readLockout(tpm: TpmConnection): { failures: number; limit: number; recovery: number } {
+  const variable = readProperties(tpm, { first: 0x200, count: 64 });
+  const [failures = 0, limit = 0, recovery = 0] = [0x20e, 0x20f, 0x210].map((property) => variable.get(property));
+  return { failures, limit, recovery };
+}
+
+/** TPM2_GetCapability of the PCR banks, by number of their hash; one without a PCR is switched off and left out. */
+export function readPcrBanks(tpm: TpmConnection): { readonly id: number; readonly pcrs: number }[] {
+  const banks = getCapability(tpm, { capability: 5, first: 0, count: 16 }, (reader) => {
+    const id = reader.u16();
+    const bits = reader.take(reader.u8());
+    const pcrs = bits.reduce((count, octet) => count + octet.toString(2).replaceAll("0", "").length, 0);
+    return { id, pcrs };
+  });
+  return banks.filter(({ pcrs }) => pcrs > 0);
+}
+
 /** TPM2_GetCapability of the handles of a kind: its first octet. */
 export function readHandles(tpm: TpmConnection, kind: number): number[] {
   return getCapability(tpm, { capability: 1, first: kind * 0x1000000, count: 64 }, (reader) => reader.u32());
