@@ -7,6 +7,7 @@ import type { Issuance } from "../issuance/issuance.ts";
 import type { CertificateAuthority, RandomSource } from "../ports.ts";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Revocation } from "../revocation/revocation.ts";
+import type { Rollouts } from "../rollout/rollout.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Expiry, Trust } from "../trust/trust.ts";
 import type { CourierOperations } from "./courier-operations.ts";
@@ -24,6 +25,7 @@ import type {
   TrustOperations,
 } from "./operations.ts";
 import { operatorOperations } from "./operator-operations.ts";
+import { rotationOperations } from "./rotate-in-waves.ts";
 import { attestationView, certificateView, claimView, courierDeviceView, crlView, deviceView } from "./views.ts";
 
 /** The duties that people command and question. */
@@ -38,6 +40,7 @@ export interface CommandedDuties {
   readonly approval: Approval;
   readonly issuance: Issuance;
   readonly revocation: Revocation;
+  readonly rollouts: Rollouts;
   readonly trust: Trust;
   /** What of the controller expires, beside what the trust bundle holds. */
   readonly ownExpiries: () => Promise<readonly Expiry[]>;
@@ -51,9 +54,7 @@ export function operationsOf(duties: CommandedDuties): Operations {
   return {
     claims: claimOperations(duties),
     devices: deviceOperations(duties),
-    rotations: {
-      request: async ({ name }, request) => ({ requested: await inventory.requestRotation(name, request) }),
-    },
+    rotations: rotationOperations({ ...duties, issuers: [authority.id] }),
     certificates: certificateOperations(duties),
     fleet: fleetQuestions({
       store,

@@ -103,6 +103,9 @@ export async function collectSamples(parts: ControllerState): Promise<Sample[]> 
         labels: {},
         value: (await tx.awaitedProofs.listNoted({ limit: 1000 })).length,
       },
+      ...counted((await tx.rollouts.list({ limit: 1000 })).map(({ state }) => state)).map(
+        ([state, value]): Sample => ({ name: "fleetcert_rollouts", labels: { state }, value }),
+      ),
       { name: "fleetcert_sessions", labels: {}, value: duties.inventory.connected().size },
       { name: "fleetcert_audit_entries", labels: {}, value: (await tx.audit.last())?.sequence ?? 0 },
       ...cumulative(ages.buckets),
@@ -119,6 +122,10 @@ function cumulative(buckets: readonly { readonly to: number | undefined; readonl
     const le = to === undefined ? "+Inf" : String(seconds(to));
     return { name: "fleetcert_certificate_age", labels: { le }, value: total };
   });
+}
+
+function counted(names: readonly string[]): [string, number][] {
+  return Object.entries(Object.groupBy(names, (name) => name)).map(([name, found]) => [name, found?.length ?? 0]);
 }
 
 const seconds = (instant: Instant): number => Math.floor(instant / 1000);

@@ -11,9 +11,9 @@ export interface OwnListener {
 }
 
 /**
- * One round of what `serve` does by itself: carry staged plans on, publish what is due, renew listener certificates without dropping sessions, note
- * certificates that nobody proves, destroy command keys that have ended, take expired certificates out of the counters, forget old answers, hand over
- * what the outbox still holds. A part that
+ * One round of what `serve` does by itself: carry staged plans and rollouts on, publish what is due, renew listener certificates without dropping
+ * sessions, note certificates that nobody proves, destroy command keys that have ended, take expired certificates out of the counters, forget old
+ * answers, hand over what the outbox still holds. A part that
  * fails is logged and tried again in the next round; the others go on.
  */
 export async function maintain(parts: {
@@ -41,6 +41,7 @@ export async function maintain(parts: {
     });
   }
   await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
+  await attempt("step rollouts", () => duties.rollouts.step());
   await attempt("retire command keys", () => duties.trust.retireKeys());
   await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
   await attempt("forget answers", async () => {

@@ -3,11 +3,14 @@ import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { allPages, type CliContext, connect, printOne } from "./context.ts";
+import { registerRotateInWaves } from "./rotate-in-waves.ts";
 
 /** `rotate`: new keys and certificates for devices that are named or selected. */
 export function registerRotate(program: Command, context: CliContext): void {
-  program
+  const rotate = program
     .command("rotate")
+    // Options after a subcommand are the subcommand's.
+    .enablePositionalOptions()
     .description("new keys and certificates: of devices that are named or selected, now or spread over a time")
     .option("--device <id...>", "the devices")
     .option("--filter <expression>", "instead of ids, such as 'site=berlin && expires<30d'")
@@ -32,6 +35,7 @@ export function registerRotate(program: Command, context: CliContext): void {
       });
       printOne(context, command, result, [["requested", String(result.requested)]]);
     });
+  registerRotateInWaves(rotate, context);
 }
 
 interface RotateOptions {

@@ -15,6 +15,7 @@ import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { openRevocation, type Revocation } from "../revocation/revocation.ts";
+import { openRollouts, type Rollouts } from "../rollout/rollout.ts";
 import type { Store } from "../store-port.ts";
 import { currentAuthority } from "../trust/current-authority.ts";
 import { type ListenerCertificates, openListenerCertificates } from "../trust/listener-certificates.ts";
@@ -59,6 +60,7 @@ export interface Duties {
   readonly revocation: Revocation;
   readonly enrolment: Enrolment;
   readonly courier: Courier;
+  readonly rollouts: Rollouts;
   readonly listeners: ListenerCertificates;
   readonly events: BrokerEvents;
 }
@@ -151,6 +153,10 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
     sessionChanged: (change) => inventory.sessionChanged(change),
   });
+  const rollouts = openRollouts({
+    ...{ store, surroundings, inventory, proveWithin: durationOf(config.proveWithin) },
+    renewalWindow: durationOf(config.renewalWindow),
+  });
   const courier = openCourier({
     ...{ store, surroundings, sealer: trust, intake: events },
     async carried(device, options) {
@@ -159,7 +165,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   const duties = { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment };
-  return { ...duties, approval, courier, listeners, events };
+  return { ...duties, approval, courier, rollouts, listeners, events };
 }
 
 /** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */

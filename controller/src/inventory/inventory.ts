@@ -42,7 +42,7 @@ export interface Inventory {
   /** Asks devices to rotate a slot, all or none; resolves with how many are able to. Throws `not-found`. */
   requestRotation(actor: string, request: RotationRequest): Promise<number>;
   /** The same in the caller's transaction, for devices that are known to be able. */
-  wishRotation(tx: Transaction, wish: RotationWish): Promise<WishRecord>;
+  wishRotation(tx: Transaction, wish: RotationWish): Promise<WishRecord[]>;
   /** Takes wishes of a rollout back; those fulfilled or replaced meanwhile stay. Resolves with the devices it did. */
   withdrawRotation(
     tx: Transaction,

@@ -20,12 +20,14 @@ export interface RotationRequest {
   readonly explanationUrl?: string;
 }
 
-/** One device's part of a rotation. */
+/** A rotation of devices that are known to be able. */
 export interface RotationWish {
   readonly actor: string;
-  readonly device: DeviceRecord;
+  readonly devices: readonly DeviceRecord[];
   readonly slot: string;
   readonly window: Window;
+  /** Each device gets its part of the window, those seen rarely first; otherwise all get the whole. */
+  readonly isSpread: boolean;
   readonly isUrgent: boolean;
   readonly explanationUrl: string;
   /** Empty for none. */
@@ -37,33 +39,41 @@ export async function requestRotation(parts: InventoryParts, actor: string, requ
   const { store, surroundings } = parts;
   const now = surroundings.clock.now();
   const { slot = "identity", isUrgent = false, explanationUrl = "" } = request;
-  if (request.window !== undefined && !(request.window.start < request.window.end)) {
-    throw new FleetError("request-invalid", "the window ends before it begins");
-  }
+  const window = request.window ?? { start: now, end: now + parts.renewalWindow };
+  if (!(window.start < window.end)) throw new FleetError("request-invalid", "the window ends before it begins");
   return await store.transaction(async (tx) => {
-    const devices: DeviceRecord[] = [];
-    for (const id of new Set(request.devices)) devices.push(await requireDevice(tx, id));
-    const able = devices.filter(({ state }) => state === "active");
-    const windows = request.window && spreadOver(able.map(reach), request.window);
-    for (const device of able) {
-      const window = windows?.get(device.id) ?? { start: now, end: now + parts.renewalWindow };
-      await wishRotation(parts, tx, { actor, device, slot, window, isUrgent, explanationUrl, rollout: "" });
-    }
-    return able.length;
+    const known: DeviceRecord[] = [];
+    for (const id of new Set(request.devices)) known.push(await requireDevice(tx, id));
+    const devices = known.filter(({ state }) => state === "active");
+    const isSpread = request.window !== undefined;
+    await wishRotation(parts, tx, { actor, devices, slot, window, isSpread, isUrgent, explanationUrl, rollout: "" });
+    return devices.length;
   });
 }
 
-/** Asks one device, in the caller's transaction. Throws `not-found` for a slot it has no certificate for. */
-export async function wishRotation(parts: InventoryParts, tx: Transaction, wish: RotationWish): Promise<WishRecord> {
-  const { actor, device, slot, window, rollout } = wish;
+/** Asks devices in the caller's transaction. Throws `not-found` for a slot one has no certificate for. */
+export async function wishRotation(parts: InventoryParts, tx: Transaction, wish: RotationWish): Promise<WishRecord[]> {
+  const windows = wish.isSpread ? spreadOver(wish.devices.map(reach), wish.window) : undefined;
+  const records: WishRecord[] = [];
+  for (const device of wish.devices) {
+    records.push(await wishOne(parts, tx, { wish, device, window: windows?.get(device.id) ?? wish.window }));
+  }
+  return records;
+}
+
+async function wishOne(
+  parts: InventoryParts,
+  tx: Transaction,
+  { wish, device, window }: { readonly wish: RotationWish; readonly device: DeviceRecord; readonly window: Window },
+): Promise<WishRecord> {
+  const { actor, slot, rollout, isUrgent, explanationUrl } = wish;
   const certificates = await tx.certificates.listOf(device.id, slot);
   if (certificates.length === 0 && slot !== "identity") {
     throw new FleetError("not-found", `device ${device.id} has no slot ${slot}`, { hint: "fleetcert device show ID" });
   }
   const record: WishRecord = {
-    ...{ device: device.id, slot, rollout, generation: provenGeneration(certificates) + 1 },
+    ...{ device: device.id, slot, rollout, isUrgent, explanationUrl, generation: provenGeneration(certificates) + 1 },
     ...{ windowStart: window.start, windowEnd: window.end },
-    ...{ isUrgent: wish.isUrgent, explanationUrl: wish.explanationUrl },
   };
   await tx.wishes.put(record);
   await publishDesired(parts, tx, device);
@@ -78,7 +88,7 @@ export async function wishRotation(parts: InventoryParts, tx: Transaction, wish:
       generation: String(record.generation),
       until: new Date(window.end).toISOString(),
       ...(rollout !== "" && { rollout }),
-      ...(wish.isUrgent && { urgent: "yes" }),
+      ...(isUrgent && { urgent: "yes" }),
     },
   });
   return record;

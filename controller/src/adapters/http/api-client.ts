@@ -38,6 +38,14 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
     },
     rotations: {
       request: (_, body) => send("rotations.request", { body }),
+      plan: (_, body) => send("rotations.plan", { body }),
+      start: (_, id) => send("rotations.start", { params: { id } }),
+      pause: (_, id) => send("rotations.pause", { params: { id } }),
+      resume: (_, id) => send("rotations.resume", { params: { id } }),
+      abort: (_, id) => send("rotations.abort", { params: { id } }),
+      rollback: (_, id) => send("rotations.rollback", { params: { id } }),
+      show: (_, id) => send("rotations.show", { params: { id } }),
+      list: (_, request) => send("rotations.list", { query: text(request) }),
     },
     certificates: {
       list: (_, request) => send("certificates.list", { query: text(request) }),

@@ -21,6 +21,7 @@ export const metricCatalogue = {
     labels: [],
     help: "Certificates whose proof in use stays away longer than proveWithin; at most 1000 are counted",
   },
+  fleetcert_rollouts: { kind: "gauge", labels: ["state"], help: "Rotations in waves, by state; the newest 1000" },
   fleetcert_service_level: { kind: "gauge", labels: ["name"], help: "Service levels: a share 0 to 1, or seconds" },
   fleetcert_audit_entries: { kind: "gauge", labels: [], help: "Sequence of the last audit entry" },
   fleetcert_notices_total: { kind: "counter", labels: ["name"], help: "Notices raised since the start" },

@@ -1,0 +1,115 @@
+import type { Clock } from "@fleetcert/shared";
+import type { Inventory } from "../inventory/inventory.ts";
+import type { DeviceRecord, RolloutDeviceRecord, RolloutDeviceState } from "../records.ts";
+import type { Rollouts, ShownRollout } from "../rollout/rollout.ts";
+import type { Store } from "../store-port.ts";
+import { deviceFacts, deviceFields } from "./filter-facts.ts";
+import { filteredPage } from "./filtered-page.ts";
+import type { RolloutPlanRequest, RolloutView, RotationOperations, WaveView } from "./rotation-operations.ts";
+import { deviceView } from "./views.ts";
+
+/** What rotations are carried out by. */
+interface RotationDuties {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly issuers: readonly string[];
+  readonly inventory: Inventory;
+  readonly rollouts: Rollouts;
+}
+
+/** Rotations as the API offers them. */
+export function rotationOperations(duties: RotationDuties): RotationOperations {
+  const { store, inventory, rollouts } = duties;
+  const view = (shown: ShownRollout) => rolloutView(shown, inventory.connected());
+  const after = async ({ id }: { readonly id: string }) => view(await rollouts.show(id));
+  return {
+    request: async ({ name }, request) => ({ requested: await inventory.requestRotation(name, request) }),
+    async plan({ name }, request) {
+      const devices = await selected(duties, request.filter);
+      return view(await rollouts.plan(name, { ...withDefaults(request), devices }));
+    },
+    start: async ({ name }, id) => after(await rollouts.start(name, id)),
+    pause: async ({ name }, id) => after(await rollouts.pause(name, id)),
+    resume: async ({ name }, id) => after(await rollouts.resume(name, id)),
+    abort: async ({ name }, id) => after(await rollouts.abort(name, id)),
+    rollback: async ({ name }, id) => after(await rollouts.rollBack(name, id)),
+    show: async (_actor, id) => view(await rollouts.show(id)),
+    list: (_actor, request) =>
+      filteredPage(store, request, {
+        read: (tx, page) => tx.rollouts.list(page),
+        keyOf: ({ id }) => id,
+        view: async (tx, rollout) => view({ rollout, devices: await tx.rolloutDevices.listOf(rollout.id) }),
+        facts: ({ id, state, slot }) => ({ id, state, slot }),
+        fields: ["id", "state", "slot"],
+      }),
+  };
+}
+
+function withDefaults(request: RolloutPlanRequest) {
+  const { percents, bySite = false, slot = "identity", isUrgent = false, explanationUrl = "" } = request;
+  return {
+    ...{ filter: request.filter, slot, isUrgent, explanationUrl, spread: request.spread ?? 0 },
+    shape: { percents: percents ?? (bySite ? [1] : [1, 10, 50, 100]), bySite },
+    gates: {
+      provenPercent: request.provenPercent ?? 95,
+      maxFailures: request.maxFailures ?? 0,
+      within: request.within ?? day,
+      soak: request.soak ?? hour,
+    },
+  };
+}
+
+/** Ids of every device the filter selects. Throws `filter-invalid`. */
+async function selected({ store, clock, inventory, issuers }: RotationDuties, filter: string): Promise<string[]> {
+  const connected = inventory.connected();
+  const context = { issuers, isConnected: (device: string) => connected.has(device) };
+  const ids: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await filteredPage(
+      store,
+      { filter, limit: 1000, ...(after !== undefined && { after }) },
+      {
+        read: (tx, page) => tx.devices.list(page),
+        keyOf: ({ id }: DeviceRecord) => id,
+        view: (tx, record) => deviceView(tx, record, context),
+        facts: (device) => deviceFacts(device, clock.now()),
+        fields: deviceFields,
+      },
+    );
+    ids.push(...page.items.map(({ id }) => id));
+    after = page.next;
+  } while (after !== undefined);
+  return ids;
+}
+
+function rolloutView({ rollout, devices }: ShownRollout, connected: ReadonlySet<string>): RolloutView {
+  const { explanationUrl: _url, waves, ...shown } = rollout;
+  const failed = devices.filter(({ state }) => state === "failed");
+  return {
+    ...shown,
+    waves: waves.map(({ name }, index) =>
+      waveView(
+        name,
+        devices.filter(({ wave }) => wave === index),
+        connected,
+      ),
+    ),
+    failures: failed
+      .slice(0, maxFailures)
+      .map(({ device, wave, reason }) => ({ device, wave: waves[wave]?.name ?? "", reason })),
+  };
+}
+
+function waveView(name: string, devices: readonly RolloutDeviceRecord[], connected: ReadonlySet<string>): WaveView {
+  const states: Record<RolloutDeviceState, number> = {
+    ...{ waiting: 0, asked: 0, proven: 0, failed: 0, withdrawn: 0, skipped: 0 },
+  };
+  for (const { state } of devices) states[state] += 1;
+  const offline = devices.filter(({ device }) => !connected.has(device)).length;
+  return { name, devices: devices.length, offline, states };
+}
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const maxFailures = 100;
