@@ -174,11 +174,11 @@ export interface TrustKeeper {
 
 /**
  * What the agent knows of the present. `accept` raises the floor durably; a token anchors this process, whatever its
- * distance to the wall clock. The floor never falls.
+ * distance to the wall clock; `maxAge` is how long it may have been under way, by courier. The floor never falls.
  */
 export interface TimeKeeper {
   estimate(): TimeEstimate;
-  accept(signedTime: Instant, evidence: "token" | "message" | "issuance"): Promise<void>;
+  accept(signedTime: Instant, evidence: "token" | "message" | "issuance", maxAge?: Duration): Promise<void>;
   floor(): Instant;
 }
 

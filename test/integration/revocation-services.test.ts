@@ -74,7 +74,9 @@ describeWith(
       nginx = await startNginx({ port: await freePort(), server, ca, crlFile: inDirectory("nginx-crl.pem") });
       await writeFile(inDirectory("mosquitto.pid"), String(mosquitto.pid));
       await writeFile(inDirectory("nginx.pid"), String(nginx.pid));
-      socket = await serveLocalSocket(inDirectory("agent.sock"), (method, path) => answerLocal(gateway, method, path));
+      socket = await serveLocalSocket(inDirectory("agent.sock"), (method, path, body) =>
+        answerLocal(gateway, { method, path, body, signal: new AbortController().signal }),
+      );
     }, 60_000);
 
     afterAll(async () => {

@@ -3,15 +3,14 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { errorCatalogue, FleetError, isFleetError } from "@fleetcert/shared";
 
 /** What the local socket's requests are answered with. */
-export type LocalHandler = (method: string, path: string) => Promise<unknown>;
+export type LocalHandler = (method: string, path: string, body: Uint8Array) => Promise<unknown>;
 
 /**
  * Serves requests of this host's people and software on a unix socket, as HTTP with JSON; a leftover of a dead process is replaced.
  * A FleetError becomes its status and `{ code, message, hint }`. Throws `data-directory`.
  */
 export async function serveLocalSocket(path: string, handle: LocalHandler): Promise<{ close(): Promise<void> }> {
-  const server = createServer({ requestTimeout: 10_000, maxHeaderSize: 8 * 1024 }, (incoming, response) => {
-    incoming.resume();
+  const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 8 * 1024 }, (incoming, response) => {
     answer(incoming, response, handle).catch(() => response.destroy());
   });
   server.maxConnections = 64;
@@ -36,10 +35,18 @@ export async function serveLocalSocket(path: string, handle: LocalHandler): Prom
   };
 }
 
-/** Asks the agent that runs on a socket; undefined when none does. Throws what the agent answered with. */
-export function askLocalSocket(path: string, method: string, resource: string): Promise<unknown> {
+/**
+ * Asks the agent that runs on a socket; undefined when none does. `patienceMs` is how long it may say nothing. Throws what the agent
+ * answered with.
+ */
+export function askLocalSocket(
+  path: string,
+  method: string,
+  resource: string,
+  { body, patienceMs = 10_000 }: { readonly body?: Uint8Array; readonly patienceMs?: number } = {},
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath: path, method, path: resource, timeout: 10_000 }, (response) => {
+    const asking = request({ socketPath: path, method, path: resource, timeout: patienceMs }, (response) => {
       readBody(response).then((text) => {
         const body: unknown = text === "" ? {} : JSON.parse(text);
         if ((response.statusCode ?? 500) < 400) resolve(body);
@@ -55,12 +62,13 @@ export function askLocalSocket(path: string, method: string, resource: string): 
           new FleetError("denied", `the agent's socket ${path} cannot be used`, { cause: error, hint: ownerHint }),
         );
     });
-    asking.end();
+    asking.end(body);
   });
 }
 
 async function answer(incoming: IncomingMessage, response: ServerResponse, handle: LocalHandler): Promise<void> {
-  const { status, body } = await outcomeOf(handle(incoming.method ?? "", incoming.url ?? ""));
+  const { method = "", url = "" } = incoming;
+  const { status, body } = await outcomeOf(takeBody(incoming).then((octets) => handle(method, url, octets)));
   response.writeHead(status, { "content-type": "application/json" });
   response.end(`${JSON.stringify(body)}\n`);
 }
@@ -74,6 +82,19 @@ async function outcomeOf(handled: Promise<unknown>): Promise<{ readonly status: 
       : new FleetError("internal", "the agent failed to answer");
     return { status: errorCatalogue[code].http, body: { code, message, ...(hint !== undefined && { hint }) } };
   }
+}
+
+/** What came with a request. One that is too large is not read to its end. Throws `message-too-large`. */
+async function takeBody(incoming: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBodyLength)
+      throw new FleetError("message-too-large", `a request has more than ${maxBodyLength} bytes`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 async function readBody(response: IncomingMessage): Promise<string> {
@@ -92,5 +113,7 @@ function errorOf(body: unknown): FleetError {
   return new FleetError(known, message ?? "the agent failed to answer", hint === undefined ? {} : { hint });
 }
 
+/** A reply that a courier brought, and a little more. */
+const maxBodyLength = 17 * 1024 * 1024;
 const maxAnswerLength = 4 * 1024 * 1024;
 const ownerHint = "run it as the user the agent runs as, or name another directory with --data";

@@ -13,10 +13,13 @@ beforeAll(async () => {
   const { envelope } = await world.publish(4, [{ shard: 1, revoked: [7], snapshotEpoch: 4 }]);
   const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
   if (offered !== undefined) await cache.apply(offered, world.retained(), new AbortController().signal);
-  agent = { status: () => ({}) as StatusView, renew: () => undefined, revocation: cache };
+  const courier = { pack: neverAsked, apply: neverAsked };
+  agent = { status: () => ({}) as StatusView, renew: () => undefined, revocation: cache, courier };
 });
 
-const ask = (path: string, method = "GET") => answerLocal(agent, method, path);
+const neverAsked = () => Promise.reject(new Error("nobody asks the courier here"));
+const ask = (path: string, method = "GET") =>
+  answerLocal(agent, { method, path, body: new Uint8Array(), signal: new AbortController().signal });
 
 describe("the local socket, asked for revocation", () => {
   it("answers good, revoked and unknown with epoch and age", async () => {

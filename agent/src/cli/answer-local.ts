@@ -5,21 +5,27 @@ import type { RunningAgent } from "./assemble-agent.ts";
  * Answers a request of this host's people or software.
  *
  * - `GET /v1/status` · `POST /v1/renew`
+ * - `POST /v1/bundle/export`, `…/export?renew=true`: a bundle for a courier; `POST /v1/bundle/import` with the reply as body
  * - `GET /v1/revocation`: what is held, issuer by issuer; `…/{serial}`: what every issuer says of a serial
  * - `GET /v1/revocation/{issuer}/{serial}`: `{ status, reason?, at?, why?, issuer, epoch: { era, epoch, thisUpdate, nextUpdate, age, isStale } }`
  *
- * Throws `request-invalid` for what is no issuer or serial, `not-found` for other paths, `conflict` as {@link RunningAgent.renew}.
+ * Throws `request-invalid` for what is no issuer or serial, `not-found` for other paths, `conflict` as {@link RunningAgent.renew},
+ * and what the courier's duty throws.
  */
 export async function answerLocal(
-  agent: Pick<RunningAgent, "status" | "renew" | "revocation">,
-  method: string,
-  path: string,
+  agent: Pick<RunningAgent, "status" | "renew" | "revocation" | "courier">,
+  { method, path, body, signal }: LocalRequest,
 ): Promise<unknown> {
   if (method === "GET" && path === "/v1/status") return agent.status();
   if (method === "POST" && path === "/v1/renew") {
     agent.renew();
     return { accepted: true };
   }
+  if (method === "POST" && (path === "/v1/bundle/export" || path === "/v1/bundle/export?renew=true")) {
+    const { bundle, ...exported } = await agent.courier.pack({ renew: path.endsWith("=true") });
+    return { ...exported, bundle: Buffer.from(bundle).toString("base64") };
+  }
+  if (method === "POST" && path === "/v1/bundle/import") return await agent.courier.apply(body, signal);
   const [, version, resource, first, second, ...more] = path.split("/");
   if (method !== "GET" || version !== "v1" || resource !== "revocation" || more.length > 0) {
     throw new FleetError("not-found", `there is no ${shown(method)} ${shown(path)} here`);
@@ -44,6 +50,15 @@ function serialOf(text: string): Serial {
       hint: "a serial number is hex, at most 20 octets, as openssl x509 -serial prints it",
     });
   }
+}
+
+/** One request as it came. */
+export interface LocalRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Uint8Array;
+  /** Aborts when the agent is asked to end. */
+  readonly signal: AbortSignal;
 }
 
 /** What came, fit for a message: short and printable. */

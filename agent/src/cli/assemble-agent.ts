@@ -3,6 +3,7 @@ import { type Clock, FleetError, type Serial, sha256 } from "@fleetcert/shared";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
+import type { Courier } from "../courier/courier.ts";
 import type { Incoming, TimeKeeper } from "../ports.ts";
 import { rulesOf, windowOf } from "../renewal/desired-renewal.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
@@ -12,6 +13,7 @@ import type { HeldIssuer, RevocationAnswer } from "../revocation/revocation-cach
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import type { AgentParts } from "./agent-parts.ts";
+import { assembleCourier } from "./assemble-courier.ts";
 import { assembleFollowers, type Followers } from "./assemble-followers.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
 import { type StatusView, statusView } from "./status-view.ts";
@@ -27,6 +29,8 @@ export interface RunningAgent {
     check(serial: Serial): RevocationAnswer[];
     isRevoked(issuer: string, serial: Serial): RevocationAnswer;
   };
+  /** The exchange with the controller by files. */
+  readonly courier: Courier;
   /** Ends sessions and loops, in order; idempotent. */
   stop(): Promise<void>;
   /** Resolves after {@link RunningAgent.stop}; rejects when the agent could not go on. */
@@ -111,6 +115,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     },
   });
   later.runner = runner;
+  const courier = await assembleCourier({ ...parts, trust, time, desired, incoming, connection, runner, followers });
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
   if (runner.state.current !== undefined) connection.use(await openCredential(runner.state.current, keys));
@@ -126,6 +131,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   return {
     status,
     revocation: followers.revocation,
+    courier,
     ended,
     renew() {
       const { journal } = runner.state;

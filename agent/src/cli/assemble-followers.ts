@@ -1,10 +1,10 @@
-import type { DesiredState, Topic } from "@fleetcert/proto";
+import type { BodyOf, DesiredState, Topic } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import { drainOutbox } from "../outbox/drain-outbox.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import type { Conversation, Credential, FleetTopics, ListOutput, StateStore, Surroundings } from "../ports.ts";
 import { Reporter } from "../reporting/reporter.ts";
-import type { SlotFacts } from "../reporting/status-report.ts";
+import { type SlotFacts, statusReport } from "../reporting/status-report.ts";
 import { RetainedTopics } from "../retained/retained-topics.ts";
 import { HeadFollower } from "../revocation/follow-heads.ts";
 import { ListHandOver } from "../revocation/hand-over-lists.ts";
@@ -23,6 +23,10 @@ export interface Followers {
   fleet(topic: Topic, payload: Uint8Array): Promise<void>;
   /** Something changed that a report would say. */
   changed(): void;
+  /** What a report would say now. */
+  report(): BodyOf<"report">;
+  /** A courier brought trust or revocation state past the network. */
+  carried(): Promise<void>;
   /** Works until the signal ends it. Rejects only with what makes the agent useless. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -97,6 +101,12 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     revocation,
     outbox,
     changed,
+    report: () => statusReport(factsOf(parts, { outbox, revocation })),
+    async carried() {
+      handOver.changed();
+      changed();
+      await heads.trustChanged();
+    },
     connected({ key }) {
       drain.abort();
       drain = new AbortController();

@@ -1,5 +1,6 @@
 import { exitCodes, FleetError } from "@fleetcert/shared";
 import { Command, CommanderError, Option } from "commander";
+import { registerBundle } from "./bundle.ts";
 import { type CliContext, QuietExit } from "./context.ts";
 import { registerCrl } from "./crl.ts";
 import { registerDoctor } from "./doctor.ts";
@@ -39,6 +40,7 @@ export function buildProgram(context: CliContext): Command {
   registerRun(program, context);
   registerStatus(program, context);
   registerRenew(program, context);
+  registerBundle(program, context);
   registerCrl(program, context);
   registerKeys(program, context);
   registerTpm(program, context);

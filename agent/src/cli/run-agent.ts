@@ -11,9 +11,9 @@ export async function runAgent(data: string, { env, failpoint, interrupted }: Cl
   const config = await loadConfig(data, env);
   const log = openJsonLog({ level: config.log.level, device: config.device === "" ? undefined : config.device });
   const agent = await startAgent(config, { failpoint, log });
-  const socket = await serveLocalSocket(socketPath(data), (method, path) => answerLocal(agent, method, path)).catch(
-    (error: unknown) => log.warn({ error }, "no local socket"),
-  );
+  const socket = await serveLocalSocket(socketPath(data), (method, path, body) =>
+    answerLocal(agent, { method, path, body, signal: interrupted }),
+  ).catch((error: unknown) => log.warn({ error }, "no local socket"));
   log.info({ data }, "agent started");
   try {
     await Promise.race([agent.ended, whenAborted(interrupted)]);

@@ -20,7 +20,7 @@ import { MqttLink } from "../adapters/link/mqtt-link.ts";
 import { openListOutput } from "../adapters/list-output.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
 import { type AgentConfig, durationOf, keepsLists } from "../config.ts";
-import type { Surroundings } from "../ports.ts";
+import type { Link, Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
 import type { AgentParts } from "./agent-parts.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
@@ -32,6 +32,8 @@ import type { StatusView } from "./status-view.ts";
 export interface AgentSurroundings extends Partial<Surroundings> {
   /** Shared by agents of one process; stays open when an agent stops. */
   readonly keys?: OpenKeyProvider;
+  /** In place of the network. */
+  readonly link?: Link;
   /** Told after every durable change of the slot; must not throw. */
   readonly changed?: (status: StatusView) => void;
 }
@@ -69,7 +71,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       keys,
       ...(attestor && { attestor }),
       store,
-      link: new MqttLink({ patience: durationOf(config.pace.handshakePatience) }),
+      link: surroundings.link ?? new MqttLink({ patience: durationOf(config.pace.handshakePatience) }),
       files: outputDirectory(join(config.data, "certificates")),
       surroundings: {
         clock: surroundings.clock ?? systemClock,

@@ -75,6 +75,16 @@ export class Outbox {
     });
   }
 
+  /** All that waits, the most important type first, each in its order. */
+  waiting(): OutboxEntry[] {
+    return outboxTypes.flatMap((type) => this.#entries.filter(({ body }) => body.type === type));
+  }
+
+  /** The entry of a key, as it stands now. */
+  find(key: string): OutboxEntry | undefined {
+    return this.#entries.find((entry) => entry.key === key);
+  }
+
   /** The oldest of a type that is not among `passed`; the outbox will not change it before `received` or `putBack`. */
   take(type: OutboxType, passed: ReadonlySet<string>): OutboxEntry | undefined {
     const entry = this.#entries.find(({ key, body }) => body.type === type && !passed.has(key));

@@ -1,4 +1,4 @@
-import { type Duration, isFleetError } from "@fleetcert/shared";
+import { type Duration, FleetError, isFleetError } from "@fleetcert/shared";
 import type { StateStore, Surroundings, TimeKeeper } from "../ports.ts";
 import { putTwin, readTwin } from "../twin/twin-record.ts";
 import type { Effect } from "./effect.ts";
@@ -34,6 +34,7 @@ export class RenewalRunner {
   #state: SlotState;
   #underWay: Work | undefined;
   #sleep = new AbortController();
+  readonly #onlookers = new Set<(state: SlotState) => void>();
 
   private constructor(options: RenewalRunnerOptions, state: SlotState) {
     this.#options = options;
@@ -68,6 +69,37 @@ export class RenewalRunner {
   /** The controller retired the device: its keys are destroyed, and nothing is asked for any more. */
   retire(): void {
     this.#events.put({ type: "retired" });
+  }
+
+  /** Something happened that no effect of this runner brought about: a courier came. */
+  tell(event: RenewalEvent): void {
+    this.#events.put(event);
+  }
+
+  /** The first durable state from now on that is as wished. Rejects with `timeout`. */
+  async until(isWished: (state: SlotState) => boolean, patience: Duration): Promise<SlotState> {
+    if (isWished(this.#state)) return this.#state;
+    const { timer } = this.#options.surroundings;
+    const { promise, resolve } = Promise.withResolvers<SlotState>();
+    const done = new AbortController();
+    const look = (state: SlotState) => {
+      if (isWished(state)) resolve(state);
+    };
+    this.#onlookers.add(look);
+    const late = timer.sleep(patience, done.signal).then(() => {
+      const { journal } = this.#state;
+      throw new FleetError(
+        "timeout",
+        `the ${this.#options.tools.slot} slot is still ${journal.at} after ${patience} ms`,
+      );
+    });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      this.#onlookers.delete(look);
+      done.abort();
+    }
   }
 
   /** Runs until the signal ends it; an effect under way is told to stop and waited for. Rejects when the store fails. */
@@ -125,6 +157,7 @@ export class RenewalRunner {
     else if (lastError !== "")
       surroundings.log.warn({ ...fields, code: lastError, attempts, abandoned }, "renewal waits");
     changed(state);
+    for (const look of this.#onlookers) look(state);
     if (hasMoved) await surroundings.failpoint(`renewal.${journal.at}`);
   }
 

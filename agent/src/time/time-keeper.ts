@@ -66,11 +66,13 @@ class DurableTimeKeeper implements OpenTimeKeeper {
     return reading.wall - estimateTime(this.#knowledge, reading).at;
   }
 
-  async accept(signedTime: Instant, evidence: TimeEvidence): Promise<void> {
+  async accept(signedTime: Instant, evidence: TimeEvidence, maxAge?: Duration): Promise<void> {
     if (!Number.isSafeInteger(signedTime) || signedTime < 0) {
       throw new FleetError("message-invalid", `${signedTime} is no time`);
     }
-    await this.#change((knowledge, reading) => acceptTime(knowledge, reading, { signedTime, evidence }));
+    await this.#change((knowledge, reading) =>
+      acceptTime(knowledge, reading, { signedTime, evidence, ...(maxAge !== undefined && { maxAge }) }),
+    );
   }
 
   async enterEra(era: number, signedTime: Instant): Promise<void> {

@@ -48,6 +48,24 @@ describe("the estimated time", () => {
     });
   });
 
+  it("is the wall clock where a token that a courier brought could be as old as that says, else the token", () => {
+    const carried = (wall: number) =>
+      acceptTime(begun(wall), at(wall), { signedTime: present, evidence: "token", maxAge: 30 * day });
+    const seen = (wall: number) => estimateTime(carried(wall), at(wall + minute, minute));
+    expect(seen(present + 20 * day)).toEqual({ at: present + 20 * day + minute, status: "anchored" });
+    for (const wall of [0, present - 400 * day, present + 400 * day]) {
+      expect(seen(wall)).toEqual({ at: present + minute, status: "anchored" });
+    }
+  });
+
+  it("is not moved by a token that was under way once a fresher one was heard", () => {
+    const fresh = token(begun(0), at(0), present);
+    const older = { signedTime: present - 3 * day, evidence: "token", maxAge: 30 * day } as const;
+    expect(estimateTime(acceptTime(fresh, at(1, 1), older), at(minute, minute)).at).toBe(present + minute);
+    const newer = { ...older, signedTime: present + day };
+    expect(estimateTime(acceptTime(fresh, at(1, 1), newer), at(minute, minute)).at).toBe(present + day + minute - 1);
+  });
+
   it("never reads the wall clock below the last signed time", () => {
     const knowledge = token(begun(present), at(present), present);
     expect(estimateTime(knowledge, at(present - 3 * minute, 1)).at).toBe(present);

@@ -28,7 +28,12 @@ export interface TimeKnowledge {
   /** What was the floor when the process began; bounds how far signed times may lift it within one process. */
   readonly beginning: Mark;
   /** The last signed time bound to a nonce of ours. */
-  readonly anchor: Mark | undefined;
+  readonly anchor: Anchor | undefined;
+}
+
+/** A signed time about the present; one that a courier brought may be as old as `maxAge` by the time it is taken. */
+interface Anchor extends Mark {
+  readonly maxAge: Duration;
 }
 
 /** The estimated present. */
@@ -61,25 +66,31 @@ export function estimateTime(knowledge: TimeKnowledge, reading: ClockReading): E
   const atLeast = progress(lowerBound, reading);
   if (anchor !== undefined) {
     const signed = Math.max(progress(anchor, reading), atLeast);
-    return { at: agree(reading.wall, signed) ? Math.max(reading.wall, floor.at) : signed, status: "anchored" };
+    return { at: agree(reading.wall, signed, anchor) ? Math.max(reading.wall, floor.at) : signed, status: "anchored" };
   }
   if (reading.wall >= floor.at) return { at: reading.wall, status: "unverified" };
   return { at: atLeast, status: "unknown" };
 }
 
 /**
- * Takes a signed time. A token anchors the process whatever it says; any evidence raises the floor, but for a time more
+ * Takes a signed time. A token anchors the process whatever it says: where the wall clock shows a time at which the token could
+ * have come, that is the time, else the token's is. Any evidence raises the floor, but for a time more
  * than 30 days above what the floor and an uncontradicted wall clock make credible: that needs a root's signature, see
  * {@link enterEra}. Steps of less than a minute leave the floor as it is and spare the disk.
  */
 export function acceptTime(
   knowledge: TimeKnowledge,
   reading: ClockReading,
-  claim: { readonly signedTime: Instant; readonly evidence: TimeEvidence },
+  claim: {
+    readonly signedTime: Instant;
+    readonly evidence: TimeEvidence;
+    /** How long a token may have been under way; nothing where it is left out. */
+    readonly maxAge?: Duration;
+  },
 ): TimeKnowledge {
-  const { signedTime, evidence } = claim;
+  const { signedTime, evidence, maxAge = 0 } = claim;
   const mark = { at: signedTime, monotonic: reading.monotonic };
-  const anchor = evidence === "token" ? mark : knowledge.anchor;
+  const anchor = evidence === "token" ? closerAnchor(knowledge.anchor, { ...mark, maxAge }, reading) : knowledge.anchor;
   if (signedTime > credible(knowledge, reading) + farAbove) return { ...knowledge, anchor };
   const { floor } = knowledge;
   return {
@@ -112,10 +123,16 @@ export function enterEra(
   };
 }
 
+/** A token that was under way says nothing new to whoever knows the present better already. */
+function closerAnchor(known: Anchor | undefined, offered: Anchor, reading: ClockReading): Anchor {
+  const isKnown = known !== undefined && known.maxAge < offered.maxAge && progress(known, reading) >= offered.at;
+  return isKnown ? known : offered;
+}
+
 /** The latest present that does not rest on signed times of this process, so that they cannot lift each other. */
 function credible({ beginning, anchor }: TimeKnowledge, reading: ClockReading): Instant {
   const fromBeginning = progress(beginning, reading);
-  const isContradicted = anchor !== undefined && !agree(reading.wall, progress(anchor, reading));
+  const isContradicted = anchor !== undefined && !agree(reading.wall, progress(anchor, reading), anchor);
   return isContradicted ? fromBeginning : Math.max(fromBeginning, reading.wall);
 }
 
@@ -123,8 +140,8 @@ function progress(mark: Mark, { monotonic }: ClockReading): Instant {
   return mark.at + Math.max(0, monotonic - mark.monotonic);
 }
 
-function agree(wall: Instant, signed: Instant): boolean {
-  return Math.abs(wall - signed) <= wallTolerance;
+function agree(wall: Instant, signed: Instant, { maxAge }: Anchor): boolean {
+  return wall >= signed - wallTolerance && wall <= signed + maxAge + wallTolerance;
 }
 
 const wallTolerance: Duration = 5 * 60_000;

@@ -1,0 +1,50 @@
+import type { Connection } from "../connection/connection.ts";
+import type { DesiredKeeper } from "../connection/desired-keeper.ts";
+import { SequenceBlocks } from "../connection/sequence-blocks.ts";
+import { formatMessageId } from "../conversation/message-id.ts";
+import { type Courier, openCourier } from "../courier/courier.ts";
+import type { Incoming, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { RenewalRunner } from "../renewal/runner.ts";
+import type { AgentParts } from "./agent-parts.ts";
+import type { Followers } from "./assemble-followers.ts";
+import { carriedIdentity, identityOf } from "./carried-identity.ts";
+import { openCredential } from "./credential-actions.ts";
+
+/** Wires the courier's duty to the duties of an agent that runs, with a network or without. */
+export async function assembleCourier(
+  parts: Pick<AgentParts, "identity" | "keys" | "store" | "surroundings" | "settings"> & {
+    readonly trust: TrustKeeper;
+    readonly time: TimeKeeper;
+    readonly desired: DesiredKeeper;
+    readonly incoming: Incoming;
+    readonly connection: Connection;
+    readonly runner: RenewalRunner;
+    readonly followers: Followers;
+  },
+): Promise<Courier> {
+  const { identity, keys, store, surroundings, time, followers, connection, desired, incoming } = parts;
+  const { random, log } = surroundings;
+  const sequences = await SequenceBlocks.open(store, "courier");
+  const slot = {
+    ...parts,
+    use: async (credential: Parameters<typeof openCredential>[0]) =>
+      connection.use(await openCredential(credential, keys)),
+  };
+  return openCourier({
+    ...parts,
+    ...identity,
+    ...{ state: store, random, log, outbox: followers.outbox, revocation: followers.revocation },
+    keepsLists: parts.settings.keepsLists,
+    slots: [carriedIdentity(slot)],
+    identity: () => identityOf(slot),
+    nextCounter: () => sequences.next(),
+    newMessageId: () => formatMessageId(time.estimate().at, random.bytes(10)),
+    report: () => followers.report(),
+    async desired(state, envelope) {
+      const isNewer = await desired.accept(state, envelope);
+      if (isNewer) await incoming.desired(state);
+      return isNewer;
+    },
+    applied: () => void followers.carried(),
+  });
+}
