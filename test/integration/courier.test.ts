@@ -88,11 +88,11 @@ describe("a device without network, by courier", () => {
     const { reply } = await exchange(await device.export(false));
     const { epochs } = await device.import(reply);
     expect(Object.values(epochs)).toEqual([epoch]);
-    const before = await controller.running.operations.revocations.status(administrator, epoch);
+    const before = await controller.running.operations.revocations.status(administrator, { epoch });
     expect(before.waiting).toContain(device.id);
     const second = await exchange(await device.export(false));
     expect(second.answers).toContainEqual({ asked: "ack", answer: "received" });
-    const after = await controller.running.operations.revocations.status(administrator, epoch);
+    const after = await controller.running.operations.revocations.status(administrator, { epoch });
     expect(after.waiting).not.toContain(device.id);
     const { received } = await device.import(second.reply);
     expect(received).toBeGreaterThanOrEqual(1);
