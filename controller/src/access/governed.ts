@@ -1,5 +1,6 @@
 import type { Instant } from "@fleetcert/shared";
 import type { Budget, PlanState } from "../approval-records.ts";
+import type { ConnectivityClass } from "../records.ts";
 import type { Actor, CertificateView } from "./operations.ts";
 
 /** Exactly one way to say what is meant. */
@@ -62,10 +63,24 @@ export interface PropagationView {
   readonly blockedAtBroker: number;
   readonly expected: number;
   readonly acknowledged: number;
+  /** Milliseconds from the request until lists and head were signed and stored. */
+  readonly publishedAfter: number | undefined;
   /** Milliseconds from the request to the signed word of the device. */
   readonly p50: number | undefined;
   readonly p95: number | undefined;
+  readonly p99: number | undefined;
+  readonly max: number | undefined;
+  /** How many had acknowledged after how many milliseconds, growing. */
+  readonly curve: readonly { readonly after: number; readonly acknowledged: number }[];
+  /** Acknowledgements by the way they came: `mqtt`, `courier`. */
+  readonly via: Readonly<Record<string, number>>;
   readonly waiting: readonly string[];
+  /** Those that wait, by how often they are in contact; at most 20 of a class are named, those seen longest ago first. */
+  readonly laggards: readonly {
+    readonly connectivity: ConnectivityClass;
+    readonly count: number;
+    readonly devices: readonly { readonly id: string; readonly lastSeenAt: Instant | undefined }[];
+  }[];
 }
 
 export interface RevocationOperations {

@@ -3,6 +3,7 @@ import type { Readiness, ServedCrl } from "../adapters/http/public-server.ts";
 import type { Sample } from "../adapters/metrics/metrics.ts";
 import { ageDistribution } from "../insight/age-distribution.ts";
 import type { Expiry } from "../trust/trust.ts";
+import { propagationSamples } from "./propagation-samples.ts";
 import type { Duties } from "./wire-duties.ts";
 
 /** What the state of a running controller is read from. */
@@ -90,6 +91,7 @@ export async function collectSamples(parts: ControllerState): Promise<Sample[]> 
       lists.push({ name: "x509_crl_number", labels, value: list.epoch });
       lists.push({ name: "fleetcert_crl_entries", labels, value: list.entryCount });
     }
+    const propagation = await propagationSamples(duties, tx);
     const ages = ageDistribution(await tx.ages.list(), clock.now());
     return [
       ...expiries.map(
@@ -110,6 +112,7 @@ export async function collectSamples(parts: ControllerState): Promise<Sample[]> 
       { name: "fleetcert_audit_entries", labels: {}, value: (await tx.audit.last())?.sequence ?? 0 },
       ...cumulative(ages.buckets),
       ...lists,
+      ...propagation,
     ];
   });
 }

@@ -88,7 +88,7 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
       await clearSupersededSnapshots(tx, shard, snapshots);
     }
     const request = options.request ?? interruptedRequest(contents, now);
-    if (request !== undefined) await beginPropagation(tx, { issuer, epoch, ...request });
+    if (request !== undefined) await beginPropagation(tx, { issuer, epoch, ...request, now: surroundings.clock.now() });
     await tx.epochs.deleteMadeBefore(issuer, now - keptEpochs);
     return record;
   });

@@ -1,6 +1,7 @@
 import type { RevocationHead } from "@fleetcert/proto";
 import { parseCertificate, validatePath } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
+import { anOperator } from "../../../test/contracts/store-records.ts";
 import { aDevice, anEnrolledDevice, startTestController } from "../../../test/support/controller.ts";
 import { readPublished } from "../../../test/support/published-revocation.ts";
 
@@ -109,6 +110,40 @@ describe("revoking one certificate", () => {
     expect((await readPublished(controller)).lists).toEqual([]);
   });
 
+  it("takes a lot by its tag, the devices of a claim, and what a file lists", async () => {
+    const controller = await startTestController();
+    const ids = ["edge-0", "edge-1", "edge-2", "edge-3"];
+    const devices = [];
+    for (const id of ids) devices.push(await anEnrolledDevice(controller, id));
+    for (const id of ids.slice(0, 2)) await controller.inventory.setAttributes("local", id, { tags: ["x", "lot:7"] });
+    const plan = async (selection: object) =>
+      (await controller.revocation.plan("local", { ...selection, reason: "superseded" })).devices;
+    expect(await plan({ batch: "7" })).toEqual(["edge-0", "edge-1"]);
+    const record = await controller.store.transaction((tx) => tx.devices.find("edge-3"));
+    expect(await plan({ batch: record?.claimId ?? "" })).toEqual(["edge-3"]);
+    const serial = parseCertificate(devices[2]?.certificate ?? new Uint8Array()).serial.hex;
+    expect(await plan({ listed: { devices: ["edge-1", "edge-1"], serials: [serial] } })).toEqual(["edge-1", "edge-2"]);
+    await expect(plan({ batch: "8" })).rejects.toMatchObject({ code: "not-found" });
+    await expect(plan({ batch: "7", device: "edge-0" })).rejects.toMatchObject({ code: "request-invalid" });
+    await expect(plan({ filter: "nonsense=1" })).rejects.toMatchObject({ code: "filter-invalid" });
+  });
+
+  it("shows whom it would lock out, operators among them", async () => {
+    const controller = await startTestController();
+    const device = await anEnrolledDevice(controller, "edge-0");
+    const { serial, sha256 } = parseCertificate(device.certificate);
+    await controller.store.transaction(async (tx) => {
+      const certificate = await tx.certificates.find(sha256);
+      if (certificate === undefined) throw new Error("not kept");
+      await tx.certificates.put({ ...certificate, device: "" });
+      await tx.operators.put(anOperator({ name: "alice", certificateSha256: sha256 }));
+    });
+    const { impact } = await controller.revocation.plan("local", { serial: serial.hex, reason: "superseded" });
+    expect(impact.lockedOut).toEqual({ devices: 0, operators: ["alice"], controller: [] });
+    expect(impact.crlBytes).toBeGreaterThan(35);
+    expect(impact.snapshotBytes).toBeGreaterThanOrEqual(0);
+  });
+
   it("is bounded for one person within 24 hours, however the work is split (I14)", async () => {
     const controller = await startTestController({ config: "bounds: {revokeAlone: 2}" });
     for (let index = 0; index < 5; index++) await anEnrolledDevice(controller, `edge-${index}`);
@@ -153,7 +188,10 @@ describe("an acknowledgement", () => {
       expect(await device.ask(ackOf(head, headSha256))).toEqual({ type: "received" });
     }
     const propagation = await controller.revocation.propagation();
-    expect(propagation).toMatchObject({ epoch, expected: 3, acknowledged: 2, waiting: ["edge-3"] });
+    expect(propagation).toMatchObject({ epoch, expected: 3, acknowledged: 2, waiting: ["edge-3"], via: { mqtt: 2 } });
+    expect(propagation.curve.map(({ acknowledged }) => acknowledged)).toEqual([1, 2]);
+    expect(propagation.max).toBe(propagation.p99);
+    expect(propagation.laggards).toMatchObject([{ connectivity: "always", count: 1, devices: [{ id: "edge-3" }] }]);
     expect(propagation.p50).toBeGreaterThan(980);
     expect(propagation.p50).toBeLessThan(1020);
     expect(propagation.p95).toBeGreaterThan(1960);

@@ -19,7 +19,7 @@ import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
 import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
-import { findPropagation, type Propagation } from "./propagation.ts";
+import { findPropagation, type Propagation } from "./find-propagation.ts";
 import {
   announceEpoch,
   isPublicationDue,
@@ -122,6 +122,8 @@ export interface Revocation {
   carried(options: { readonly withLists: boolean }): Promise<CourierPart[]>;
   /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
   propagation(epoch?: number): Promise<Propagation>;
+  /** The newest one, in the caller's transaction. Throws `not-found`. */
+  propagationIn(tx: Transaction): Promise<Propagation>;
   /** What the lists of two epochs differ in. Throws `not-found` when the lists of one are not kept any more. */
   diff(from: number, to: number): Promise<ListDifference>;
   /** The list of a shard that is served now. */
@@ -193,6 +195,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
     carried: (options) => carriedEpoch(parts, options),
     propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuer, epoch })),
     diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer, from, to })),
+    propagationIn: (tx) => findPropagation(tx, { issuer, epoch: undefined }),
     crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),
     async headNextUpdate() {
       return (await parts.store.transaction((tx) => tx.epochs.latest(issuer)))?.nextUpdate;
