@@ -79,6 +79,11 @@ export const configSchema = Type.Object(
           default: false,
           description: "signs a delta (RFC 5280) beside every CRL, for software that uses them; agents need none",
         }),
+        ocsp: Type.Boolean({
+          default: false,
+          description: "answers OCSP (RFC 6960) at /ocsp of the distribution point, and names it in certificates",
+        }),
+        ocspNextUpdate: Span("4h", "life of an OCSP answer; signed again at half of it while it is asked for"),
         headNextUpdate: Span("1h", "life of the signed head; agents report stale beyond it"),
       },
       { additionalProperties: false, default: {} },

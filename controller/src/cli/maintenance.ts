@@ -1,12 +1,11 @@
 import type { Clock } from "@fleetcert/shared";
-import type { ListenerCredential } from "../trust/listener-certificates.ts";
+import type { OcspResponder } from "../ocsp/responder.ts";
+import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { ControllerLog } from "./controller-log.ts";
 import type { Duties } from "./wire-duties.ts";
 
-/** A listener of this controller and what takes its new certificate. */
-export interface OwnListener {
-  readonly name: string;
-  readonly hosts: readonly string[];
+/** A listener of this controller, or its OCSP responder, and what takes its new certificate. */
+export interface OwnListener extends OwnCertificate {
   replace(credential: ListenerCredential): Promise<void>;
 }
 
@@ -20,9 +19,10 @@ export async function maintain(parts: {
   readonly duties: Duties;
   readonly clock: Clock;
   readonly listeners: readonly OwnListener[];
+  readonly ocsp?: OcspResponder | undefined;
   readonly log: ControllerLog;
 }): Promise<void> {
-  const { duties, clock, listeners, log } = parts;
+  const { duties, clock, listeners, ocsp, log } = parts;
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
@@ -40,6 +40,7 @@ export async function maintain(parts: {
       log.info({ listener: listener.name, notAfter: credential.notAfter }, "listener certificate renewed");
     });
   }
+  await attempt("renew OCSP answers", async () => ocsp?.renewAnswers());
   await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
   await attempt("step rollouts", () => duties.rollouts.step());
   await attempt("retire command keys", () => duties.trust.retireKeys());

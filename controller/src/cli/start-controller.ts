@@ -19,9 +19,10 @@ import { systemClock, systemRandom } from "../adapters/system/system-surrounding
 import { type AuditEventName, appendAudit } from "../audit/append-audit.ts";
 import { verifyAudit } from "../audit/verify-audit.ts";
 import { parseConfig, parseProfiles } from "../config.ts";
+import type { OcspResponder } from "../ocsp/responder.ts";
 import type { Broker, Failpoint } from "../ports.ts";
 import type { Store } from "../store-port.ts";
-import type { ListenerCredential } from "../trust/listener-certificates.ts";
+import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { Expiry } from "../trust/trust.ts";
 import { noticesOf, openLog } from "./controller-log.ts";
 import {
@@ -35,6 +36,7 @@ import {
 import { crlBaseOf } from "./crl-base.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
+import { openOwnResponder, ownCertificates } from "./own-responder.ts";
 import { type Rounds, startRounds } from "./rounds.ts";
 import { type Duties, wireDuties } from "./wire-duties.ts";
 
@@ -107,7 +109,7 @@ async function start(
   const { keys, authority, root } = await openKeys(paths);
   closers.push(() => keys.close());
 
-  const late: { state?: ControllerState; broker?: Broker; rounds?: Rounds } = {};
+  const late: { ocsp?: OcspResponder | undefined; state?: ControllerState; broker?: Broker; rounds?: Rounds } = {};
   const metrics = openMetrics(async () => (late.state === undefined ? [] : await collectSamples(late.state)));
   const { http } = config.listeners;
   const publicServer = await openPublicServer({
@@ -119,6 +121,7 @@ async function start(
       delta: async (issuer, shard) => late.state && (await servedDelta(late.state, issuer, shard)),
       rootCrl: async (root) => late.state && servedRootList(late.state, root),
       authority: (id) => (id === authority.id ? late.state?.duties.authority.certificate : undefined),
+      ...(config.revocation.ocsp && { ocsp: async (request) => await late.ocsp?.answer(request) }),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
       metrics: () => metrics.expose(),
     },
@@ -148,12 +151,14 @@ async function start(
   if (aborted > 0) await note("controller.recovered", { aborted: String(aborted) });
 
   const own = new Map<string, ListenerCredential>();
-  for (const name of ["broker", "api"]) {
-    const { credential, isNew } = await duties.listeners.ensure({ name, hosts: config.hosts });
+  for (const wanted of ownCertificates(config)) {
+    const { name } = wanted;
+    const { credential, isNew } = await duties.listeners.ensure(wanted);
     own.set(name, credential);
     if (isNew) await note("listener.renewed", { listener: name });
   }
   await duties.revocation.publishIfDue({ isStarting: true });
+  late.ocsp = openOwnResponder(config, { duties, own });
   const broker = await openEmbeddedBroker({
     operational: config.listeners.operational,
     bootstrap: config.listeners.bootstrap,
@@ -182,8 +187,8 @@ async function start(
     await socket.close();
   });
 
-  const listeners = ownListeners({ own, hosts: config.hosts, broker, https });
-  late.rounds = startRounds(() => maintain({ duties, clock, listeners, log }), { everyMs: roundMs });
+  const listeners = ownListeners({ own, wanted: ownCertificates(config), broker, https });
+  late.rounds = startRounds(() => maintain({ duties, clock, listeners, ocsp: late.ocsp, log }), { everyMs: roundMs });
   closers.push(late.rounds.stop);
 
   const endpoints: Endpoints = {
@@ -228,24 +233,23 @@ async function openKeys(paths: DataPaths) {
   return { keys, authority, root };
 }
 
-/** What takes the renewed certificates of the controller's own listeners; sessions stay. */
+/** What takes the renewed certificates of the controller's own listeners, and of its responder; sessions stay. */
 function ownListeners(parts: {
   readonly own: Map<string, ListenerCredential>;
-  readonly hosts: readonly string[];
+  readonly wanted: readonly OwnCertificate[];
   readonly broker: Broker;
   readonly https: ApiServer;
 }): OwnListener[] {
-  const { own, hosts, broker, https } = parts;
-  const replacers = {
+  const { own, wanted, broker, https } = parts;
+  const replacers: Readonly<Record<string, (credential: ListenerCredential) => Promise<void>>> = {
     broker: (credential: ListenerCredential) => broker.replaceCertificate(credential),
     api: async (credential: ListenerCredential) => https.replaceCertificate(pemCredential(credential)),
   };
-  return Object.entries(replacers).map(([name, replace]) => ({
-    name,
-    hosts,
+  return wanted.map((certificate) => ({
+    ...certificate,
     async replace(credential) {
-      await replace(credential);
-      own.set(name, credential);
+      await replacers[certificate.name]?.(credential);
+      own.set(certificate.name, credential);
     },
   }));
 }

@@ -85,6 +85,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     ...{ store, surroundings, anchor, authority, profiles, clockGuard },
     fleet: config.fleet,
     crlBase: parts.crlBase,
+    ocspUri: config.revocation.ocsp ? `${parts.crlBase}/ocsp` : undefined,
     shardSpan: durationOf(config.shardSpan),
     coverageGrew: parts.coverageGrew,
   });

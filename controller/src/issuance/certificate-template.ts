@@ -17,7 +17,7 @@ export interface EndCertificate {
   readonly commonName: string;
   readonly organization: string;
   readonly alternativeNames: readonly AlternativeName[];
-  readonly extendedKeyUsage: readonly ("clientAuth" | "serverAuth")[];
+  readonly extendedKeyUsage: readonly ("clientAuth" | "serverAuth" | "ocspSigning")[];
   readonly notBefore: Instant;
   readonly notAfter: Instant;
   /** DER SubjectPublicKeyInfo. */
@@ -57,7 +57,13 @@ export function openIssuer({ id, certificate: der, signer }: CertificateAuthorit
 /** The template of an end certificate under an authority (RFC 5280 §4.2; CRLDP names issuer and shard). */
 export function endCertificateTemplate(
   certificate: EndCertificate,
-  issue: { readonly issuer: Issuer; readonly serial: Serial; readonly shard: number; readonly crlBase: string },
+  issue: {
+    readonly issuer: Issuer;
+    readonly serial: Serial;
+    readonly shard: number;
+    readonly crlBase: string;
+    readonly ocspUri?: string | undefined;
+  },
 ): CertificateTemplate {
   const { issuer, crlBase, shard } = issue;
   return {
@@ -74,7 +80,12 @@ export function endCertificateTemplate(
     extendedKeyUsage: certificate.extendedKeyUsage,
     subjectAlternativeNames: certificate.alternativeNames,
     crlDistributionPoints: [crlUri({ crlBase, issuer: issuer.id, shard })],
-    authorityInfoAccess: { caIssuers: [`${crlBase}/ca/${issuer.id}.crt`] },
+    authorityInfoAccess: {
+      caIssuers: [`${crlBase}/ca/${issuer.id}.crt`],
+      ...(issue.ocspUri !== undefined && { ocsp: [issue.ocspUri] }),
+    },
+    // RFC 6960 §4.2.2.2.1: nobody is to ask the responder about the responder; it lives short instead.
+    ocspNoCheck: certificate.extendedKeyUsage.includes("ocspSigning"),
   };
 }
 

@@ -22,6 +22,8 @@ export interface IssuanceParts {
   readonly profiles: ReadonlyMap<string, Profile>;
   /** `http://host:port`, without a slash at the end. */
   readonly crlBase: string;
+  /** Where OCSP questions are answered, for certificates to name; undefined names nothing. */
+  readonly ocspUri?: string | undefined;
   /** Width of a shard in notAfter. */
   readonly shardSpan: Duration;
   readonly clockGuard: ClockGuard;
@@ -54,7 +56,7 @@ export interface DeviceOrder {
 export interface ControllerOrder {
   readonly actor: string;
   readonly commonName: string;
-  readonly usage: "serverAuth" | "clientAuth";
+  readonly usage: "serverAuth" | "clientAuth" | "ocspSigning";
   /** DNS names and IP addresses; empty for people. */
   readonly hosts: readonly string[];
   readonly spki: Uint8Array;

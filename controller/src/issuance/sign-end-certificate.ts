@@ -81,7 +81,13 @@ async function tryOnce(context: IssuanceContext, order: EndCertificateOrder): Pr
       const taken = await context.room.take(tx, { issuer: authority.id, notAfter: certificate.notAfter });
       if (taken === undefined) throw new NoRoom(certificate.notAfter);
       const { serial, shard, index } = taken;
-      const template = endCertificateTemplate(certificate, { issuer, serial, shard, crlBase });
+      const template = endCertificateTemplate(certificate, {
+        issuer,
+        serial,
+        shard,
+        crlBase,
+        ocspUri: context.ocspUri,
+      });
       prepared = { template, taken, facts };
       const { device, slot, generation, spkiSha256, claimId } = facts;
       return {

@@ -1,26 +1,43 @@
-import { type Duration, FleetError, type Instant, type KeyProvider, type ProviderKey } from "@fleetcert/shared";
+import {
+  type Duration,
+  FleetError,
+  type Instant,
+  type KeyProvider,
+  type ProviderKey,
+  type Signer,
+} from "@fleetcert/shared";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { CertificateAuthority, Surroundings } from "../ports.ts";
 import type { CertificateRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
 
-/** What a TLS listener presents. */
+/** What a TLS listener presents, or an OCSP responder signs with. */
 export interface ListenerCredential {
   readonly name: string;
   /** DER: leaf, issuing CA, root. */
   readonly chain: readonly Uint8Array[];
   /** PEM for node:tls. */
   readonly tlsKey: string;
+  readonly signer: Signer;
   readonly notAfter: Instant;
 }
 
 /** Keeps the certificates of the controller's own listeners fresh. */
 export interface ListenerCertificates {
   /** The credential in force; a new key and certificate when there is none, when it is old, or when the hosts changed. */
-  ensure(listener: { readonly name: string; readonly hosts: readonly string[] }): Promise<{
+  ensure(listener: OwnCertificate): Promise<{
     readonly credential: ListenerCredential;
     readonly isNew: boolean;
   }>;
+}
+
+/** One certificate that the controller needs for itself. */
+export interface OwnCertificate {
+  readonly name: string;
+  /** Names and addresses it is reached under; empty for a responder. */
+  readonly hosts: readonly string[];
+  /** `serverAuth` when absent. */
+  readonly usage?: "serverAuth" | "ocspSigning";
 }
 
 /** Opens them over issuance; which certificate is in force stands in the store, its key in the provider. */
@@ -45,23 +62,21 @@ export function openListenerCertificates(parts: {
     });
   }
 
-  async function issue(name: string, hosts: readonly string[]): Promise<void> {
+  async function issue(own: OwnCertificate): Promise<void> {
+    const { name } = own;
     const key = await keys.generate({ algorithm: "P-256", label: `listener-${name}` });
-    await certify(key, { name, hosts }).catch(async (error: unknown) => {
+    await certify(key, own).catch(async (error: unknown) => {
       // Tried again every few seconds, keys without a certificate would pile up.
       if ((await find(name))?.keyRef !== key.ref) await keys.destroy(key.ref);
       throw error;
     });
   }
 
-  async function certify(
-    key: ProviderKey,
-    { name, hosts }: { readonly name: string; readonly hosts: readonly string[] },
-  ): Promise<void> {
+  async function certify(key: ProviderKey, { name, hosts, usage = "serverAuth" }: OwnCertificate): Promise<void> {
     await issuance.toController({
       actor: "controller",
       commonName: name,
-      usage: "serverAuth",
+      usage,
       hosts,
       spki: key.spki,
       keyAlgorithm: key.algorithm,
@@ -83,11 +98,12 @@ export function openListenerCertificates(parts: {
   }
 
   return {
-    async ensure({ name, hosts }) {
+    async ensure(own) {
+      const { name, hosts } = own;
       const known = await find(name);
       const isFresh =
         known !== undefined && !isDue(known.certificate, surroundings.clock.now()) && sameHosts(known, hosts);
-      if (!isFresh) await issue(name, hosts);
+      if (!isFresh) await issue(own);
       const note = isFresh ? known : await find(name);
       if (note === undefined)
         throw new FleetError("internal", `the certificate of ${name} was issued and is not stored`);
@@ -96,7 +112,7 @@ export function openListenerCertificates(parts: {
       const { certificate, chain } = parts.authority;
       const { der, notAfter } = note.certificate;
       return {
-        credential: { name, chain: [der, certificate, ...chain], tlsKey: key.tlsKey(), notAfter },
+        credential: { name, chain: [der, certificate, ...chain], tlsKey: key.tlsKey(), signer: key, notAfter },
         isNew: !isFresh,
       };
     },

@@ -2,7 +2,7 @@ import { contextTag, DerReader, tags } from "../asn1/der-reader.ts";
 import { derTime } from "../asn1/der-time.ts";
 import { type DerPart, type DerTree, derTree, encodeTree, sequenceTree } from "../asn1/der-tree.ts";
 import { readOctetAlignedBits } from "../asn1/der-values.ts";
-import { derBitString, derBoolean, derInteger, derNamedBits, derSequence } from "../asn1/der-writer.ts";
+import { derBitString, derBoolean, derInteger, derNamedBits, derNull, derSequence } from "../asn1/der-writer.ts";
 import { encodeOid } from "../asn1/object-identifier.ts";
 import { FleetError } from "../errors.ts";
 import { sha256 } from "../key/digest.ts";
@@ -38,6 +38,8 @@ export interface CertificateTemplate {
   /** URIs; each becomes a distribution point of its own. */
   readonly crlDistributionPoints?: readonly string[];
   readonly authorityInfoAccess?: { readonly caIssuers?: readonly string[]; readonly ocsp?: readonly string[] };
+  /** For a certificate of an OCSP responder: whoever reads its answers need not ask about it (RFC 6960 §4.2.2.2.1). */
+  readonly ocspNoCheck?: boolean;
   /** Subtrees as names without their tree mark; `ip` is `address/mask`, both in full. */
   readonly nameConstraints?: NameConstraintsTemplate;
 }
@@ -116,6 +118,7 @@ function extensionsOf(template: CertificateTemplate): DerTree[] {
   addList(extensionOids.subjectAltName, (template.subjectAlternativeNames ?? []).map(alternativeNameTree));
   addList(extensionOids.crlDistributionPoints, (template.crlDistributionPoints ?? []).map(distributionPointOf));
   addList(extensionOids.authorityInfoAccess, accessDescriptionsOf(template.authorityInfoAccess));
+  if (template.ocspNoCheck) add(extensionOids.ocspNoCheck, derNull());
   if (nameConstraints) add(extensionOids.nameConstraints, constraintsOf(nameConstraints), true);
   return extensions;
 }

@@ -33,6 +33,7 @@ export const extensionOids = {
   freshestCrl: "2.5.29.46",
   inhibitAnyPolicy: "2.5.29.54",
   authorityInfoAccess: "1.3.6.1.5.5.7.1.1",
+  ocspNoCheck: "1.3.6.1.5.5.7.48.1.5",
 } as const;
 
 /** Reads Extensions; there must be at least one and none twice (RFC 5280 §4.2). */

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { toProblem } from "../../access/problem.ts";
 import { asRequestError } from "./request-error.ts";
 import { sendSigned } from "./send-signed.ts";
+import { type AnswerOcsp, serveOcsp } from "./serve-ocsp.ts";
 
 /** What anybody may fetch: revocation lists, health, metrics. None of it is secret; all of it is signed or harmless. */
 export interface PublicSources {
@@ -15,6 +16,8 @@ export interface PublicSources {
   rootCrl?(root: string): Promise<ServedCrl | undefined>;
   /** DER of the certificate of an issuing CA, as AuthorityInfoAccess names it; undefined when it is none of ours. */
   authority?(id: string): Uint8Array | undefined;
+  /** Answers an OCSP request; without it the controller is no responder. */
+  ocsp?: AnswerOcsp;
   readiness(): Promise<Readiness>;
   /** Prometheus text exposition. */
   metrics(): Promise<string>;
@@ -35,7 +38,7 @@ export interface Readiness {
   readonly expiries: readonly { readonly what: string; readonly notAfter: number }[];
 }
 
-/** Serves the CRL distribution point, `/healthz`, `/readyz` and `/metrics` over plain HTTP. */
+/** Serves the CRL distribution point, OCSP, `/healthz`, `/readyz` and `/metrics` over plain HTTP. */
 export async function openPublicServer(options: {
   readonly host: string;
   readonly port: number;
@@ -48,6 +51,8 @@ export async function openPublicServer(options: {
     forceCloseConnections: true,
     connectionTimeout: 10_000,
     requestTimeout: 10_000,
+    // An OCSP question of four KiB in base64 may stand in the path.
+    routerOptions: { maxParamLength: 6_000 },
     frameworkErrors: (error, _request, reply) => void fail(error, reply),
   });
   const fail = (cause: unknown, reply: FastifyReply): FastifyReply => {
@@ -60,6 +65,7 @@ export async function openPublicServer(options: {
   server.setNotFoundHandler((_request, reply) => fail(new FleetError("not-found", "there is no such path"), reply));
   serveCrls(server, options.sources, options.now);
   serveAuthorities(server, options.sources);
+  if (options.sources.ocsp !== undefined) serveOcsp(server, { ...options, answer: options.sources.ocsp });
   server.get("/healthz", async () => ({ status: "ok" }));
   server.get("/readyz", async (_request, reply) => {
     const { ready, reasons, expiries } = await options.sources.readiness();
