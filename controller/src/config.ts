@@ -47,6 +47,13 @@ const Maintenance = (description: string) =>
     { default: [], maxItems: 32, description },
   );
 
+const KeyPlace = (what: string) =>
+  Type.String({
+    default: "",
+    maxLength: 4096,
+    description: `${what}; empty for encrypted files, \`pkcs11:token=…?module-path=…&pin-source=…\` (RFC 7512), \`tpm:device:/dev/tpmrm0\``,
+  });
+
 /** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
   {
@@ -68,6 +75,14 @@ export const configSchema = Type.Object(
         bootstrap: Listener(8884, "MQTT for enrolment and for renewal after expiry"),
         http: Listener(8080, "CRL distribution point, /metrics, /healthz, /readyz"),
         api: Listener(8443, "HTTPS for people and their programs, operator certificates"),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    keys: Type.Object(
+      {
+        issuing: KeyPlace("where the issuing CA's key lives"),
+        command: KeyPlace("where the command keys live, which sign what comes from the controller"),
+        root: KeyPlace("where the root's key lives; only `init` and `trust renew` open it"),
       },
       { additionalProperties: false, default: {} },
     ),

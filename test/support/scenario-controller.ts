@@ -22,14 +22,18 @@ export interface ServingController {
 /** Who gives commands over the local socket. */
 export const administrator = { name: "local", role: "admin" } as const;
 
-/** Makes a controller (`fleetcert init`) with short times. */
-export async function makeController(data: string): Promise<ControllerPlace> {
+/** Makes a controller (`fleetcert init`) with short times, its keys in encrypted files unless said otherwise. */
+export async function makeController(
+  data: string,
+  keys: NonNullable<Parameters<typeof initController>[0]["keys"]> = {},
+): Promise<ControllerPlace> {
   const ports = await freePorts(4);
   await initController({
     data,
     fleet: "demo",
     hosts: ["127.0.0.1", "localhost"],
     rootPassphrase: undefined,
+    keys,
     settings: { ...shortTimes, listeners: listenersOn(ports) },
   });
   return placeOf(data, ports);

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { openKeyProvider } from "@fleetcert/hw";
-import { FleetError, type Instant, isFleetName, Secret, spkiSha256 } from "@fleetcert/shared";
+import { FleetError, type Instant, isFleetName, type KeyProviderInfo, Secret, spkiSha256 } from "@fleetcert/shared";
 import { openAnchorFile } from "../adapters/files/anchor-file.ts";
 import { createDataDirectory, type DataPaths, finishDataDirectory } from "../adapters/files/data-directory.ts";
 import { writeBundle, writePkiFiles } from "../adapters/files/pki-files.ts";
 import { writeDurably } from "../adapters/files/write-durably.ts";
+import { type KeySettings, openControllerKeys, openRootKeys } from "../adapters/keys/controller-keys.ts";
+import { keyPlace } from "../adapters/keys/key-places.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
 import { appendAudit } from "../audit/append-audit.ts";
@@ -22,6 +23,8 @@ export interface InitOptions {
   readonly hosts: readonly string[];
   /** Undefined makes a random one and writes it to a file of mode 0600. */
   readonly rootPassphrase: Secret | undefined;
+  /** Where keys live that are not to lie in encrypted files: texts of the settings `keys.issuing`, `keys.command`, `keys.root`. */
+  readonly keys?: Partial<KeySettings>;
   /** More settings for config.yaml, such as `{ listeners: { http: { port: 0 } } }`. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** YAML of profiles.yaml. */
@@ -38,9 +41,13 @@ export interface InitResult {
   readonly rootNotAfter: Instant;
   readonly issuingNotAfter: Instant;
   readonly bundleExpires: Instant;
-  /** File of the random root passphrase; undefined when one was given. */
+  /** File of the random root passphrase; undefined when one was given or none is needed. */
   readonly rootPassphraseFile: string | undefined;
-  readonly rootKeyDirectory: string;
+  /** Undefined when the root's key lies in a token or TPM. */
+  readonly rootKeyDirectory: string | undefined;
+  /** References of the keys of root and issuing CA. */
+  readonly rootKey: string;
+  readonly issuingKey: string;
 }
 
 /**
@@ -49,23 +56,33 @@ export interface InitResult {
  */
 export async function initController(options: InitOptions): Promise<InitResult> {
   const text = configText(options);
+  const settings = parseConfig(text).keys;
+  requireKeyPlaces(options.data, settings);
   const paths = await createDataDirectory(options.data);
+  const isRandom = options.rootPassphrase === undefined && settings.root === "";
   const rootPassphrase = options.rootPassphrase ?? randomSecret();
   const keystorePassphrase = randomSecret();
   await writeDurably(paths.keystorePassphrase, `${keystorePassphrase.reveal()}\n`);
-  if (options.rootPassphrase === undefined) await writeDurably(paths.rootPassphrase, `${rootPassphrase.reveal()}\n`);
+  if (isRandom) await writeDurably(paths.rootPassphrase, `${rootPassphrase.reveal()}\n`);
   await openAnchorFile(paths.anchor, { create: true });
 
-  const keys = await openKeyProvider({ kind: "software", directory: paths.keys, passphrase: keystorePassphrase });
-  const rootKeys = await openKeyProvider({ kind: "software", directory: paths.rootKey, passphrase: rootPassphrase });
-  const store = await openSqliteStore({ path: paths.store });
+  const stores = { data: options.data, settings };
+  const closers: (() => Promise<void>)[] = [];
   try {
+    const keys = await openControllerKeys({ ...stores, directory: paths.keys, passphrase: keystorePassphrase });
+    closers.push(() => keys.close());
+    const rootFiles = async () => ({ directory: paths.rootKey, passphrase: rootPassphrase });
+    const rootKeys = await openRootKeys({ ...stores, files: rootFiles });
+    closers.push(() => rootKeys.close());
+    const store = await openSqliteStore({ path: paths.store });
+    closers.push(() => store.close());
     const pki = await createPki({
       fleet: options.fleet,
       now: systemClock.now(),
       random: systemRandom,
       keys,
       rootKeys,
+      rootAlgorithm: strongestCurve(rootKeys.info),
       crlBase: fixedCrlBase(parseConfig(text)),
       ...auditOf(store),
     });
@@ -81,24 +98,38 @@ export async function initController(options: InitOptions): Promise<InitResult> 
       rootNotAfter: pki.root.notAfter,
       issuingNotAfter: pki.issuing.notAfter,
       bundleExpires: pki.bundle.expires,
-      rootPassphraseFile: options.rootPassphrase === undefined ? paths.rootPassphrase : undefined,
-      rootKeyDirectory: paths.rootKey,
+      rootPassphraseFile: isRandom ? paths.rootPassphrase : undefined,
+      rootKeyDirectory: settings.root === "" ? paths.rootKey : undefined,
+      rootKey: pki.rootKeyRef,
+      issuingKey: pki.issuingKeyRef,
     };
   } finally {
-    await store.close();
-    await keys.close();
-    await rootKeys.close();
+    for (const close of closers.reverse()) await close();
   }
 }
 
+/** P-384 where the store makes it; a TPM may not. */
+function strongestCurve({ algorithms, description }: KeyProviderInfo): "P-384" | "P-256" {
+  const found = (["P-384", "P-256"] as const).find((curve) => algorithms.includes(curve));
+  if (found !== undefined) return found;
+  throw new FleetError("token-error", `${description} makes neither P-384 nor P-256 keys`, {
+    hint: "keep the root's key elsewhere: --root-key, or leave it in encrypted files",
+  });
+}
+
+/** Before anything is written. */
+function requireKeyPlaces(data: string, settings: KeySettings): void {
+  for (const name of ["issuing", "command", "root"] as const) keyPlace(data, name, settings[name]);
+}
+
 /** Checked before anything is written. */
-function configText({ fleet, hosts, settings }: InitOptions): string {
+function configText({ fleet, hosts, keys, settings }: InitOptions): string {
   if (!isFleetName(fleet)) {
     throw new FleetError("config-invalid", `"${fleet.slice(0, 63)}" is no name of a fleet`, {
       hint: "1 to 63 of a-z, 0-9, dash and underscore, beginning with a letter or digit",
     });
   }
-  const text = formatConfig({ fleet, hosts, ...settings });
+  const text = formatConfig({ fleet, hosts, ...(keys !== undefined && { keys }), ...settings });
   parseConfig(text);
   return text;
 }

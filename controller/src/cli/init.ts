@@ -12,6 +12,9 @@ interface InitFlags {
   readonly fleet: string;
   readonly host?: string[];
   readonly passphraseFile?: string;
+  readonly caKey?: string;
+  readonly commandKeys?: string;
+  readonly rootKey?: string;
 }
 
 /** `init`: makes a controller in a data directory. */
@@ -22,24 +25,41 @@ export function registerInit(program: Command, context: CliContext): void {
     .option("--fleet <name>", "name of the fleet, in every certificate", "fleet")
     .option("--host <name...>", "names and addresses of this controller, the one devices use first")
     .option("--passphrase-file <file>", "passphrase of the root key, on the first line; else a random one is made")
+    .option(
+      "--ca-key <place>",
+      "where the issuing CA's key lives: pkcs11:token=…?module-path=…&pin-source=…, tpm:device:…",
+    )
+    .option("--command-keys <place>", "where the keys live that sign what comes from the controller")
+    .option("--root-key <place>", "where the root's key lives")
     .action(async (_flags: object, command: Command) => {
-      const { data, fleet, host, passphraseFile } = command.optsWithGlobals<InitFlags>();
+      const flags = command.optsWithGlobals<InitFlags>();
+      const { data, fleet, host, passphraseFile } = flags;
       const directory = data ?? process.env["FLEETCERT_DATA"];
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
-      const rootPassphrase = await rootPassphraseOf(context, passphraseFile);
+      const keys = keyPlacesOf(flags);
+      const rootPassphrase = keys.root === undefined ? await rootPassphraseOf(context, passphraseFile) : undefined;
       const { initController } = await import("./init-controller.ts");
       const result = await initController({
         data: isAbsolute(directory) ? directory : resolve(directory),
         fleet,
         hosts: host ?? ["localhost", "127.0.0.1"],
         rootPassphrase,
+        keys,
       });
       const isJson = formatOf(command) !== "table";
       context.stdout(
         isJson ? `${JSON.stringify({ ...result, next: nextCommands(result) }, undefined, 2)}\n` : report(result),
       );
     });
+}
+
+function keyPlacesOf({ caKey, commandKeys, rootKey }: InitFlags) {
+  return {
+    ...(caKey !== undefined && { issuing: caKey }),
+    ...(commandKeys !== undefined && { command: commandKeys }),
+    ...(rootKey !== undefined && { root: rootKey }),
+  };
 }
 
 /** From the file, else from the person at the terminal, else none: then a random one is made. */
@@ -57,17 +77,24 @@ function report(result: InitResult): string {
     `issuing CA until   ${when(result.issuingNotAfter)}`,
     `trust bundle until ${when(result.bundleExpires)}, renew it before: fleetcert trust renew --data ${result.data}`,
     "",
-    ...(result.rootPassphraseFile === undefined
-      ? [`Move the root key offline: ${result.rootKeyDirectory}`]
-      : [
-          `The passphrase of the root key was made at random: ${result.rootPassphraseFile}`,
-          `Move it and ${result.rootKeyDirectory} offline, to two places; serve never needs them.`,
-        ]),
+    `root key           ${result.rootKey}`,
+    `issuing key        ${result.issuingKey}`,
+    "",
+    ...keepingRoot(result),
     "",
     "Next:",
     ...nextCommands(result).map((command) => `  ${command}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function keepingRoot({ rootKeyDirectory, rootPassphraseFile }: InitResult): string[] {
+  if (rootKeyDirectory === undefined) return ["Take the root's token away once you are done; serve never needs it."];
+  if (rootPassphraseFile === undefined) return [`Move the root key offline: ${rootKeyDirectory}`];
+  return [
+    `The passphrase of the root key was made at random: ${rootPassphraseFile}`,
+    `Move it and ${rootKeyDirectory} offline, to two places; serve never needs them.`,
+  ];
 }
 
 function nextCommands({ data, rootSha256 }: InitResult): string[] {

@@ -1,8 +1,8 @@
-import { openKeyProvider } from "@fleetcert/hw";
 import { acceptTrustBundle, decodeEnvelope, decodeTrustBundle, type TrustBundle } from "@fleetcert/proto";
 import { FleetError, type Secret } from "@fleetcert/shared";
 import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
 import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
+import { openControllerKeys, openRootKeys } from "../adapters/keys/controller-keys.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
 import { parseConfig } from "../config.ts";
@@ -33,15 +33,23 @@ export async function renewTrust(options: {
   readonly controller: RunningTrust | undefined;
 }): Promise<TrustBundle> {
   const paths = await openDataDirectory(options.data);
-  const keys = await openKeyProvider({
-    kind: "software",
+  const config = parseConfig(await readText(paths.config), paths.config);
+  const keys = await openControllerKeys({
+    data: options.data,
     directory: paths.keys,
     passphrase: await readPassphrase(paths.keystorePassphrase),
+    settings: config.keys,
   });
-  const rootKeys = await openKeyProvider({
-    kind: "software",
-    directory: options.rootKeyDirectory ?? paths.rootKey,
-    passphrase: options.rootPassphrase ?? (await readPassphrase(paths.rootPassphrase)),
+  const rootKeys = await openRootKeys({
+    data: options.data,
+    settings: config.keys,
+    files: async () => ({
+      directory: options.rootKeyDirectory ?? paths.rootKey,
+      passphrase: options.rootPassphrase ?? (await readPassphrase(paths.rootPassphrase)),
+    }),
+  }).catch(async (error: unknown) => {
+    await keys.close();
+    throw error;
   });
   try {
     const newest = (await readBundles(paths)).at(-1);
@@ -58,7 +66,7 @@ export async function renewTrust(options: {
         now: systemClock.now(),
         random: systemRandom,
         raiseEra: options.isNewEra === true,
-        crlBase: fixedCrlBase(parseConfig(await readText(paths.config), paths.config)),
+        crlBase: fixedCrlBase(config),
       },
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.

@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { openKeyProvider } from "@fleetcert/hw";
 import { FleetError, sha256Hex } from "@fleetcert/shared";
 import type { Operations } from "../access/operations.ts";
 import { operationsOf } from "../access/operations-of-duties.ts";
@@ -13,6 +12,7 @@ import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-fi
 import { writeDurably } from "../adapters/files/write-durably.ts";
 import type { ApiServer } from "../adapters/http/api-server.ts";
 import { openPublicServer, type Readiness } from "../adapters/http/public-server.ts";
+import { type KeySettings, openControllerKeys } from "../adapters/keys/controller-keys.ts";
 import { openMetrics } from "../adapters/metrics/metrics.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
@@ -106,7 +106,7 @@ async function start(
   // Only whoever holds the store's lock may say that nobody is reached there.
   await rm(paths.endpoints, { force: true });
   closers.push(() => rm(paths.endpoints, { force: true }));
-  const { keys, authority, root } = await openKeys(paths);
+  const { keys, authority, root } = await openKeys(paths, config.keys);
   closers.push(() => keys.close());
 
   const late: { ocsp?: OcspResponder | undefined; state?: ControllerState; broker?: Broker; rounds?: Rounds } = {};
@@ -225,12 +225,17 @@ function asListenError(error: unknown): unknown {
   });
 }
 
-async function openKeys(paths: DataPaths) {
+async function openKeys(paths: DataPaths, settings: KeySettings) {
   const passphrase = await readPassphrase(paths.keystorePassphrase);
-  const keys = await openKeyProvider({ kind: "software", directory: paths.keys, passphrase });
-  const { root, issuing, issuingKeyRef } = await readPkiFiles(paths);
-  const authority = await openProviderAuthority({ keys, keyRef: issuingKeyRef, certificate: issuing, chain: [root] });
-  return { keys, authority, root };
+  const keys = await openControllerKeys({ data: paths.root, directory: paths.keys, passphrase, settings });
+  try {
+    const { root, issuing, issuingKeyRef } = await readPkiFiles(paths);
+    const authority = await openProviderAuthority({ keys, keyRef: issuingKeyRef, certificate: issuing, chain: [root] });
+    return { keys, authority, root };
+  } catch (error) {
+    await keys.close();
+    throw error;
+  }
 }
 
 /** What takes the renewed certificates of the controller's own listeners, and of its responder; sessions stay. */

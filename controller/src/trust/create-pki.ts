@@ -12,6 +12,8 @@ export interface PkiRequest extends RootRecords {
   readonly random: RandomSource;
   /** Where the root key is made; meant to go offline afterwards. */
   readonly rootKeys: KeyProvider;
+  /** P-384 unless its store cannot make that. */
+  readonly rootAlgorithm?: "P-384" | "P-256";
   /** Where the issuing and command keys are made; stays with the controller. */
   readonly keys: KeyProvider;
   /** `http://host:port` of the distribution point, when it is fixed: the issuing CA's certificate names it. */
@@ -32,7 +34,7 @@ export interface CreatedPki {
 /** Makes root (P-384) with its first list, issuing CA (P-256), the ladder of command keys and the first bundle. */
 export async function createPki(request: PkiRequest): Promise<CreatedPki> {
   const { fleet, random, now, keys, rootKeys } = request;
-  const rootKey = await rootKeys.generate({ algorithm: "P-384", label: "root" });
+  const rootKey = await rootKeys.generate({ algorithm: request.rootAlgorithm ?? "P-384", label: "root" });
   const issuingKey = await keys.generate({ algorithm: "P-256", label: "issuing" });
   const notBefore = seconds(now - backdate);
   const rootTemplate = caTemplate({

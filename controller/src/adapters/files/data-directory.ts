@@ -69,7 +69,10 @@ export async function createDataDirectory(root: string): Promise<DataPaths> {
     });
   }
   await guardInit(root, async () => {
-    for (const name of names) await rm(join(root, name), { recursive: true, force: true });
+    // What is known of refused PINs outlives a failed init: trying it again would lock the token.
+    for (const name of names.filter((one) => one !== refusedPins)) {
+      await rm(join(root, name), { recursive: true, force: true });
+    }
     await writeFile(join(root, inProgress), "", { mode: 0o600 });
     for (const name of ["keys", "root-key", "secrets", "ca", "trust", "crl", "run"])
       await mkdir(join(root, name), { mode: 0o700 });
@@ -140,9 +143,10 @@ async function guard<T>(
 }
 
 const inProgress = "init-in-progress";
+const refusedPins = "refused-pins.json";
 const ownNames = [
   ...[inProgress, "config.yaml", "profiles.yaml", "store.db", "anchor.json"],
-  ...["keys", "root-key", "secrets", "ca", "trust", "crl", "run"],
+  ...["keys", "root-key", "tpm-keys", "secrets", "ca", "trust", "crl", "run", refusedPins],
 ];
 const hint = "look at the path, its owner and the free space";
 const hints: Readonly<Record<string, string>> = {
