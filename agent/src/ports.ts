@@ -200,6 +200,14 @@ export interface ListOutput {
   reload(signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * Turns the list held into the newer one by a patch that is not trusted: what comes out is verified by who asks. Takes no more
+ * memory than `length`, the signed length of the result, and the base ask for. Throws `revocation-invalid`.
+ */
+export interface ListPatches {
+  apply(step: { readonly base: Uint8Array; readonly patch: Uint8Array; readonly length: number }): Promise<Uint8Array>;
+}
+
 /** Structured log of events, not prose. */
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, event: string): void;

@@ -122,6 +122,11 @@ export interface ListArchive {
   list(issuer: string): Promise<readonly { readonly shard: number; readonly der: Uint8Array }[]>;
 }
 
+/** Makes what turns one list into another; whoever has the base and the patch has the target, octet for octet. */
+export interface ListPatcher {
+  make(base: Uint8Array, target: Uint8Array): Promise<Uint8Array>;
+}
+
 /** Puts what the controller says into signed envelopes, by the command key of the kind. */
 export interface MessageSealer {
   readonly fleet: string;

@@ -269,7 +269,11 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
     encode: (body) => ({
       ...body,
       issuer: fromHex(body.issuer),
-      shards: body.shards.map((one) => ({ ...one, deltaFrom: [...one.deltaFrom] })),
+      shards: body.shards.map((one) => ({
+        ...one,
+        deltaFrom: [...one.deltaFrom],
+        crlPatchFrom: [...one.crlPatchFrom],
+      })),
     }),
     decode: ({ head: wire }) => ({
       type: "head",
@@ -290,6 +294,7 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
         snapshotLength: check.uint(one.snapshotLength, "snapshot length", maxCrlBytes),
         snapshotSha256: check.bytes(one.snapshotSha256, "snapshot hash", 32, 0),
         deltaFrom: check.list(one.deltaFrom, "delta bases", 16).map((epoch) => check.uint(epoch, "delta base")),
+        crlPatchFrom: check.list(one.crlPatchFrom, "patch bases", 16).map((epoch) => check.uint(epoch, "patch base")),
       })),
     }),
   },

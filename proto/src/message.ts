@@ -220,6 +220,8 @@ export interface HeadShard {
   readonly snapshotSha256: Uint8Array;
   /** Snapshot epochs from which a delta to this snapshot is published. */
   readonly deltaFrom: readonly number[];
+  /** List epochs from which a patch to the list of `crlEpoch` is published. */
+  readonly crlPatchFrom: readonly number[];
 }
 
 export interface RevocationHead {

@@ -1,6 +1,7 @@
-import { formatTopic, type Topic } from "@fleetcert/proto";
+import { formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
 import { type Certificate, FleetError, parseCertificate } from "@fleetcert/shared";
 import { beforeAll, describe, expect, it } from "vitest";
+import { zstdListPatches } from "../../agent/src/adapters/zstd-list-patches.ts";
 import type { RetainedSource } from "../../agent/src/retained/retained-topics.ts";
 import { RevocationCache } from "../../agent/src/revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../../agent/src/time/time-keeper.ts";
@@ -45,7 +46,7 @@ describe("snapshots from the controller to the agent", () => {
     const pin = { rootSha256: parseCertificate(pki.root.der).sha256, fleet: "demo" };
     const trust = await openTrustKeeper({ state, pin, time, log });
     await trust.accept(pki.envelope);
-    const cache = await RevocationCache.open({ state, trust, time, log, keepsLists });
+    const cache = await RevocationCache.open({ state, trust, time, log, patches: zstdListPatches, keepsLists });
     /** Applies the head that is retained now; gives the types of the topics it fetched. */
     const follow = async (): Promise<string[]> => {
       const { issuer } = controller.revocation;
@@ -94,6 +95,30 @@ describe("snapshots from the controller to the agent", () => {
     }
     expect(await late.follow()).toEqual(["snapshot-part"]);
     expect(late.answers()).toEqual(truth());
+  });
+
+  it("keep the list by a patch where one leads there, octet for octet, and whole where none does", async () => {
+    const [steady, away] = [await anAgent(true), await anAgent(true)];
+    await steady.follow();
+    await away.follow();
+    for (let step = 0; step < 4; step++) {
+      const next = certificates.findIndex((_, index) => !revoked.has(index));
+      await revoke([next]);
+      expect(await steady.follow()).toContain("crl-patch");
+      expect(steady.answers()).toEqual(truth());
+    }
+    const asked = await away.follow();
+    expect(asked).toContain("crl-part");
+    expect(asked).not.toContain("crl-patch");
+    const ders = ({ cache }: typeof steady) => cache.allLists()?.map(({ sha256 }) => sha256);
+    expect(ders(steady)).toEqual(ders(away));
+    const kept = [...controller.retained.keys()].filter((topic) => parseTopic(topic)?.type === "crl-patch");
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.length).toBeLessThanOrEqual(5);
+    controller.retained.clear();
+    await controller.revocation.announce();
+    await controller.outbox.drain();
+    for (const topic of kept) expect(controller.retained.has(topic)).toBe(true);
   });
 
   it("fresh-certificate-good: a certificate issued after the epoch is covered by it", async () => {

@@ -177,6 +177,7 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
         snapshotLength: fc.nat(64 * 1024 * 1024),
         snapshotSha256: optionalSha256,
         deltaFrom: fc.array(uint, { maxLength: 16 }),
+        crlPatchFrom: fc.array(uint, { maxLength: 16 }),
       }),
       { maxLength: 4 },
     ),

@@ -22,10 +22,12 @@ import {
   sha256,
   subjectKeyIdOf,
 } from "@fleetcert/shared";
+import { zstdListPatches } from "../../agent/src/adapters/zstd-list-patches.ts";
 import type { RetainedSource } from "../../agent/src/retained/retained-topics.ts";
 import { RevocationCache } from "../../agent/src/revocation/revocation-cache.ts";
 import { openTimeKeeper } from "../../agent/src/time/time-keeper.ts";
 import { type OpenTrustKeeper, openTrustKeeper } from "../../agent/src/trust/trust-keeper.ts";
+import { zstdListPatches as zstdPatchMaker } from "../../controller/src/adapters/compression/zstd-list-patches.ts";
 import { KeptLog } from "./agent-surroundings.ts";
 import { CrashingStateStore } from "./crashing-state-store.ts";
 import { aBundle, aCommandKey, anIssuer, aRoot, signedBundle, type TestCa, testFleet, testNow } from "./fleet-trust.ts";
@@ -40,6 +42,8 @@ export interface ShardContent {
   /** Epoch of the shard's snapshot; there is none without. A delta is made from each of these earlier contents. */
   readonly snapshotEpoch?: number;
   readonly deltaFrom?: ReadonlyMap<number, IndexSet>;
+  /** Epochs of earlier lists of the shard, from each of which a patch is made. */
+  readonly patchFrom?: readonly number[];
 }
 
 /** A head on its way to a device. */
@@ -175,6 +179,7 @@ export class RevocationWorld {
       snapshotLength: 0,
       snapshotSha256: new Uint8Array(),
       deltaFrom: [],
+      crlPatchFrom: [],
     };
   }
 
@@ -195,7 +200,7 @@ export class RevocationWorld {
     const trust: OpenTrustKeeper = await openTrustKeeper({ state: disk, pin, time, log });
     if (trust.current() === undefined || options.trust) await trust.accept(options.trust ?? (await this.bundle()));
     const { keepsLists = true } = options;
-    const cache = await RevocationCache.open({ state: disk, trust, time, log, keepsLists });
+    const cache = await RevocationCache.open({ state: disk, trust, time, log, patches: zstdListPatches, keepsLists });
     return { disk, clock, log, time, trust, cache };
   }
 
@@ -223,7 +228,22 @@ export class RevocationWorld {
     const der = this.#lists.get(key) ?? (await this.crl({ shard, revoked, number: crlEpoch }));
     this.#lists.set(key, der);
     const row = this.shelve(der, { shard, epoch: crlEpoch, ...(coveredTo === undefined ? {} : { coveredTo }) });
-    return { ...row, ...this.#shelveSnapshot(row, content) };
+    const crlPatchFrom = await this.#shelvePatches(der, { shard, to: crlEpoch, from: content.patchFrom ?? [] });
+    return { ...row, crlPatchFrom, ...this.#shelveSnapshot(row, content) };
+  }
+
+  async #shelvePatches(
+    der: Uint8Array,
+    step: { shard: number; to: number; from: readonly number[] },
+  ): Promise<number[]> {
+    const { shard, to } = step;
+    this.#listOf.set(`${shard}/${to}`, der);
+    for (const from of step.from) {
+      const base = this.#listOf.get(`${shard}/${from}`) as Uint8Array;
+      const topic = formatTopic({ type: "crl-patch", issuer: this.issuer.id, shard, from, to });
+      this.shelf.set(topic, await zstdPatchMaker.make(base, der));
+    }
+    return [...step.from];
   }
 
   #shelveSnapshot(
@@ -251,6 +271,7 @@ export class RevocationWorld {
   }
 
   readonly #lists = new Map<string, Uint8Array>();
+  readonly #listOf = new Map<string, Uint8Array>();
 }
 
 const minute = 60_000;

@@ -1,6 +1,6 @@
 import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
 import type { ConnectionSettings } from "../connection/connection.ts";
-import type { KeyAttestor, Link, ListOutput, OutputFiles, StateStore, Surroundings } from "../ports.ts";
+import type { KeyAttestor, Link, ListOutput, ListPatches, OutputFiles, StateStore, Surroundings } from "../ports.ts";
 import type { RenewalSettings } from "../renewal/settings.ts";
 
 /** Who the device is, settled by its claim. */
@@ -40,6 +40,7 @@ export interface AgentParts {
   readonly platform: string;
   /** Who is given revocation lists. */
   readonly outputs: readonly ListOutput[];
+  readonly patches: ListPatches;
   readonly settings: {
     readonly renewal: Omit<RenewalSettings, "rules">;
     readonly connection: ConnectionSettings;

@@ -8,6 +8,7 @@ import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
 import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
+import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 
 const minute = 60_000;
@@ -41,6 +42,7 @@ async function aWorld() {
         agentVersion: "0.1.0",
         platform: "test",
         outputs: [],
+        patches: zstdListPatches,
         settings: {
           renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
           connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },

@@ -7,6 +7,7 @@ import { aCommandKey } from "../../../test/support/fleet-trust.ts";
 import { aSlot } from "../../../test/support/report-facts.ts";
 import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
 import { until } from "../../../test/support/until.ts";
+import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { assembleFollowers } from "./assemble-followers.ts";
 
 let stop: () => Promise<void> = async () => {};
@@ -85,6 +86,7 @@ async function anAgent(known?: RevocationWorld, disk = new CrashingStateStore())
     platform: "test",
     keepsLists: false,
     outputs: [],
+    patches: zstdListPatches,
     slots: () => [aSlot()],
     desired: () => undefined,
   });

@@ -2,7 +2,15 @@ import type { BodyOf, DesiredState, Topic } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import { drainOutbox } from "../outbox/drain-outbox.ts";
 import { Outbox } from "../outbox/outbox.ts";
-import type { Conversation, Credential, FleetTopics, ListOutput, StateStore, Surroundings } from "../ports.ts";
+import type {
+  Conversation,
+  Credential,
+  FleetTopics,
+  ListOutput,
+  ListPatches,
+  StateStore,
+  Surroundings,
+} from "../ports.ts";
 import { Reporter } from "../reporting/reporter.ts";
 import { type SlotFacts, statusReport } from "../reporting/status-report.ts";
 import { RetainedTopics } from "../retained/retained-topics.ts";
@@ -45,14 +53,15 @@ export interface FollowerParts {
   /** Whether revocation lists are kept beside snapshots. */
   readonly keepsLists: boolean;
   readonly outputs: readonly ListOutput[];
+  readonly patches: ListPatches;
 }
 
 /** Opens what the followers keep. Rejects when the store cannot be read. */
 export async function assembleFollowers(parts: FollowerParts): Promise<Followers> {
-  const { state, trust, time, topics, conversation, surroundings, keepsLists, outputs } = parts;
+  const { state, trust, time, topics, conversation, surroundings, keepsLists, outputs, patches } = parts;
   const { log, timer, random } = surroundings;
   const outbox = await Outbox.open({ state, log });
-  const revocation = await RevocationCache.open({ state, trust, time, log, keepsLists });
+  const revocation = await RevocationCache.open({ state, trust, time, log, patches, keepsLists });
   const retained = new RetainedTopics({ topics, timer, log, patience: retainedPatience });
   const reporter = new Reporter({
     facts: () => factsOf(parts, { outbox, revocation }),

@@ -19,6 +19,7 @@ import { openJsonLog } from "../adapters/json-log.ts";
 import { MqttLink } from "../adapters/link/mqtt-link.ts";
 import { openListOutput } from "../adapters/list-output.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
+import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { type AgentConfig, durationOf, keepsLists } from "../config.ts";
 import type { Link, Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
@@ -84,6 +85,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       agentVersion,
       platform: `${process.platform}-${process.arch} node-${process.versions.node}`,
       outputs: outputsOf(config),
+      patches: zstdListPatches,
       settings: settingsOf(config),
     };
     const agent = await assembleAgent(parts, surroundings.changed ?? (() => undefined));

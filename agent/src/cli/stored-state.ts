@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, FleetError } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
+import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import type { StateStore } from "../ports.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
@@ -54,7 +55,10 @@ async function openStoredTrust(store: StateStore, identity: AgentIdentity, clock
   return {
     time,
     trust,
-    revocation: await RevocationCache.open({ state: store, trust, time, log: silent, keepsLists: false }),
+    revocation: await RevocationCache.open({
+      ...{ state: store, trust, time, log: silent, keepsLists: false },
+      patches: zstdListPatches,
+    }),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   isFleetError,
   sha256,
 } from "@fleetcert/shared";
-import type { Log, StateStore } from "../ports.ts";
+import type { ListPatches, Log, StateStore } from "../ports.ts";
 import type { RetainedSource } from "../retained/retained-topics.ts";
 import { readList, readSnapshot, writeList, writeSnapshot } from "./epoch-store.ts";
 import { type HeldEpoch, hasSnapshot, isSameHash, type ShardState } from "./held-epoch.ts";
@@ -21,6 +21,7 @@ export interface ShardSource {
   readonly state: StateStore;
   readonly retained: RetainedSource;
   readonly log: Log;
+  readonly patches: ListPatches;
   readonly issuer: string;
   readonly certificate: Certificate;
   /** The epoch in force: what it shares with the new one is not fetched. */
@@ -32,7 +33,8 @@ export interface ShardSource {
 
 /**
  * Everything that is to be held of one shard: from memory, from the disk, else fetched, verified and stored. The snapshot by a
- * delta where the base is held, else whole; the list where it is wanted, or where no snapshot could be had.
+ * delta where the base is held, else whole; the list, by a patch where one leads from the list held, where it is wanted or where
+ * no snapshot could be had.
  * Throws a {@link RevocationRefusal}, or what fetching or storing threw.
  */
 export async function obtainShard(source: ShardSource, shard: HeadShard): Promise<ShardState> {
@@ -106,12 +108,38 @@ async function obtainList(source: ShardSource, shard: HeadShard): Promise<Certif
   if (held !== undefined) return held;
   const stored = await readList(state, issuer, shard);
   if (stored !== undefined) return verifyShardCrl(stored, shard, certificate);
+  const base = before?.lists.get(shard.shard)?.der;
+  const from = rowBefore?.crlEpoch;
+  if (base !== undefined && from !== undefined && shard.crlPatchFrom.includes(from)) {
+    const patched = await patchedList(source, shard, { base, from });
+    if (patched !== undefined) return patched;
+  }
   const { crlEpoch: epoch, crlLength: length } = shard;
   const parts = await retained.fetch(topicsOf("crl-part", { issuer, shard: shard.shard, epoch, length }), signal);
   const der = joinWhole(parts, { shard: shard.shard, length });
   const list = verifyShardCrl(der, shard, certificate);
   await writeList(state, issuer, { shard, der });
   return list;
+}
+
+/** Undefined when the patch does not come or leads to anything but the list the head names: then the whole is fetched. */
+async function patchedList(
+  { state, retained, signal, log, patches, issuer, certificate }: ShardSource,
+  shard: HeadShard,
+  { base, from }: { readonly base: Uint8Array; readonly from: number },
+): Promise<CertificateRevocationList | undefined> {
+  const topic: Topic = { type: "crl-patch", issuer, shard: shard.shard, from, to: shard.crlEpoch };
+  try {
+    const [patch = new Uint8Array()] = await retained.fetch([topic], signal);
+    const der = await patches.apply({ base, patch, length: shard.crlLength });
+    const list = verifyShardCrl(der, shard, certificate);
+    await writeList(state, issuer, { shard, der });
+    return list;
+  } catch (error) {
+    if (!isFleetError(error, "revocation-invalid", "timeout")) throw error;
+    log.warn({ issuer, shard: shard.shard, error, code: error.code }, "patch of a revocation list refused");
+    return undefined;
+  }
 }
 
 function verified(bytes: Uint8Array, shard: HeadShard): IndexSet {

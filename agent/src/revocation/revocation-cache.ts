@@ -10,7 +10,7 @@ import {
   sha256,
 } from "@fleetcert/shared";
 import { openControllerMessage } from "../controller-message.ts";
-import type { Log, StateStore, TimeKeeper } from "../ports.ts";
+import type { ListPatches, Log, StateStore, TimeKeeper } from "../ports.ts";
 import type { RetainedSource } from "../retained/retained-topics.ts";
 import type { OpenTrustKeeper } from "../trust/trust-keeper.ts";
 import { dropUnneeded, readHeld, storedIssuers, switchTo } from "./epoch-store.ts";
@@ -73,6 +73,7 @@ interface Options {
   readonly trust: Pick<OpenTrustKeeper, "current" | "issuer">;
   readonly time: Pick<TimeKeeper, "accept" | "estimate">;
   readonly log: Log;
+  readonly patches: ListPatches;
   /** Whether lists are fetched and kept beside snapshots: for local software, and to know reasons and times. */
   readonly keepsLists: boolean;
 }
@@ -192,7 +193,7 @@ export class RevocationCache {
     retained: RetainedSource,
     signal: AbortSignal,
   ): Promise<BodyOf<"ack"> | undefined> {
-    const { state, time, log, keepsLists } = this.#options;
+    const { state, time, log, patches, keepsLists } = this.#options;
     const before = this.#held.get(head.issuer);
     const order = judgeHead(head, before?.head);
     if (order === "same" && before !== undefined && isComplete(before, this.#options)) return undefined;
@@ -202,7 +203,7 @@ export class RevocationCache {
     const shards = new Map<number, ShardState>();
     for (const shard of head.shards) {
       signal.throwIfAborted();
-      const source = { state, retained, log, issuer, certificate, before, keepsLists, signal };
+      const source = { state, retained, log, patches, issuer, certificate, before, keepsLists, signal };
       shards.set(shard.shard, await obtainShard(source, shard));
     }
     const applied =

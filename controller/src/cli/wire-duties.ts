@@ -2,6 +2,7 @@ import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
 import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
 import { selectDevices } from "../access/select-devices.ts";
+import { zstdListPatches } from "../adapters/compression/zstd-list-patches.ts";
 import { type Approval, openApproval, type PlanKind } from "../approval/approval.ts";
 import { openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf, siteMaintenance } from "../config.ts";
@@ -115,6 +116,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     ...{ store, surroundings, anchor, authority, issuance, inventory, broker, approval },
     devicesBy: (tx, filter) => selectDevices(tx, filter, { now: surroundings.clock.now(), inventory }),
     archive: parts.archive,
+    patcher: zstdListPatches,
     sealer: trust,
     flush: () => outbox.drain(),
     settings: {

@@ -4,6 +4,7 @@ import { appendAudit } from "../audit/append-audit.ts";
 import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { storedLists } from "./compare-lists.ts";
+import { announcePatches, clearSupersededPatches, type ListPatches, patchesTo, storePatches } from "./list-patches.ts";
 import { beginPropagation } from "./propagation.ts";
 import type { RevocationParts } from "./revocation.ts";
 import { listOfShard } from "./shard-list.ts";
@@ -56,7 +57,8 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
     const { list, revocations } = await listOfShard(parts, { shard, epoch, now, refreshAll, hasSkipped });
     const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
-    contents.push({ shard, list, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });
+    const patches = await patchesTo(parts, list);
+    contents.push({ shard, list, patches, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });
     // Before anybody can have applied it.
     if (list.epoch === epoch) await parts.archive.save(list);
   }
@@ -81,9 +83,11 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
     await tx.epochs.put(record);
     // Also lists of an epoch that a crash kept from being published.
     for (const { list } of contents) if (list.epoch > before) await enqueueParts(tx, list);
+    for (const { list, patches } of contents) await storePatches(tx, list, patches);
     for (const { shard, snapshots } of contents) await storeSnapshots(tx, shard, snapshots);
     await tx.outbox.enqueue({ topic: formatTopic({ type: "head", issuer }), payload: head.envelope, retain: true });
-    for (const { shard, snapshots } of contents) {
+    for (const { shard, list, patches, snapshots } of contents) {
+      await clearSupersededPatches(tx, list, patches);
       await clearSuperseded(tx, issuer, shard.shard);
       await clearSupersededSnapshots(tx, shard, snapshots);
     }
@@ -125,6 +129,10 @@ export async function isPublicationDue(
 export async function announceEpoch(parts: RevocationParts): Promise<void> {
   const issuer = parts.authority.id;
   const shards = await openShards(parts, parts.surroundings.clock.now());
+  for (const { shard } of shards) {
+    const list = await parts.store.transaction((tx) => tx.crls.latest(issuer, shard));
+    if (list !== undefined) await announcePatches(parts, list);
+  }
   await parts.store.transaction(async (tx) => {
     const latest = await tx.epochs.latest(issuer);
     if (latest === undefined) return;
@@ -187,12 +195,13 @@ function interruptedRequest(contents: readonly ShardContent[], now: Instant): Pu
 interface ShardContent {
   readonly shard: ShardRecord;
   readonly list: CrlRecord;
+  readonly patches: ListPatches;
   /** Revocations that no epoch has published yet. */
   readonly unpublished: readonly RevocationRecord[];
   readonly snapshots: ShardSnapshots;
 }
 
-async function headOf(tx: Transaction, { shard, list, snapshots }: ShardContent): Promise<HeadShard> {
+async function headOf(tx: Transaction, { shard, list, patches, snapshots }: ShardContent): Promise<HeadShard> {
   await tx.settings.put(coveredSetting(shard.issuer, shard.shard), String(shard.coveredTo));
   return {
     shard: shard.shard,
@@ -201,6 +210,7 @@ async function headOf(tx: Transaction, { shard, list, snapshots }: ShardContent)
     crlEpoch: list.epoch,
     crlLength: list.der.length,
     crlSha256: sha256(list.der),
+    crlPatchFrom: patches.from,
     ...snapshotInHead(snapshots),
   };
 }

@@ -9,6 +9,7 @@ import type {
   CertificateAuthority,
   CounterAnchor,
   ListArchive,
+  ListPatcher,
   MessageHandlers,
   MessageSealer,
   Surroundings,
@@ -38,6 +39,7 @@ export interface RevocationParts {
   readonly surroundings: Surroundings;
   readonly anchor: CounterAnchor;
   readonly archive: ListArchive;
+  readonly patcher: ListPatcher;
   readonly authority: CertificateAuthority;
   readonly issuance: Issuance;
   readonly inventory: Inventory;

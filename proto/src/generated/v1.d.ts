@@ -2099,6 +2099,9 @@ export namespace fleetcert {
             /** RevocationShard deltaFrom. */
             deltaFrom: number[];
 
+            /** RevocationShard crlPatchFrom. */
+            crlPatchFrom: number[];
+
             /**
              * Encodes the specified RevocationShard message. Does not implicitly {@link fleetcert.v1.RevocationShard.verify|verify} messages.
              * @param message RevocationShard message or plain object to encode
@@ -2155,6 +2158,9 @@ export namespace fleetcert {
 
                 /** RevocationShard deltaFrom */
                 deltaFrom?: (number[]|null);
+
+                /** RevocationShard crlPatchFrom */
+                crlPatchFrom?: (number[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -3149,6 +3149,7 @@ export const fleetcert = $root.fleetcert = (() => {
 
             const RevocationShard = function (properties) {
                 this.deltaFrom = [];
+                this.crlPatchFrom = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -3166,6 +3167,7 @@ export const fleetcert = $root.fleetcert = (() => {
             RevocationShard.prototype.snapshotLength = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             RevocationShard.prototype.snapshotSha256 = $util.newBuffer([]);
             RevocationShard.prototype.deltaFrom = $util.emptyArray;
+            RevocationShard.prototype.crlPatchFrom = $util.emptyArray;
 
             RevocationShard.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -3196,6 +3198,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(82).bytes(message.snapshotSha256);
                 if (message.deltaFrom != null && message.deltaFrom.length)
                     writer.uint32(90).uint64s(message.deltaFrom);
+                if (message.crlPatchFrom != null && message.crlPatchFrom.length)
+                    writer.uint32(98).uint64s(message.crlPatchFrom);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -3331,6 +3335,20 @@ export const fleetcert = $root.fleetcert = (() => {
                             if (!(message.deltaFrom && message.deltaFrom.length))
                                 message.deltaFrom = [];
                             message.deltaFrom.push(reader.uint64());
+                            continue;
+                        }
+                    case 12: {
+                            if (wireType === 2) {
+                                if (!(message.crlPatchFrom && message.crlPatchFrom.length))
+                                    message.crlPatchFrom = [];
+                                reader.uint64s(message.crlPatchFrom);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.crlPatchFrom && message.crlPatchFrom.length))
+                                message.crlPatchFrom = [];
+                            message.crlPatchFrom.push(reader.uint64());
                             continue;
                         }
                     }
