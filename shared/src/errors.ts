@@ -59,6 +59,7 @@ export const errorCatalogue = {
   "message-replayed": entry("The message is a replay or does not answer anything asked", "verification", 409),
   "bundle-damaged": entry("The courier bundle is damaged or incomplete; copy it again", "verification", 400),
   "bundle-foreign": entry("The courier bundle is of another device or fleet", "verification", 409),
+  "partly-done": entry("Some of what was asked was done, some was not", "partial", 409),
   "bundle-stale": entry("The courier bundle is too old or overtaken by a newer one; export again", "verification", 409),
   "revocation-invalid": entry("The revocation state cannot be accepted", "verification", 400),
   "attestation-invalid": entry("The TPM's evidence cannot be accepted", "verification", 400),

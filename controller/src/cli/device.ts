@@ -128,6 +128,7 @@ function deviceRows(device: DeviceView, now: number): [string, string][] {
     ["criticality", attributes.criticality],
     ["tags", attributes.tags.join(", ")],
     ["connectivity", attributes.connectivity],
+    ...courierRows(device, now),
     ["agent", device.agentVersion],
     ["clock offset", span(device.clockOffset)],
     [
@@ -137,4 +138,10 @@ function deviceRows(device: DeviceView, now: number): [string, string][] {
     ["key", certificate ? `${certificate.keyAlgorithm}, ${certificate.protection}` : "-"],
     ["expires", certificate ? `${when(certificate.notAfter)} (${fromNow(certificate.notAfter, now)})` : "-"],
   ];
+}
+
+function courierRows({ courier }: DeviceView, now: number): [string, string][] {
+  if (courier === undefined) return [];
+  const { at, operator, generation, counter } = courier;
+  return [["courier", `bundle ${generation}.${counter}, ${fromNow(at, now)}, brought by ${operator}`]];
 }

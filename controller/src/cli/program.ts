@@ -5,6 +5,7 @@ import { registerAudit } from "./audit.ts";
 import { registerCertificate } from "./certificate.ts";
 import { registerClaim } from "./claim.ts";
 import { addGlobalOptions, type CliContext } from "./context.ts";
+import { registerCourier } from "./courier.ts";
 import { registerCrl } from "./crl.ts";
 import { registerDevice } from "./device.ts";
 import { registerExplain } from "./explain.ts";
@@ -56,6 +57,7 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
   registerRevoke(program, context);
   registerApprove(program, context);
   registerBound(program, context);
+  registerCourier(program, context);
   registerCrl(program, context);
   registerAudit(program, context);
   registerOperator(program, context);
