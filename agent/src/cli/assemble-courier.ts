@@ -12,7 +12,7 @@ import { openCredential } from "./credential-actions.ts";
 
 /** Wires the courier's duty to the duties of an agent that runs, with a network or without. */
 export async function assembleCourier(
-  parts: Pick<AgentParts, "identity" | "keys" | "store" | "surroundings" | "settings"> & {
+  parts: Pick<AgentParts, "identity" | "keys" | "attestor" | "store" | "surroundings" | "settings"> & {
     readonly trust: TrustKeeper;
     readonly time: TimeKeeper;
     readonly desired: DesiredKeeper;

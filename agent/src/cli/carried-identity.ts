@@ -7,9 +7,10 @@ import {
   type OpenKeyProvider,
   sha256,
 } from "@fleetcert/shared";
+import { vouchForKey } from "../attestation/vouch-for-key.ts";
 import type { CarriedIdentity, CarriedSlot } from "../courier/courier.ts";
 import { verifyIssued } from "../credential/verify-issued.ts";
-import type { TimeKeeper } from "../ports.ts";
+import type { KeyAttestor, TimeKeeper } from "../ports.ts";
 import type { RenewalRunner } from "../renewal/runner.ts";
 import { askerOf, type CredentialRecord, type Journal, pendingKey, type SlotState } from "../renewal/slot-state.ts";
 import type { AgentIdentity } from "./agent-parts.ts";
@@ -19,6 +20,7 @@ import { identitySlot } from "./credential-actions.ts";
 export interface CarriedIdentityParts {
   readonly identity: AgentIdentity;
   readonly keys: OpenKeyProvider;
+  readonly attestor?: KeyAttestor;
   readonly time: TimeKeeper;
   readonly runner: RenewalRunner;
   /** Told of a credential that is proven and in use from now on. */
@@ -132,13 +134,16 @@ function isStuck({ lastError }: SlotState): boolean {
   return lastError !== "";
 }
 
+/** The request as it would go over a session, with what vouches for the new key. */
 async function renewalOf(
-  { runner, keys }: CarriedIdentityParts,
-  { generation, csr }: Extract<Journal, { at: "requested" }>,
+  { runner, keys, identity, attestor }: CarriedIdentityParts,
+  { generation, csr, key: { ref } }: Extract<Journal, { at: "requested" }>,
 ): Promise<BodyOf<"renew"> | undefined> {
   const asker = askerOf(runner.state, generation);
   if (asker === undefined) return undefined;
   const { protection, serial } = keys.info;
+  const place = { device: identity.device, slot: identitySlot, generation };
+  const { spki } = await keys.open(ref);
   return {
     type: "renew",
     slot: identitySlot,
@@ -147,6 +152,7 @@ async function renewalOf(
     previousCertificateSha256: sha256(asker.certificate),
     protection,
     tokenSerial: serial ?? "",
+    ...(attestor && { evidence: await vouchForKey(attestor, { ...place, ref, spki }) }),
   };
 }
 
