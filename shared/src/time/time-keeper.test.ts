@@ -66,6 +66,12 @@ describe("the estimated time", () => {
     expect(estimateTime(acceptTime(fresh, at(1, 1), newer), at(minute, minute)).at).toBe(present + day + minute - 1);
   });
 
+  it("is a whole number of milliseconds, however fine the monotonic clock counts", () => {
+    const knowledge = token(begun(present - 400 * day), at(present - 400 * day, 0.25), present);
+    expect(estimateTime(knowledge, at(present - 400 * day, 7.75)).at).toBe(present + 7);
+    expect(estimateTime(begun(0, present), at(5, 7.75)).at).toBe(present + 7);
+  });
+
   it("never reads the wall clock below the last signed time", () => {
     const knowledge = token(begun(present), at(present), present);
     expect(estimateTime(knowledge, at(present - 3 * minute, 1)).at).toBe(present);

@@ -136,8 +136,9 @@ function credible({ beginning, anchor }: TimeKnowledge, reading: ClockReading): 
   return isContradicted ? fromBeginning : Math.max(fromBeginning, reading.wall);
 }
 
+/** An instant is a whole number of milliseconds; the monotonic clock counts finer. */
 function progress(mark: Mark, { monotonic }: ClockReading): Instant {
-  return mark.at + Math.max(0, monotonic - mark.monotonic);
+  return mark.at + Math.floor(Math.max(0, monotonic - mark.monotonic));
 }
 
 function agree(wall: Instant, signed: Instant, { maxAge }: Anchor): boolean {
