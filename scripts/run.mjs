@@ -56,7 +56,7 @@ if (command) {
 }
 
 async function run({ packages, script, env }, args) {
-  const wanted = packages === packagesFor.demo && wantsTpms(args) ? packagesFor["demo with TPMs"] : packages;
+  const wanted = packages === packagesFor.demo ? demoPackages(args) : packages;
   const node = await withLock(join(root, ".toolchain", "setup.lock"), () => setUp(wanted));
   if (!script) {
     done(`everything is in place; Node is ${node.path}`);
@@ -69,8 +69,10 @@ async function run({ packages, script, env }, args) {
 }
 
 /** `--keys tpm`, `--keys=mixed` and so on: what only they need is installed only for them. */
-function wantsTpms(args) {
-  return /--keys[ =](tpm|mixed)\b/.test(args.join(" "));
+function demoPackages(args) {
+  const line = args.join(" ");
+  const tpms = /--keys[ =](tpm|mixed)\b/.test(line) ? packagesFor["demo with TPMs"] : packagesFor.demo;
+  return /--scenario[ =]revocation\b/.test(line) ? [...new Set([...tpms, ...packagesFor["demo of revocation"]])] : tpms;
 }
 
 async function setUp(packages) {

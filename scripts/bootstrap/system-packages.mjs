@@ -24,6 +24,7 @@ const native = ["build-essential", "python3", "softhsm2"];
 export const packagesFor = {
   demo: [...native, "faketime"],
   "demo with TPMs": [...native, "faketime", "swtpm", "swtpm-tools", "gnutls-bin"],
+  "demo of revocation": [...native, "faketime", "openssl", "mosquitto", "nginx-light"],
   check: [...native, "openssl"],
   bench: [...native, "openssl", "swtpm", "swtpm-tools"],
   test: Object.keys(commandsOf),

@@ -22,3 +22,21 @@ export function askAgent(device: string, data: string): Promise<AgentReport> {
     asking.end();
   });
 }
+
+/** What an agent says of a certificate over its local socket: `good`, `revoked`, `unknown`; empty when nobody answers. */
+export function askRevocation(data: string, issuer: string, serial: string): Promise<string> {
+  return new Promise((resolve) => {
+    const path = `/v1/revocation/${issuer}/${serial}`;
+    const asking = request({ socketPath: join(data, "agent.sock"), path, timeout: 2000 }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8");
+      answer.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      answer.on("end", () => resolve(String((JSON.parse(text) as { status?: unknown }).status ?? "")));
+    });
+    asking.on("timeout", () => asking.destroy());
+    asking.on("error", () => resolve(""));
+    asking.end();
+  });
+}

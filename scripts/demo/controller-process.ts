@@ -14,6 +14,8 @@ export interface ControllerProcess {
   readonly operations: Operations;
   readonly endpoints: Endpoints;
   readonly rootSha256: string;
+  /** Lets the process stand still, as a controller that is down; gives what lets it go on. */
+  freeze(): () => void;
   stop(): Promise<void>;
 }
 
@@ -48,7 +50,13 @@ export async function startController(place: Workplace): Promise<ControllerProce
     throw new FleetError("internal", "the controller did not become ready", { hint: `its log: ${child.logFile}` });
   }
   const operations = await connectController({ data: place.controller }, process.env);
-  return { operations, endpoints, rootSha256: await rootOf(operations), stop: () => child.stop() };
+  return {
+    operations,
+    endpoints,
+    rootSha256: await rootOf(operations),
+    freeze: () => freeze(child),
+    stop: () => child.stop(),
+  };
 }
 
 /** Where the demo's TPMs have been given a manufacturer, it is the one whose TPMs may prove keys. */
@@ -59,6 +67,11 @@ async function believeManufacturer({ controller, manufacturer }: Workplace): Pro
   const config = parseDocument(await readFile(file, "utf8"));
   config.set("attestation", config.createNode({ manufacturerRoots: [root], manufacturerCas: [ca] }));
   await writeFile(file, config.toString());
+}
+
+function freeze(child: Child): () => void {
+  child.process.kill("SIGSTOP");
+  return () => void child.process.kill("SIGCONT");
 }
 
 /** Stops waiting when it is there, or when the process has ended and it never will be. */

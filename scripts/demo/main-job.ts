@@ -2,8 +2,9 @@ import { type AgeView, distributionText, type ServiceLevelView, serviceLevelText
 import { localActor } from "./actor.ts";
 import { nextAuditSequence, readAudit } from "./audit-figures.ts";
 import type { MainJobFigures } from "./figures.ts";
-import { allDevices, lookAtFleet } from "./look-at-fleet.ts";
+import { lookAtFleet } from "./look-at-fleet.ts";
 import { checkMainJob, type Seen } from "./main-job-checks.ts";
+import { retireEarlierFleets } from "./retire-earlier-fleets.ts";
 import type { Scene } from "./scene.ts";
 import { enrol } from "./scene-enrol.ts";
 import { revoke } from "./scene-revoke.ts";
@@ -30,16 +31,6 @@ export const mainJob: Scene = async (stage, checks) => {
   print(stage, figures, { age: seen.age, serviceLevels });
   return { ...figures };
 };
-
-/** Devices of earlier runs are gone for good; they must not be waited for. */
-async function retireEarlierFleets({ controller, devices, panel }: Stage): Promise<void> {
-  const ours = new Set(devices.map(({ id }) => id));
-  const earlier = (await allDevices(controller.operations)).filter(
-    ({ id, state }) => state !== "retired" && !ours.has(id),
-  );
-  for (const { id } of earlier) await controller.operations.devices.retire(localActor, id);
-  if (earlier.length > 0) panel.step(`retired ${earlier.length} devices of earlier runs`);
-}
 
 function print(
   { panel }: Stage,

@@ -1,4 +1,5 @@
 import { mainJob } from "./main-job.ts";
+import { revocationScene } from "./revocation-scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** What can be played with `npm start -- --scenario NAME`: the scenes of each, in their order. */
@@ -6,7 +7,7 @@ export const scenarios = {
   main: [mainJob],
   rotation: [],
   "ca-rollover": [],
-  revocation: [],
+  revocation: [revocationScene],
 } as const satisfies Readonly<Record<string, readonly Scene[]>>;
 
 /** Name of a scenario. */
