@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { capture } from "./process.mjs";
 import { note, step } from "./step.mjs";
 
-/** Debian packages, and the commands that show they are there. */
+/** Debian packages, and the commands or PKCS#11 modules that show they are there. */
 const commandsOf = {
   "build-essential": ["g++", "make"],
   python3: ["python3"],
@@ -16,6 +16,10 @@ const commandsOf = {
   "gnutls-bin": ["gnutls-cli", "certtool"],
   swtpm: ["swtpm"],
   "swtpm-tools": ["swtpm_setup", "swtpm_localca"],
+  opensc: ["pkcs11-tool"],
+  "p11-kit": ["p11-kit"],
+  "p11-kit-modules": ["p11-kit-client.so"],
+  "libtpm2-pkcs11-1": ["libtpm2_pkcs11.so"],
 };
 
 const native = ["build-essential", "python3", "softhsm2"];
@@ -67,9 +71,16 @@ export async function ensureSystemPackages(wanted) {
 }
 
 function missing(wanted) {
-  const folders = pathWithSystemFolders().split(delimiter);
-  const isThere = (command) => folders.some((folder) => existsSync(join(folder, command)));
+  const folders = [...pathWithSystemFolders().split(delimiter), ...moduleFolders()];
+  const isThere = (file) => folders.some((folder) => existsSync(join(folder, file)));
   return wanted.filter((name) => !commandsOf[name].every(isThere));
+}
+
+/** Where Debian keeps PKCS#11 modules: a folder for each architecture. */
+function moduleFolders() {
+  const libraries = "/usr/lib";
+  if (!existsSync(libraries)) return [];
+  return readdirSync(libraries).map((name) => join(libraries, name, "pkcs11"));
 }
 
 /** The command line that may run apt-get, or undefined where nobody lets us. */

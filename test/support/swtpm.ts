@@ -37,9 +37,12 @@ export interface Swtpm {
 export async function startSwtpm({
   manufactured = false,
   tcpPort,
+  hasControl = false,
 }: {
   readonly manufactured?: boolean;
   readonly tcpPort?: number;
+  /** Whether the port above `tcpPort` takes control commands, which tpm2-tss wants. */
+  readonly hasControl?: boolean;
 } = {}): Promise<Swtpm> {
   if (program === undefined) throw new Error("swtpm is not installed: sudo apt-get install swtpm swtpm-tools");
   // Unix socket paths have 107 characters at most: the directory's name is short.
@@ -63,6 +66,7 @@ export async function startSwtpm({
         "not-need-init,startup-clear",
         "--seccomp",
         "action=none",
+        ...(hasControl ? ["--ctrl", `type=tcp,port=${(tcpPort ?? 0) + 1},bindaddr=127.0.0.1`] : []),
       ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );

@@ -6,6 +6,7 @@ import type { Handle } from "./cryptoki.ts";
 import { type NewKey, privateTemplate, publicTemplate, requireProtected } from "./key-attributes.ts";
 import { findKeyKind, type KeyKind, supportedAlgorithms } from "./key-kind.ts";
 import { findAttribute, findById, findObjects, labelOf, readSpki, type Session } from "./key-objects.ts";
+import { quirksOf } from "./module-quirks.ts";
 import type { KeyFacts } from "./pkcs11-key.ts";
 import type { Token } from "./token.ts";
 import { asking, tokenError } from "./token-error.ts";
@@ -79,7 +80,8 @@ function requireKind(token: Token, algorithm: KeyAlgorithm): KeyKind {
 
 /** After a lost session the same is asked again, and whether the token had made the pair is not known: one is enough. */
 async function makePair(token: Token, session: Handle, standIn: NewKey): Promise<void> {
-  const templates = [publicTemplate(standIn), privateTemplate(standIn)] as const;
+  const quirks = quirksOf(token.cryptoki);
+  const templates = [publicTemplate(standIn, quirks), privateTemplate(standIn, quirks)] as const;
   destroyById({ cryptoki: token.cryptoki, session }, standIn.id);
   try {
     await token.cryptoki.C_GenerateKeyPairAsync(session, standIn.kind.generation, ...templates);

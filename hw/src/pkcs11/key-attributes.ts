@@ -3,6 +3,7 @@ import { ck } from "./constants.ts";
 import type { Handle, Template } from "./cryptoki.ts";
 import type { KeyKind } from "./key-kind.ts";
 import { findAttribute, type Session } from "./key-objects.ts";
+import { type ModuleQuirks, quirksOf } from "./module-quirks.ts";
 
 /** What both halves of a new key are given; the id is a stand-in until the public key is known. */
 export interface NewKey {
@@ -11,19 +12,20 @@ export interface NewKey {
   readonly id: Buffer;
 }
 
-/** The template of a private key that stays in its token and only signs. */
-export function privateTemplate({ kind, label, id }: NewKey): Template {
+/** The template of a private key that stays in its token and, where the module can say that, only signs. */
+export function privateTemplate({ kind, label, id }: NewKey, { leavesUsesOpen }: ModuleQuirks): Template {
   return [
     { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
     { type: ck.CKA_KEY_TYPE, value: kind.keyType },
     { type: ck.CKA_LABEL, value: Buffer.from(label, "utf8") },
     { type: ck.CKA_ID, value: id },
-    ...asked.map(({ type, value }) => ({ type, value })),
+    ...asked.filter(({ type }) => !leavesUsesOpen || !uses.has(type)).map(({ type, value }) => ({ type, value })),
   ];
 }
 
 /** The template of the public key kept beside it. */
-export function publicTemplate({ kind, label, id }: NewKey): Template {
+export function publicTemplate({ kind, label, id }: NewKey, { leavesUsesOpen }: ModuleQuirks): Template {
+  const otherUses = [ck.CKA_ENCRYPT, ck.CKA_WRAP].map((type) => ({ type, value: false }));
   return [
     ...kind.publicTemplate,
     { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY },
@@ -31,8 +33,7 @@ export function publicTemplate({ kind, label, id }: NewKey): Template {
     { type: ck.CKA_TOKEN, value: true },
     { type: ck.CKA_PRIVATE, value: false },
     { type: ck.CKA_VERIFY, value: true },
-    { type: ck.CKA_ENCRYPT, value: false },
-    { type: ck.CKA_WRAP, value: false },
+    ...(leavesUsesOpen ? [] : otherUses),
     { type: ck.CKA_LABEL, value: Buffer.from(label, "utf8") },
     { type: ck.CKA_ID, value: id },
   ];
@@ -43,7 +44,9 @@ export function publicTemplate({ kind, label, id }: NewKey): Template {
  * Throws `key-attributes-wrong`, naming every attribute that is not as it must be.
  */
 export function requireProtected(session: Session, privateKey: Handle): void {
+  const { leavesUsesOpen } = quirksOf(session.cryptoki);
   const wrong = [...asked, ...consequences]
+    .filter(({ type }) => !leavesUsesOpen || !uses.has(type))
     .filter((protection) => !isAs(protection, findAttribute(session, privateKey, protection.type)))
     .map(({ name, value }) => `${name} is not ${value}`);
   if (wrong.length === 0) return;

@@ -4,6 +4,7 @@ import { FleetError } from "@fleetcert/shared";
 export class ReopenPace {
   #failures = 0;
   #notBefore = 0;
+  #last: unknown;
 
   /** Whether the last attempt failed: the token is not open. */
   get isWaiting(): boolean {
@@ -14,17 +15,24 @@ export class ReopenPace {
   require(label: string): void {
     const wait = this.#notBefore - milliseconds();
     if (this.#failures <= patientFailures || wait <= 0) return;
-    throw new FleetError("key-store-unavailable", `token "${label}" could not be opened ${this.#failures} times`, {
-      hint: `connect it; it is looked for again in ${Math.ceil(wait / 1000)} s`,
-      retry: true,
-    });
+    const why = this.#last instanceof Error ? this.#last.message : String(this.#last);
+    throw new FleetError(
+      "key-store-unavailable",
+      `token "${label}" could not be opened ${this.#failures} times: ${why}`,
+      {
+        hint: `connect it; it is looked for again in ${Math.ceil(wait / 1000)} s`,
+        retry: true,
+        cause: this.#last,
+      },
+    );
   }
 
   succeeded(): void {
     this.#failures = 0;
   }
 
-  failed(): void {
+  failed(why: unknown): void {
+    this.#last = why;
     this.#failures++;
     this.#notBefore = milliseconds() + Math.min(30_000, 100 * 2 ** Math.min(this.#failures, 16));
   }

@@ -211,7 +211,7 @@ export class Token {
       this.#openAnew(pin);
       this.#pace.succeeded();
     } catch (error) {
-      this.#pace.failed();
+      this.#pace.failed(error);
       throw error;
     }
   }
