@@ -7,7 +7,9 @@ import type {
   KeyEvidence,
   KeyProvider,
   MadeCredential,
+  PcrSelection,
   ProviderKey,
+  QuoteEvidence,
 } from "@fleetcert/shared";
 
 /** Randomness; only adapters implement it. */
@@ -59,11 +61,13 @@ export interface Credential {
  * - `identify` says who the TPM is; the same until its owner clears it.
  * - `activate` reads what a credential for this TPM holds; rejects with `token-error` for any other.
  * - `certifyKey` has the TPM say over `qualifyingData` that a key of the store was made in it. Rejects with `key-not-found`.
+ * - `quote` has it state PCRs over `qualifyingData`.
  */
 export interface KeyAttestor {
   identify(): Promise<TpmEvidence["tpm"]>;
   activate(credential: MadeCredential): Promise<Uint8Array>;
   certifyKey(ref: string, qualifyingData: Uint8Array): Promise<KeyEvidence>;
+  quote(pcrs: readonly PcrSelection[], qualifyingData: Uint8Array): Promise<QuoteEvidence>;
 }
 
 /** Where and as whom to open an MQTT session. */
@@ -158,6 +162,8 @@ export interface Incoming {
   fleet(topic: Topic, payload: Uint8Array): Promise<void>;
   /** A verified desired state, newer by (era, version) than any before it. */
   desired(desired: DesiredState): Promise<void>;
+  /** A verified message of the controller that answers nothing asked here: a question, or an answer that came too late. */
+  unasked(message: Message): Promise<void>;
 }
 
 /**

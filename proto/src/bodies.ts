@@ -3,6 +3,7 @@ import { check } from "./checks.ts";
 import { decodeEnrol, decodeEvidence, encodeEnrol, maxCsrBytes } from "./enrolment-codec.ts";
 import { fleetcert } from "./generated/v1.js";
 import type { Body, BodyOf, BodyType, MessageKind, RenewalMode, Via } from "./message.ts";
+import { decodeQuoteRequest } from "./quote-codec.ts";
 
 type Wire = fleetcert.v1.Message.$Properties;
 
@@ -261,6 +262,24 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
       nonce: check.sha256(wire?.nonce, "nonce"),
       generation: check.uint(wire?.generation, "generation", 0xffff_ffff),
       parts: check.list(wire?.parts, "parts", maxCourierParts).map((hash) => check.sha256(hash, "part")),
+    }),
+  },
+  "quote-request": {
+    kind: "quote",
+    field: "quoteRequest",
+    encode: ({ nonce, pcrs }) => ({ nonce, pcrs: pcrs.map(({ hash, indices }) => ({ hash, indices: [...indices] })) }),
+    decode: ({ quoteRequest: wire }) => ({ type: "quote-request", ...decodeQuoteRequest(wire) }),
+  },
+  quote: {
+    kind: "quote",
+    field: "quote",
+    encode: (body) => ({ ...body, values: [...body.values] }),
+    decode: ({ quote: wire }) => ({
+      type: "quote",
+      nonce: check.bytes(wire?.nonce, "nonce", 64, 16),
+      attest: check.bytes(wire?.attest, "attest", 2048),
+      signature: check.bytes(wire?.signature, "TPM signature", 1024),
+      values: check.list(wire?.values, "PCR values", 72).map((value) => check.bytes(value, "PCR value", 64)),
     }),
   },
   head: {

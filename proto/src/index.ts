@@ -45,6 +45,8 @@ export {
   type MaintenanceWindow,
   type Message,
   type MessageKind,
+  type Quote,
+  type QuoteRequest,
   type Refused,
   type RenewalMode,
   type RenewRequest,

@@ -1,4 +1,12 @@
-import type { Instant, KeyAlgorithm, KeyEvidence, MadeCredential, Protection } from "@fleetcert/shared";
+import type {
+  Instant,
+  KeyAlgorithm,
+  KeyEvidence,
+  MadeCredential,
+  PcrSelection,
+  Protection,
+  QuoteEvidence,
+} from "@fleetcert/shared";
 
 /** The version of the wire format this side speaks. */
 export const wireVersion = 1;
@@ -14,6 +22,7 @@ export const upKinds = [
   "time",
   "event",
   "challenge",
+  "quote",
   "courier",
 ] as const;
 /** Kinds of messages the controller sends to one device. */
@@ -25,6 +34,7 @@ export const downKinds = [
   "time",
   "challenge",
   "desired",
+  "quote",
   "courier",
 ] as const;
 /** Kinds of messages the controller sends to the whole fleet. */
@@ -73,6 +83,17 @@ interface TpmKeys {
 export interface Credential extends MadeCredential {
   /** SignedEnvelopes, oldest first. */
   readonly trustBundles: readonly Uint8Array[];
+}
+
+/** Asks a TPM for the state of its PCRs. */
+export interface QuoteRequest {
+  readonly nonce: Uint8Array;
+  readonly pcrs: readonly PcrSelection[];
+}
+
+/** The answer: what the TPM stated, over which nonce, and the values behind its digest. */
+export interface Quote extends QuoteEvidence {
+  readonly nonce: Uint8Array;
 }
 
 /** The second leg of an enrolment with a TPM. */
@@ -272,6 +293,8 @@ export type Body =
   | { readonly type: "challenge"; readonly nonce: Uint8Array }
   | ({ readonly type: "desired" } & DesiredState)
   | ({ readonly type: "credential" } & Credential)
+  | ({ readonly type: "quote-request" } & QuoteRequest)
+  | ({ readonly type: "quote" } & Quote)
   | ({ readonly type: "courier-reply" } & CourierReply)
   | ({ readonly type: "head" } & RevocationHead);
 

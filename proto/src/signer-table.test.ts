@@ -14,7 +14,8 @@ const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
   // Asking again for an answer that was lost.
   ["issued", "bootstrap", ["enrol", "attest"]],
   ["issued", "courier", ["activated", "enrol", "attest"]],
-  ["proven", "operational", everythingOperational],
+  // The state of a TPM is asked for and told over live sessions only.
+  ["proven", "operational", [...everythingOperational, "quote"]],
   // The manifest of a bundle besides what it holds.
   ["proven", "courier", [...everythingOperational, "courier"]],
   ["proven", "bootstrap", ["renew"]],

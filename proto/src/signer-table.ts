@@ -29,7 +29,7 @@ export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arriva
     courier: ["activated", "enrol", "attest"],
   },
   proven: {
-    operational: ["renew", "activated", "report", "ack", "time", "event", "challenge"],
+    operational: ["renew", "activated", "report", "ack", "time", "event", "challenge", "quote"],
     bootstrap: ["renew"],
     courier: ["renew", "activated", "report", "ack", "time", "event", "challenge", "courier"],
   },

@@ -27,6 +27,7 @@ export {
 } from "./attestation/endorsement-key.ts";
 export { deriveKey } from "./attestation/key-derivation.ts";
 export { type MadeCredential, makeCredential } from "./attestation/make-credential.ts";
+export { formatPcrSelections, parsePcrSelections } from "./attestation/pcr-selection.ts";
 export {
   encodePublicArea,
   maxNameBytes,

@@ -60,6 +60,19 @@ describeWith([swtpmPart], "agents with TPMs and their controller", () => {
     ]);
   });
 
+  it("tell the PCRs of their TPM when they are asked, also those that were away", async () => {
+    const ask = (pcrs: string) => controller.running.operations.devices.quote(administrator, "press-1", pcrs);
+    expect(await ask("sha256:0,16")).toMatchObject({ outcome: "waiting" });
+    await eventually(async () => expect((await show("press-1")).quote).toMatchObject({ outcome: "verified" }));
+    const { quote: answered } = await show("press-1");
+    expect(Object.keys(answered?.values ?? {})).toEqual(["sha256:0", "sha256:16"]);
+    await controller.restart(async () => undefined);
+    expect(await ask("sha256:7")).toMatchObject({ outcome: "waiting" });
+    await eventually(async () =>
+      expect((await show("press-1")).quote).toMatchObject({ outcome: "verified", pcrs: "sha256:7" }),
+    );
+  });
+
   it("do not come in with a TPM of another maker, and are told why", async () => {
     const agent = await fleet.start("press-2", controller.endpoints, await controller.claim());
     await eventually(() => expect(slotOf(agent)).toMatchObject({ certificate: undefined, lastError: "path-invalid" }));

@@ -157,6 +157,26 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
     generation: uint32,
     parts: fc.array(sha256, { maxLength: 4 }),
   }),
+  "quote-request": fc.record({
+    type: of("quote-request"),
+    nonce: bytes(64, 16),
+    pcrs: fc.uniqueArray(
+      fc.record({
+        hash: fc.constantFrom("sha256" as const, "sha384" as const, "sha512" as const),
+        indices: fc
+          .uniqueArray(fc.nat(23), { minLength: 1, maxLength: 24 })
+          .map((indices) => indices.toSorted((a, b) => a - b)),
+      }),
+      { minLength: 1, maxLength: 3, selector: ({ hash }) => hash },
+    ),
+  }),
+  quote: fc.record({
+    type: of("quote"),
+    nonce: bytes(64, 16),
+    attest: bytes(300),
+    signature: bytes(200),
+    values: fc.array(bytes(64), { maxLength: 8 }),
+  }),
   head: fc.record({
     type: of("head"),
     issuer: hex32,

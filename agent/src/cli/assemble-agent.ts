@@ -1,5 +1,6 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { type Clock, FleetError, type Serial, sha256 } from "@fleetcert/shared";
+import { type Clock, FleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
+import { QuoteAnswers } from "../attestation/answer-quote.ts";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
@@ -46,9 +47,10 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const trust = await openTrustKeeper({ state: store, pin: identity, time, log });
   const desired = await DesiredKeeper.open(store);
   // The duties know each other only through ports; whoever is made first reaches the others through these.
-  const later: { runner?: RenewalRunner; followers?: Followers } = {};
+  const later: { runner?: RenewalRunner; followers?: Followers; signer?: ProviderKey; quotes?: QuoteAnswers } = {};
   const incoming: Incoming = {
     async connected({ credential }) {
+      later.signer = credential.key;
       later.followers?.connected(credential);
       later.runner?.connected();
     },
@@ -59,6 +61,12 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       followDesired(state, later.runner);
       later.followers?.changed();
     },
+    async unasked({ body, kind, inReplyTo, expiresAt }) {
+      const isLate = time.estimate().status === "anchored" && time.estimate().at > expiresAt;
+      if (body.type === "quote-request" && later.signer !== undefined && !isLate)
+        later.quotes?.answer(body, later.signer, stop.signal);
+      else log.info({ kind, inReplyTo }, "late answer passed over");
+    },
   };
   const isRevoked = (issuer: string, serial: Serial) =>
     later.followers?.revocation.isRevoked(issuer, serial).status === "revoked";
@@ -67,6 +75,8 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const sequences = await SequenceBlocks.open(store, "mqtt");
   const context = { device, controller, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
   const connection = new Connection(context, parts.settings.connection);
+  const { attestor } = parts;
+  if (attestor !== undefined) later.quotes = new QuoteAnswers({ device, attestor, conversation: connection, log });
   const slotState = (): SlotState | undefined => later.runner?.state;
   const followers = await assembleFollowers({
     ...parts,

@@ -38,6 +38,7 @@ async function aConnection() {
     connected: async ({ credential }) => void events.push(`connected ${credential.generation}`),
     fleet: async (topic) => void events.push(topic.type),
     desired: async ({ version }) => void events.push(`desired ${version}`),
+    unasked: async ({ kind }) => void events.push(`unasked ${kind}`),
   };
   const connection = new Connection(
     {

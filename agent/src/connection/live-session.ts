@@ -1,4 +1,4 @@
-import { deviceSubscriptions, formatTopic, type Message, parseTopic, type Topic } from "@fleetcert/proto";
+import { deviceSubscriptions, formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
 import { FleetError, isFleetError } from "@fleetcert/shared";
 import { openControllerMessage } from "../controller-message.ts";
 import { Dialogue } from "../conversation/dialogue.ts";
@@ -145,7 +145,7 @@ export class LiveSession {
     const { device } = this.#context;
     if (topic.type === "down" && topic.device === device) {
       const unsolicited = this.dialogue.receive(payload);
-      if (unsolicited !== undefined) this.#noteUnsolicited(unsolicited);
+      if (unsolicited !== undefined) this.#put(() => this.#context.incoming.unasked(unsolicited), topic);
     } else if (topic.type === "desired" && topic.device === device) {
       this.#put(() => this.#takeDesired(payload), topic);
     } else if (isFleetTopic(topic)) {
@@ -172,11 +172,6 @@ export class LiveSession {
       throw new FleetError("signer-not-allowed", `desired state of era ${body.era} in era ${bundle.era}`);
     const { type: _, ...state } = body;
     if (await desired.accept(state, payload)) await incoming.desired(state);
-  }
-
-  /** An answer that came after its question was given up; what it says is asked for again. */
-  #noteUnsolicited({ kind, inReplyTo }: Message): void {
-    this.#context.surroundings.log.info({ kind, inReplyTo }, "late answer passed over");
   }
 
   #close(cause: unknown): void {

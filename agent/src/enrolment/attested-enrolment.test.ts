@@ -40,6 +40,7 @@ async function aTpmDevice(change: (credential: BodyOf<"credential">) => BodyOf<"
       }
     },
     certifyKey: async () => tpm.certify(tpm.newKey(), { device: "pump-1", generation: 1 }),
+    quote: async () => Promise.reject(new Error("nobody asks")),
   };
   const body: BodyOf<"enrol"> = {
     type: "enrol",

@@ -1,5 +1,6 @@
-import { type Clock, FleetError, parseCertificate, pemEncode, spkiSha256 } from "@fleetcert/shared";
+import { type Clock, FleetError, parseCertificate, parsePcrSelections, pemEncode, spkiSha256 } from "@fleetcert/shared";
 import type { Approval } from "../approval/approval.ts";
+import type { Attestation } from "../attestation/attestation.ts";
 import type { Courier } from "../courier/courier.ts";
 import type { Enrolment } from "../enrolment/enrolment.ts";
 import type { Inventory } from "../inventory/inventory.ts";
@@ -26,7 +27,15 @@ import type {
 } from "./operations.ts";
 import { operatorOperations } from "./operator-operations.ts";
 import { rotationOperations } from "./rotate-in-waves.ts";
-import { attestationView, certificateView, claimView, courierDeviceView, crlView, deviceView } from "./views.ts";
+import {
+  attestationView,
+  certificateView,
+  claimView,
+  courierDeviceView,
+  crlView,
+  deviceView,
+  quoteView,
+} from "./views.ts";
 
 /** The duties that people command and question. */
 export interface CommandedDuties {
@@ -36,6 +45,7 @@ export interface CommandedDuties {
   readonly authority: CertificateAuthority;
   readonly courier: Courier;
   readonly enrolment: Enrolment;
+  readonly attestation: Attestation;
   readonly inventory: Inventory;
   readonly approval: Approval;
   readonly issuance: Issuance;
@@ -115,13 +125,17 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
         const certificates = (await tx.certificates.listOf(id)).map(certificateView);
         const report = await tx.reports.find(id);
         const attestation = await tx.attestations.find(id);
+        const quote = await tx.quotes.find(id);
         return {
           ...(await deviceView(tx, record, context)),
           certificates,
           report: report?.report,
           attestation: attestation && attestationView(attestation),
+          quote: quote && quoteView(quote),
         };
       }),
+    quote: async ({ name }, id, pcrs) =>
+      quoteView(await duties.attestation.askQuote(name, id, parsePcrSelections(pcrs))),
     set: async ({ name }, id, attributes) => view(await inventory.setAttributes(name, id, attributes)),
     async suspend({ name }, id, reason) {
       await revocation.suspend(name, id, reason);

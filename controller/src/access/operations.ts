@@ -124,12 +124,30 @@ export interface AttestationView {
   readonly certifiedAt: Instant;
 }
 
+/** The last quote a device was asked for. */
+export interface QuoteView {
+  /** Such as `sha256:0,7`. */
+  readonly pcrs: string;
+  readonly askedAt: Instant;
+  readonly askedBy: string;
+  readonly answeredAt: Instant | undefined;
+  readonly outcome: "waiting" | "verified" | "refused";
+  /** Why it was refused. */
+  readonly reason: string;
+  /** Hex, by `sha256:0`; empty until it is verified. */
+  readonly values: Readonly<Record<string, string>>;
+  /** How often the TPM lost power, and how often it was resumed. */
+  readonly resetCount: number;
+  readonly restartCount: number;
+}
+
 /** One device with everything that is known of it. */
 export interface DeviceDetails extends DeviceView {
   readonly certificates: readonly CertificateView[];
   readonly report: string | undefined;
   /** Undefined for keys outside of TPMs, and for TPMs nobody asked to prove themselves. */
   readonly attestation: AttestationView | undefined;
+  readonly quote: QuoteView | undefined;
 }
 
 export interface DeviceOperations {
@@ -142,6 +160,8 @@ export interface DeviceOperations {
   ): Promise<DeviceView>;
   suspend(actor: Actor, id: string, reason: string): Promise<DeviceView>;
   reinstate(actor: Actor, id: string): Promise<DeviceView>;
+  /** Asks its TPM for PCRs, such as `sha256:0,7`; the answer comes later and stands in {@link DeviceDetails.quote}. */
+  quote(actor: Actor, id: string, pcrs: string): Promise<QuoteView>;
   /** Revokes, erases keys on next contact, keeps the history. */
   retire(actor: Actor, id: string): Promise<DeviceView>;
 }

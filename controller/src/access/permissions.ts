@@ -9,6 +9,7 @@ export const permissions = [
   "claim.write",
   "device.write",
   "device.reinstate",
+  "device.attest",
   "certificate.renew",
   "certificate.revoke",
   "courier.exchange",
@@ -27,8 +28,8 @@ export const rolePermissions: Readonly<Record<Role, readonly Permission[]>> = {
   auditor: ["fleet.read", "audit.read"],
   field: ["fleet.read", "certificate.renew", "courier.exchange"],
   factory: ["fleet.read", "claim.write"],
-  operator: ["fleet.read", "audit.read", "claim.write", "device.write", "certificate.renew"],
-  security: ["fleet.read", "audit.read", "certificate.revoke", "certificate.renew", "plan.control"],
+  operator: ["fleet.read", "audit.read", "claim.write", "device.write", "device.attest", "certificate.renew"],
+  security: ["fleet.read", "audit.read", "certificate.revoke", "certificate.renew", "device.attest", "plan.control"],
   approver: ["fleet.read", "audit.read", "device.reinstate", "plan.control", "plan.approve"],
   admin: permissions,
 };

@@ -94,6 +94,15 @@ export const routes: readonly Route[] = [
     call: ({ devices }, actor, { params }) => devices.reinstate(actor, params["id"] ?? ""),
   },
   {
+    name: "devices.quote",
+    method: "POST",
+    path: "/devices/:id/quote",
+    permission: "device.attest",
+    summary: "Ask a device's TPM for its PCRs; the answer stands in the device's quote once it has come",
+    body: closed({ pcrs: Type.String({ minLength: 8, maxLength: 256 }) }),
+    call: ({ devices }, actor, { params, body }) => devices.quote(actor, params["id"] ?? "", body.pcrs),
+  },
+  {
     name: "devices.retire",
     method: "POST",
     path: "/devices/:id/retire",

@@ -7,6 +7,7 @@ import type {
   CrlRecord,
   DeviceRecord,
   OperatorRecord,
+  QuoteRecord,
 } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { CourierContactView, CourierDeviceView } from "./courier-operations.ts";
@@ -19,6 +20,7 @@ import type {
   CrlView,
   DeviceView,
   OperatorView,
+  QuoteView,
 } from "./operations.ts";
 
 /** A certificate as people see it. */
@@ -62,6 +64,12 @@ export function crlView(record: CrlRecord): CrlView {
 export function attestationView(record: AttestationRecord): AttestationView {
   const { device: _device, attestationKey: _key, ...shown } = record;
   return shown;
+}
+
+/** A quote as people see it. */
+export function quoteView(record: QuoteRecord): QuoteView {
+  const { device: _device, nonce: _nonce, values, ...shown } = record;
+  return { ...shown, values: JSON.parse(values) as QuoteView["values"] };
 }
 
 /** A device with the certificate that counts and its acknowledged epochs. */

@@ -1,14 +1,24 @@
 import type { TpmEvidence } from "@fleetcert/proto";
-import type { CredentialCrypto, DeviceId, EndorsementPolicy, KeyEvidence, MadeCredential } from "@fleetcert/shared";
-import type { Surroundings } from "../ports.ts";
-import type { AttestationRecord } from "../records.ts";
-import type { Transaction } from "../store-port.ts";
+import type {
+  CredentialCrypto,
+  DeviceId,
+  EndorsementPolicy,
+  KeyEvidence,
+  MadeCredential,
+  PcrSelection,
+} from "@fleetcert/shared";
+import type { MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
+import type { AttestationRecord, QuoteRecord } from "../records.ts";
+import type { Store, Transaction } from "../store-port.ts";
 import { makeChallenge, requireActivated } from "./activation.ts";
 import { certifyGeneration } from "./certify-generation.ts";
 import { type JudgedTpm, judgeTpm } from "./judge-tpm.ts";
+import { askQuote, repeatQuestion, takeQuote } from "./quotes.ts";
 
 /** What attestation works with. */
 export interface AttestationParts {
+  readonly store: Store;
+  readonly sealer: MessageSealer;
   readonly surroundings: Surroundings;
   readonly crypto: CredentialCrypto;
   readonly endorsements: EndorsementPolicy;
@@ -44,6 +54,11 @@ export interface Attestation {
    * Undefined when the device has enrolled with none, or shows no evidence.
    */
   certify(tx: Transaction, key: AttestedKey, evidence: KeyEvidence | undefined): Promise<AttestationRecord | undefined>;
+  /** Asks a device for its PCRs. Throws `not-found`, or `conflict` for a device without a proven TPM. */
+  askQuote(actor: string, device: string, pcrs: readonly PcrSelection[]): Promise<QuoteRecord>;
+  /** A device is here and listens: what it has not answered is asked again. */
+  repeatQuestion(device: string): Promise<void>;
+  readonly handlers: MessageHandlers;
 }
 
 /** Opens attestation; nothing is kept but the keys that challenges are made with. */
@@ -59,6 +74,9 @@ export function openAttestation(parts: AttestationParts): Attestation {
       return recordOf(request, judged, surroundings.clock.now());
     },
     certify: (tx, key, evidence) => certifyGeneration(tx, { key, evidence, now: surroundings.clock.now() }),
+    askQuote: (actor, device, pcrs) => askQuote(parts, { actor, device, pcrs }),
+    repeatQuestion: (device) => repeatQuestion(parts, device),
+    handlers: { quote: (received, reply) => takeQuote(parts, received, reply) },
   };
 }
 

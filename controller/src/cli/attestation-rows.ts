@@ -1,9 +1,10 @@
 import type { Instant } from "@fleetcert/shared";
 import type { DeviceDetails } from "../access/operations.ts";
 import { fromNow, when } from "./output/human.ts";
+import { quoteRows } from "./quote.ts";
 
 /** What a person is shown of the evidence for a device's key: which TPM, by what it was believed, and since when. */
-export function attestationRows({ attestation }: DeviceDetails, now: Instant): [string, string][] {
+export function attestationRows({ attestation, quote }: DeviceDetails, now: Instant): [string, string][] {
   if (attestation === undefined) return [["attestation", "none: no TPM has proven this device's key"]];
   const { manufacturer, model, firmware, provenAt, certifiedAt } = attestation;
   const said = [manufacturer, model, firmware && `firmware ${firmware}`].filter((word) => word !== "");
@@ -12,6 +13,7 @@ export function attestationRows({ attestation }: DeviceDetails, now: Instant): [
     ["tpm", said.length === 0 ? "not named: it came in without a certificate" : said.join(" ")],
     ["endorsement key", attestation.endorsementKeySha256],
     ["key last certified", `${when(certifiedAt)} (${fromNow(certifiedAt, now)})`],
+    ...(quote === undefined ? [] : quoteRows(quote, now)),
   ];
 }
 

@@ -8,6 +8,7 @@ import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { fromNow, short, span, when } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
+import { registerQuote } from "./quote.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";
 
@@ -46,6 +47,7 @@ export function registerDevice(program: Command, context: CliContext): void {
     .action(async (id: string, _options: object, command: Command) => {
       printDevice(context, command, await (await connect(context, command)).devices.reinstate(remoteActor, id));
     });
+  registerQuote(device, context);
   device
     .command("retire")
     .description("revoke its certificates, let it erase its keys on next contact, keep the history")

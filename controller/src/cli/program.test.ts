@@ -126,6 +126,20 @@ describe("fleetcert", () => {
     }
   });
 
+  it("asks for PCRs, shows what came, and exits by whether it holds", async () => {
+    const asked = { pcrs: "sha256:0", askedAt: 1, askedBy: "local", answeredAt: 2, reason: "", values: {} };
+    const answering = (outcome: string, reason = "") => {
+      const quote = { ...asked, outcome, reason, values: { "sha256:0": "ab" }, resetCount: 3, restartCount: 0 };
+      return { devices: { quote: async () => quote, show: async () => ({ quote }) } } as unknown as Partial<Operations>;
+    };
+    const good = await run(["device", "quote", "edge-1", "--pcrs", "sha256:0"], answering("verified"));
+    expect(good).toMatchObject({ code: 0, out: expect.stringMatching(/pcr sha256:0 +ab/) });
+    const bad = await run(["device", "quote", "edge-1"], answering("refused", "pcr-values"));
+    expect(bad).toMatchObject({ code: 11, err: expect.stringContaining("pcr-values") });
+    expect((await run(["device", "quote", "edge-1", "--wait", "1ms"], answering("waiting"))).code).toBe(8);
+    expect((await run(["device", "quote", "edge-1", "--pcrs", "md5:0"], answering("verified"))).code).toBe(2);
+  });
+
   it("tells a typed error as what, why, fix and code, and as JSON on request", async () => {
     const failing = { devices: { show: async () => Promise.reject(notFound()) } } as unknown as Partial<Operations>;
     const human = await run(["device", "show", "edge-9"], failing);

@@ -4,7 +4,7 @@ import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/
 import { selectDevices } from "../access/select-devices.ts";
 import { zstdListPatches } from "../adapters/compression/zstd-list-patches.ts";
 import { type Approval, openApproval, type PlanKind } from "../approval/approval.ts";
-import { openAttestation } from "../attestation/attestation.ts";
+import { type Attestation, openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf, siteMaintenance } from "../config.ts";
 import { type Courier, openCourier } from "../courier/courier.ts";
 import { type Enrolment, openEnrolment } from "../enrolment/enrolment.ts";
@@ -60,6 +60,7 @@ export interface Duties {
   readonly approval: Approval;
   readonly revocation: Revocation;
   readonly enrolment: Enrolment;
+  readonly attestation: Attestation;
   readonly courier: Courier;
   readonly rollouts: Rollouts;
   readonly listeners: ListenerCertificates;
@@ -129,7 +130,11 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   });
   kinds.push(...approval.kinds, ...revocation.planKinds);
   const root = authority.chain.at(-1) ?? authority.certificate;
-  const attestation = openAttestation({ surroundings, endorsements: parts.endorsements, crypto: nodeCredentialCrypto });
+  const attestation = openAttestation({
+    ...{ store, surroundings, endorsements: parts.endorsements },
+    crypto: nodeCredentialCrypto,
+    sealer: trust,
+  });
   const enrolment = openEnrolment({
     ...{
       store,
@@ -153,7 +158,14 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const events = openIntake({
     ...{ store, surroundings, authority, graceAfterProof, renewAfterExpiry },
     sealer: trust,
-    handlers: { ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers },
+    handlers: {
+      ...{ ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers, ...attestation.handlers },
+      // Whoever reports has subscribed to what is asked of it; at CONNECT it has not.
+      async report(received, reply) {
+        await inventory.handlers.report?.(received, reply);
+        await attestation.repeatQuestion(received.device);
+      },
+    },
     sessionChanged: (change) => inventory.sessionChanged(change),
   });
   const rollouts = openRollouts({
@@ -168,7 +180,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   const duties = { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment };
-  return { ...duties, approval, courier, rollouts, listeners, events };
+  return { ...duties, attestation, approval, courier, rollouts, listeners, events };
 }
 
 /** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */

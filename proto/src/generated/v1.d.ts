@@ -939,6 +939,207 @@ export namespace fleetcert {
         }
 
         /**
+         * Properties of a QuoteRequest.
+         * @deprecated Use fleetcert.v1.QuoteRequest.$Properties instead.
+         */
+        interface IQuoteRequest extends fleetcert.v1.QuoteRequest.$Properties {
+        }
+
+        /** Represents a QuoteRequest. */
+        class QuoteRequest {
+
+            /**
+             * Constructs a new QuoteRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.QuoteRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** QuoteRequest nonce. */
+            nonce: Uint8Array;
+
+            /** QuoteRequest pcrs. */
+            pcrs: fleetcert.v1.PcrBank.$Properties[];
+
+            /**
+             * Encodes the specified QuoteRequest message. Does not implicitly {@link fleetcert.v1.QuoteRequest.verify|verify} messages.
+             * @param message QuoteRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.QuoteRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a QuoteRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape} QuoteRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape;
+        }
+
+        namespace QuoteRequest {
+
+            /** Properties of a QuoteRequest. */
+            interface $Properties {
+
+                /** QuoteRequest nonce */
+                nonce?: (Uint8Array|null);
+
+                /** QuoteRequest pcrs */
+                pcrs?: (fleetcert.v1.PcrBank.$Properties[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a QuoteRequest. */
+            type $Shape = fleetcert.v1.QuoteRequest.$Properties;
+        }
+
+        /**
+         * Properties of a PcrBank.
+         * @deprecated Use fleetcert.v1.PcrBank.$Properties instead.
+         */
+        interface IPcrBank extends fleetcert.v1.PcrBank.$Properties {
+        }
+
+        /** Represents a PcrBank. */
+        class PcrBank {
+
+            /**
+             * Constructs a new PcrBank.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.PcrBank.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PcrBank hash. */
+            hash: string;
+
+            /** PcrBank indices. */
+            indices: number[];
+
+            /**
+             * Encodes the specified PcrBank message. Does not implicitly {@link fleetcert.v1.PcrBank.verify|verify} messages.
+             * @param message PcrBank message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.PcrBank.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PcrBank message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape} PcrBank
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape;
+        }
+
+        namespace PcrBank {
+
+            /** Properties of a PcrBank. */
+            interface $Properties {
+
+                /** PcrBank hash */
+                hash?: (string|null);
+
+                /** PcrBank indices */
+                indices?: (number[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PcrBank. */
+            type $Shape = fleetcert.v1.PcrBank.$Properties;
+        }
+
+        /**
+         * Properties of a Quote.
+         * @deprecated Use fleetcert.v1.Quote.$Properties instead.
+         */
+        interface IQuote extends fleetcert.v1.Quote.$Properties {
+        }
+
+        /** Represents a Quote. */
+        class Quote {
+
+            /**
+             * Constructs a new Quote.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Quote.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Quote nonce. */
+            nonce: Uint8Array;
+
+            /** Quote attest. */
+            attest: Uint8Array;
+
+            /** Quote signature. */
+            signature: Uint8Array;
+
+            /** Quote values. */
+            values: Uint8Array[];
+
+            /**
+             * Encodes the specified Quote message. Does not implicitly {@link fleetcert.v1.Quote.verify|verify} messages.
+             * @param message Quote message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Quote.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Quote message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape} Quote
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape;
+        }
+
+        namespace Quote {
+
+            /** Properties of a Quote. */
+            interface $Properties {
+
+                /** Quote nonce */
+                nonce?: (Uint8Array|null);
+
+                /** Quote attest */
+                attest?: (Uint8Array|null);
+
+                /** Quote signature */
+                signature?: (Uint8Array|null);
+
+                /** Quote values */
+                values?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Quote. */
+            type $Shape = fleetcert.v1.Quote.$Properties;
+        }
+
+        /**
          * Properties of an Issued.
          * @deprecated Use fleetcert.v1.Issued.$Properties instead.
          */
@@ -1422,6 +1623,9 @@ export namespace fleetcert {
             /** Message challengeResponse. */
             challengeResponse?: (fleetcert.v1.ChallengeResponse.$Properties|null);
 
+            /** Message quote. */
+            quote?: (fleetcert.v1.Quote.$Properties|null);
+
             /** Message courierRequest. */
             courierRequest?: (fleetcert.v1.CourierRequest.$Properties|null);
 
@@ -1449,6 +1653,9 @@ export namespace fleetcert {
             /** Message credential. */
             credential?: (fleetcert.v1.Credential.$Properties|null);
 
+            /** Message quoteRequest. */
+            quoteRequest?: (fleetcert.v1.QuoteRequest.$Properties|null);
+
             /** Message courierReply. */
             courierReply?: (fleetcert.v1.CourierReply.$Properties|null);
 
@@ -1456,7 +1663,7 @@ export namespace fleetcert {
             head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
             /** Message body. */
-            body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"courierReply"|"head");
+            body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"quote"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"quoteRequest"|"courierReply"|"head");
 
             /**
              * Encodes the specified Message message. Does not implicitly {@link fleetcert.v1.Message.verify|verify} messages.
@@ -1545,6 +1752,9 @@ export namespace fleetcert {
                 /** Message challengeResponse */
                 challengeResponse?: (fleetcert.v1.ChallengeResponse.$Properties|null);
 
+                /** Message quote */
+                quote?: (fleetcert.v1.Quote.$Properties|null);
+
                 /** Message courierRequest */
                 courierRequest?: (fleetcert.v1.CourierRequest.$Properties|null);
 
@@ -1572,6 +1782,9 @@ export namespace fleetcert {
                 /** Message credential */
                 credential?: (fleetcert.v1.Credential.$Properties|null);
 
+                /** Message quoteRequest */
+                quoteRequest?: (fleetcert.v1.QuoteRequest.$Properties|null);
+
                 /** Message courierReply */
                 courierReply?: (fleetcert.v1.CourierReply.$Properties|null);
 
@@ -1579,7 +1792,7 @@ export namespace fleetcert {
                 head?: (fleetcert.v1.RevocationHead.$Properties|null);
 
                 /** Message body */
-                body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"courierReply"|"head");
+                body?: ("enrol"|"attestation"|"renew"|"activated"|"report"|"ack"|"timeRequest"|"event"|"challengeResponse"|"quote"|"courierRequest"|"issued"|"refused"|"confirmed"|"received"|"timeToken"|"challenge"|"desired"|"credential"|"quoteRequest"|"courierReply"|"head");
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -1608,6 +1821,7 @@ export namespace fleetcert {
               timeRequest?: fleetcert.v1.TimeRequest.$Shape|null;
               event?: fleetcert.v1.SecurityEvent.$Shape|null;
               challengeResponse?: fleetcert.v1.ChallengeResponse.$Shape|null;
+              quote?: fleetcert.v1.Quote.$Shape|null;
               courierRequest?: fleetcert.v1.CourierRequest.$Shape|null;
               issued?: fleetcert.v1.Issued.$Shape|null;
               refused?: fleetcert.v1.Refused.$Shape|null;
@@ -1617,11 +1831,12 @@ export namespace fleetcert {
               challenge?: fleetcert.v1.Challenge.$Shape|null;
               desired?: fleetcert.v1.DesiredState.$Shape|null;
               credential?: fleetcert.v1.Credential.$Shape|null;
+              quoteRequest?: fleetcert.v1.QuoteRequest.$Shape|null;
               courierReply?: fleetcert.v1.CourierReply.$Shape|null;
               head?: fleetcert.v1.RevocationHead.$Shape|null;
               $unknowns?: Uint8Array[];
             } & (
-              ({ body?: undefined; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "attestation"; enrol?: null; attestation: fleetcert.v1.Attestation.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "renew"; enrol?: null; attestation?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "activated"; enrol?: null; attestation?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "report"; enrol?: null; attestation?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "ack"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "event"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "courierRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest: fleetcert.v1.CourierRequest.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "issued"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "refused"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "confirmed"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "received"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "timeToken"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "challenge"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; credential?: null; courierReply?: null; head?: null }|{ body?: "desired"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; credential?: null; courierReply?: null; head?: null }|{ body?: "credential"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential: fleetcert.v1.Credential.$Shape; courierReply?: null; head?: null }|{ body?: "courierReply"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply: fleetcert.v1.CourierReply.$Shape; head?: null }|{ body?: "head"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; courierReply?: null; head: fleetcert.v1.RevocationHead.$Shape })
+              ({ body?: undefined; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "enrol"; enrol: fleetcert.v1.EnrolRequest.$Shape; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "attestation"; enrol?: null; attestation: fleetcert.v1.Attestation.$Shape; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "renew"; enrol?: null; attestation?: null; renew: fleetcert.v1.RenewRequest.$Shape; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "activated"; enrol?: null; attestation?: null; renew?: null; activated: fleetcert.v1.Activated.$Shape; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "report"; enrol?: null; attestation?: null; renew?: null; activated?: null; report: fleetcert.v1.StatusReport.$Shape; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "ack"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack: fleetcert.v1.RevocationAck.$Shape; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "timeRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest: fleetcert.v1.TimeRequest.$Shape; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "event"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event: fleetcert.v1.SecurityEvent.$Shape; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "challengeResponse"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse: fleetcert.v1.ChallengeResponse.$Shape; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "quote"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote: fleetcert.v1.Quote.$Shape; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "courierRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest: fleetcert.v1.CourierRequest.$Shape; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "issued"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued: fleetcert.v1.Issued.$Shape; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "refused"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused: fleetcert.v1.Refused.$Shape; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "confirmed"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed: fleetcert.v1.Confirmed.$Shape; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "received"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received: fleetcert.v1.Received.$Shape; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "timeToken"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken: fleetcert.v1.TimeToken.$Shape; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "challenge"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge: fleetcert.v1.Challenge.$Shape; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "desired"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired: fleetcert.v1.DesiredState.$Shape; credential?: null; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "credential"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential: fleetcert.v1.Credential.$Shape; quoteRequest?: null; courierReply?: null; head?: null }|{ body?: "quoteRequest"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest: fleetcert.v1.QuoteRequest.$Shape; courierReply?: null; head?: null }|{ body?: "courierReply"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply: fleetcert.v1.CourierReply.$Shape; head?: null }|{ body?: "head"; enrol?: null; attestation?: null; renew?: null; activated?: null; report?: null; ack?: null; timeRequest?: null; event?: null; challengeResponse?: null; quote?: null; courierRequest?: null; issued?: null; refused?: null; confirmed?: null; received?: null; timeToken?: null; challenge?: null; desired?: null; credential?: null; quoteRequest?: null; courierReply?: null; head: fleetcert.v1.RevocationHead.$Shape })
             );
         }
 

@@ -1471,6 +1471,320 @@ export const fleetcert = $root.fleetcert = (() => {
             return Attestation;
         })();
 
+        v1.QuoteRequest = (function() {
+
+            const QuoteRequest = function (properties) {
+                this.pcrs = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            QuoteRequest.prototype.nonce = $util.newBuffer([]);
+            QuoteRequest.prototype.pcrs = $util.emptyArray;
+
+            QuoteRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.nonce != null && $Object.hasOwnProperty.call(message, "nonce") && message.nonce.length)
+                    writer.uint32(10).bytes(message.nonce);
+                if (message.pcrs != null && message.pcrs.length)
+                    for (let i = 0; i < message.pcrs.length; ++i)
+                        $root.fleetcert.v1.PcrBank.encode(message.pcrs[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            QuoteRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.QuoteRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.nonce = value;
+                            else
+                                delete message.nonce;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.pcrs && message.pcrs.length))
+                                message.pcrs = [];
+                            message.pcrs.push($root.fleetcert.v1.PcrBank.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return QuoteRequest;
+        })();
+
+        v1.PcrBank = (function() {
+
+            const PcrBank = function (properties) {
+                this.indices = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            PcrBank.prototype.hash = "";
+            PcrBank.prototype.indices = $util.emptyArray;
+
+            PcrBank.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.hash != null && $Object.hasOwnProperty.call(message, "hash") && message.hash !== "")
+                    writer.uint32(10).string(message.hash);
+                if (message.indices != null && message.indices.length)
+                    writer.uint32(18).uint32s(message.indices);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            PcrBank.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.PcrBank();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.hash = value;
+                            else
+                                delete message.hash;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType === 2) {
+                                if (!(message.indices && message.indices.length))
+                                    message.indices = [];
+                                reader.uint32s(message.indices);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.indices && message.indices.length))
+                                message.indices = [];
+                            message.indices.push(reader.uint32());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return PcrBank;
+        })();
+
+        v1.Quote = (function() {
+
+            const Quote = function (properties) {
+                this.values = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Quote.prototype.nonce = $util.newBuffer([]);
+            Quote.prototype.attest = $util.newBuffer([]);
+            Quote.prototype.signature = $util.newBuffer([]);
+            Quote.prototype.values = $util.emptyArray;
+
+            Quote.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.nonce != null && $Object.hasOwnProperty.call(message, "nonce") && message.nonce.length)
+                    writer.uint32(10).bytes(message.nonce);
+                if (message.attest != null && $Object.hasOwnProperty.call(message, "attest") && message.attest.length)
+                    writer.uint32(18).bytes(message.attest);
+                if (message.signature != null && $Object.hasOwnProperty.call(message, "signature") && message.signature.length)
+                    writer.uint32(26).bytes(message.signature);
+                if (message.values != null && message.values.length)
+                    for (let i = 0; i < message.values.length; ++i)
+                        writer.uint32(34).bytes(message.values[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Quote.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.fleetcert.v1.Quote();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.nonce = value;
+                            else
+                                delete message.nonce;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.attest = value;
+                            else
+                                delete message.attest;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.bytes()).length)
+                                message.signature = value;
+                            else
+                                delete message.signature;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.values && message.values.length))
+                                message.values = [];
+                            message.values.push(reader.bytes());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return Quote;
+        })();
+
         v1.Issued = (function() {
 
             const Issued = function (properties) {
@@ -2116,6 +2430,7 @@ export const fleetcert = $root.fleetcert = (() => {
             Message.prototype.timeRequest = null;
             Message.prototype.event = null;
             Message.prototype.challengeResponse = null;
+            Message.prototype.quote = null;
             Message.prototype.courierRequest = null;
             Message.prototype.issued = null;
             Message.prototype.refused = null;
@@ -2125,13 +2440,14 @@ export const fleetcert = $root.fleetcert = (() => {
             Message.prototype.challenge = null;
             Message.prototype.desired = null;
             Message.prototype.credential = null;
+            Message.prototype.quoteRequest = null;
             Message.prototype.courierReply = null;
             Message.prototype.head = null;
 
             let $oneOfFields;
 
             $Object.defineProperty(Message.prototype, "body", {
-                get: $util.oneOfGetter($oneOfFields = ["enrol", "attestation", "renew", "activated", "report", "ack", "timeRequest", "event", "challengeResponse", "courierRequest", "issued", "refused", "confirmed", "received", "timeToken", "challenge", "desired", "credential", "courierReply", "head"]),
+                get: $util.oneOfGetter($oneOfFields = ["enrol", "attestation", "renew", "activated", "report", "ack", "timeRequest", "event", "challengeResponse", "quote", "courierRequest", "issued", "refused", "confirmed", "received", "timeToken", "challenge", "desired", "credential", "quoteRequest", "courierReply", "head"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -2184,6 +2500,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     $root.fleetcert.v1.SecurityEvent.encode(message.event, writer.uint32(218).fork(), _depth + 1).ldelim();
                 if (message.challengeResponse != null && $Object.hasOwnProperty.call(message, "challengeResponse"))
                     $root.fleetcert.v1.ChallengeResponse.encode(message.challengeResponse, writer.uint32(226).fork(), _depth + 1).ldelim();
+                if (message.quote != null && $Object.hasOwnProperty.call(message, "quote"))
+                    $root.fleetcert.v1.Quote.encode(message.quote, writer.uint32(234).fork(), _depth + 1).ldelim();
                 if (message.courierRequest != null && $Object.hasOwnProperty.call(message, "courierRequest"))
                     $root.fleetcert.v1.CourierRequest.encode(message.courierRequest, writer.uint32(242).fork(), _depth + 1).ldelim();
                 if (message.issued != null && $Object.hasOwnProperty.call(message, "issued"))
@@ -2202,6 +2520,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     $root.fleetcert.v1.DesiredState.encode(message.desired, writer.uint32(370).fork(), _depth + 1).ldelim();
                 if (message.credential != null && $Object.hasOwnProperty.call(message, "credential"))
                     $root.fleetcert.v1.Credential.encode(message.credential, writer.uint32(378).fork(), _depth + 1).ldelim();
+                if (message.quoteRequest != null && $Object.hasOwnProperty.call(message, "quoteRequest"))
+                    $root.fleetcert.v1.QuoteRequest.encode(message.quoteRequest, writer.uint32(386).fork(), _depth + 1).ldelim();
                 if (message.courierReply != null && $Object.hasOwnProperty.call(message, "courierReply"))
                     $root.fleetcert.v1.CourierReply.encode(message.courierReply, writer.uint32(402).fork(), _depth + 1).ldelim();
                 if (message.head != null && $Object.hasOwnProperty.call(message, "head"))
@@ -2407,6 +2727,13 @@ export const fleetcert = $root.fleetcert = (() => {
                             message.body = "challengeResponse";
                             continue;
                         }
+                    case 29: {
+                            if (wireType !== 2)
+                                break;
+                            message.quote = $root.fleetcert.v1.Quote.decode(reader, reader.size(), $undefined, _depth + 1, message.quote);
+                            message.body = "quote";
+                            continue;
+                        }
                     case 30: {
                             if (wireType !== 2)
                                 break;
@@ -2468,6 +2795,13 @@ export const fleetcert = $root.fleetcert = (() => {
                                 break;
                             message.credential = $root.fleetcert.v1.Credential.decode(reader, reader.size(), $undefined, _depth + 1, message.credential);
                             message.body = "credential";
+                            continue;
+                        }
+                    case 48: {
+                            if (wireType !== 2)
+                                break;
+                            message.quoteRequest = $root.fleetcert.v1.QuoteRequest.decode(reader, reader.size(), $undefined, _depth + 1, message.quoteRequest);
+                            message.body = "quoteRequest";
                             continue;
                         }
                     case 50: {

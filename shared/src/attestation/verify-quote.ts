@@ -3,6 +3,7 @@ import type { DeviceId } from "../device-id.ts";
 import type { AttestClock, PcrSelection } from "./attest.ts";
 import { attestationInvalid } from "./attestation-failure.ts";
 import type { AttestationKey } from "./attestation-key.ts";
+import { formatPcrSelections } from "./pcr-selection.ts";
 import { quoteQualifyingData } from "./qualifying-data.ts";
 import { type TpmHash, tpmDigest, tpmHashBytes } from "./tpm-algorithm.ts";
 import { tpmJoin } from "./tpm-writer.ts";
@@ -38,10 +39,10 @@ export function verifyQuote(evidence: QuoteEvidence, expected: QuoteExpectation)
   const statement = verifyStatement(evidence, { attestationKey, qualifyingData: quoteQualifyingData(expected) });
   const { attested } = statement;
   if (attested.kind !== "quote") throw attestationInvalid("wrong-kind", "the statement is no quote");
-  if (describe(attested.pcrs) !== describe(pcrs))
+  if (formatPcrSelections(attested.pcrs) !== formatPcrSelections(pcrs))
     throw attestationInvalid(
       "pcr-selection",
-      `the quote is over ${describe(attested.pcrs)}, asked was ${describe(pcrs)}`,
+      `the quote is over ${formatPcrSelections(attested.pcrs)}, asked was ${formatPcrSelections(pcrs)}`,
     );
   const asked = pcrs.flatMap(({ hash, indices }) => indices.map((index) => ({ hash, index })));
   const values = evidence.values.slice(0, asked.length + 1);
@@ -56,9 +57,4 @@ export function verifyQuote(evidence: QuoteEvidence, expected: QuoteExpectation)
     clock: statement.clock,
     firmwareVersion: statement.firmwareVersion,
   };
-}
-
-function describe(pcrs: readonly PcrSelection[]): string {
-  const banks = pcrs.filter(({ indices }) => indices.length > 0);
-  return banks.map(({ hash, indices }) => `${hash}:${indices.join(",")}`).join("+") || "no PCR";
 }

@@ -34,6 +34,7 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       set: (_, id, body) => send("devices.set", { params: { id }, body }),
       suspend: (_, id, reason) => send("devices.suspend", { params: { id }, body: { reason } }),
       reinstate: (_, id) => send("devices.reinstate", { params: { id } }),
+      quote: (_, id, pcrs) => send("devices.quote", { params: { id }, body: { pcrs } }),
       retire: (_, id) => send("devices.retire", { params: { id } }),
     },
     rotations: {
