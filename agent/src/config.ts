@@ -40,6 +40,14 @@ const Output = Type.Object(
   { additionalProperties: false },
 );
 
+const SlotStaleness = Type.Object(
+  {
+    slot: Type.String({ minLength: 1, maxLength: 64, description: "name of the slot that asks" }),
+    failOpenFor: Span("30d", "as revocation.failOpenFor, for this slot"),
+  },
+  { additionalProperties: false },
+);
+
 /** The one schema of the agent's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
   {
@@ -125,6 +133,12 @@ export const configSchema = Type.Object(
           description:
             "files that other software of this host reads revocations from, each with `file`, `include`, `reload`",
         }),
+        failOpenFor: Span("30d", "how long after it went stale good is still answered; 0s: never, fail-closed at once"),
+        slots: Type.Array(SlotStaleness, {
+          default: [],
+          maxItems: 32,
+          description: "slots whose peers are judged by another patience, each with `slot`, `failOpenFor`",
+        }),
       },
       "what is kept of revocations and who gets it",
     ),
@@ -165,6 +179,13 @@ export function readConfig(sources: {
     throw invalid("revocation: outputs are made of the lists that crl: never leaves away");
   }
   return config;
+}
+
+/** How long a slot's peers are taken for good by stale state; slots without a setting of their own take the common one. */
+export function failOpenOf({ failOpenFor, slots }: ConfigFile["revocation"]): (slot: string | undefined) => Duration {
+  const own = new Map(slots.map((one) => [one.slot, durationOf(one.failOpenFor)]));
+  const common = durationOf(failOpenFor);
+  return (slot) => (slot === undefined ? common : (own.get(slot) ?? common));
 }
 
 /** Whether revocation lists are kept beside snapshots. */

@@ -190,6 +190,7 @@ export class RevocationWorld {
       readonly now?: Instant;
       readonly trust?: Uint8Array;
       readonly keepsLists?: boolean;
+      readonly failOpenFor?: (slot: string | undefined) => number;
     } = {},
   ) {
     const disk = options.disk ?? new CrashingStateStore();
@@ -199,8 +200,16 @@ export class RevocationWorld {
     const pin = { rootSha256: this.root.certificate.sha256, fleet: testFleet };
     const trust: OpenTrustKeeper = await openTrustKeeper({ state: disk, pin, time, log });
     if (trust.current() === undefined || options.trust) await trust.accept(options.trust ?? (await this.bundle()));
-    const { keepsLists = true } = options;
-    const cache = await RevocationCache.open({ state: disk, trust, time, log, patches: zstdListPatches, keepsLists });
+    const { keepsLists = true, failOpenFor = () => Number.POSITIVE_INFINITY } = options;
+    const cache = await RevocationCache.open({
+      state: disk,
+      trust,
+      time,
+      log,
+      patches: zstdListPatches,
+      keepsLists,
+      failOpenFor,
+    });
     return { disk, clock, log, time, trust, cache };
   }
 

@@ -2,6 +2,7 @@ import type { Claim, Instant, OpenKeyProvider } from "@fleetcert/shared";
 import type { ConnectionSettings } from "../connection/connection.ts";
 import type { KeyAttestor, Link, ListOutput, ListPatches, OutputFiles, StateStore, Surroundings } from "../ports.ts";
 import type { RenewalSettings } from "../renewal/settings.ts";
+import type { FailOpenFor } from "../revocation/staleness.ts";
 
 /** Who the device is, settled by its claim. */
 export interface AgentIdentity {
@@ -46,5 +47,6 @@ export interface AgentParts {
     readonly connection: ConnectionSettings;
     /** Whether revocation lists are kept beside snapshots. */
     readonly keepsLists: boolean;
+    readonly failOpenFor: FailOpenFor;
   };
 }

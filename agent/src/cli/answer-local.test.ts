@@ -33,6 +33,7 @@ describe("the local socket, asked for revocation", () => {
     expect(await about(7, world.other.id)).toMatchObject({ status: "unknown", why: "nothing-held" });
     expect(await ask(`/v1/revocation/${world.issuer.id}/1234`)).toMatchObject({ status: "unknown", why: "not-ours" });
     expect(await ask(`/v1/revocation/${serialOf(1, 7).hex}`)).toMatchObject([{ status: "revoked" }]);
+    expect(await ask(`/v1/revocation/${serialOf(1, 8).hex}?slot=web`)).toMatchObject([{ status: "good" }]);
   });
 
   it.each([
@@ -46,6 +47,9 @@ describe("the local socket, asked for revocation", () => {
     `/v1/revocation/${"a".repeat(64)}/%2e%2e`,
     "/v1/revocation/-1",
     "/v1/revocation/",
+    `/v1/revocation/${"a".repeat(64)}/01?slot=`,
+    `/v1/revocation/${"a".repeat(64)}/01?slots=web`,
+    `/v1/revocation/${"a".repeat(64)}/01?slot=a/b`,
   ])("calls %s malformed", async (path) => {
     await expect(ask(path)).rejects.toMatchObject({ code: "request-invalid" });
   });

@@ -7,7 +7,7 @@ import type { RunningAgent } from "./assemble-agent.ts";
  * - `GET /v1/status` · `POST /v1/renew`
  * - `POST /v1/bundle/export`, `…/export?renew=true`: a bundle for a courier; `POST /v1/bundle/import` with the reply as body
  * - `GET /v1/revocation`: what is held, issuer by issuer; `…/{serial}`: what every issuer says of a serial
- * - `GET /v1/revocation/{issuer}/{serial}`: `{ status, reason?, at?, why?, issuer, epoch: { era, epoch, thisUpdate, nextUpdate, age, isStale } }`
+ * - `GET /v1/revocation/{issuer}/{serial}`, `…?slot={name}` for a peer of that slot: `{ status, reason?, at?, why?, issuer, epoch: { era, epoch, thisUpdate, nextUpdate, age, isStale } }`
  *
  * Throws `request-invalid` for what is no issuer or serial, `not-found` for other paths, `conflict` as {@link RunningAgent.renew},
  * and what the courier's duty throws.
@@ -26,18 +26,27 @@ export async function answerLocal(
     return { ...exported, bundle: Buffer.from(bundle).toString("base64") };
   }
   if (method === "POST" && path === "/v1/bundle/import") return await agent.courier.apply(body, signal);
-  const [, version, resource, first, second, ...more] = path.split("/");
-  if (method !== "GET" || version !== "v1" || resource !== "revocation" || more.length > 0) {
+  const [place = "", query, ...queries] = path.split("?");
+  const [, version, resource, first, second, ...more] = place.split("/");
+  const slot = slotIn(query);
+  if (queries.length > 0 || method !== "GET" || version !== "v1" || resource !== "revocation" || more.length > 0) {
     throw new FleetError("not-found", `there is no ${shown(method)} ${shown(path)} here`);
   }
   if (first === undefined) return agent.revocation.show();
-  if (second === undefined) return agent.revocation.check(serialOf(first));
+  if (second === undefined) return agent.revocation.check(serialOf(first), slot);
   if (!issuerPattern.test(first)) {
     throw new FleetError("request-invalid", `"${shown(first)}" is no issuer`, {
       hint: "an issuer is the SHA-256 of its public key info, 64 lower-case hex digits; see GET /v1/revocation",
     });
   }
-  return agent.revocation.isRevoked(first, serialOf(second));
+  return agent.revocation.isRevoked(first, serialOf(second), slot);
+}
+
+function slotIn(query: string | undefined): string | undefined {
+  if (query === undefined) return undefined;
+  const [, slot] = /^slot=([A-Za-z0-9._-]{1,64})$/.exec(query) ?? [];
+  if (slot === undefined) throw new FleetError("request-invalid", `"${shown(query)}" names no slot`);
+  return slot;
 }
 
 function serialOf(text: string): Serial {

@@ -47,6 +47,7 @@ async function aWorld() {
           renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
           connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },
           keepsLists: false,
+          failOpenFor: () => Number.POSITIVE_INFINITY,
         },
       },
       () => undefined,

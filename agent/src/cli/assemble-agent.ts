@@ -27,8 +27,8 @@ export interface RunningAgent {
   /** The revocation state this device enforces. */
   readonly revocation: {
     show(): HeldIssuer[];
-    check(serial: Serial): RevocationAnswer[];
-    isRevoked(issuer: string, serial: Serial): RevocationAnswer;
+    check(serial: Serial, slot?: string): RevocationAnswer[];
+    isRevoked(issuer: string, serial: Serial, slot?: string): RevocationAnswer;
   };
   /** The exchange with the controller by files. */
   readonly courier: Courier;
@@ -81,6 +81,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const followers = await assembleFollowers({
     ...parts,
     keepsLists: parts.settings.keepsLists,
+    failOpenFor: parts.settings.failOpenFor,
     state: store,
     trust,
     time,

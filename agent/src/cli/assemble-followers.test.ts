@@ -85,6 +85,7 @@ async function anAgent(known?: RevocationWorld, disk = new CrashingStateStore())
     agentVersion: "0.1.0",
     platform: "test",
     keepsLists: false,
+    failOpenFor: () => Number.POSITIVE_INFINITY,
     outputs: [],
     patches: zstdListPatches,
     slots: () => [aSlot()],

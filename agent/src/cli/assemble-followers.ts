@@ -17,6 +17,7 @@ import { RetainedTopics } from "../retained/retained-topics.ts";
 import { HeadFollower } from "../revocation/follow-heads.ts";
 import { ListHandOver } from "../revocation/hand-over-lists.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
+import type { FailOpenFor } from "../revocation/staleness.ts";
 import type { OpenTimeKeeper } from "../time/time-keeper.ts";
 import { TrustFollower } from "../trust/follow-trust.ts";
 import type { OpenTrustKeeper } from "../trust/trust-keeper.ts";
@@ -52,16 +53,17 @@ export interface FollowerParts {
   readonly desired: () => DesiredState | undefined;
   /** Whether revocation lists are kept beside snapshots. */
   readonly keepsLists: boolean;
+  readonly failOpenFor: FailOpenFor;
   readonly outputs: readonly ListOutput[];
   readonly patches: ListPatches;
 }
 
 /** Opens what the followers keep. Rejects when the store cannot be read. */
 export async function assembleFollowers(parts: FollowerParts): Promise<Followers> {
-  const { state, trust, time, topics, conversation, surroundings, keepsLists, outputs, patches } = parts;
+  const { state, trust, time, topics, conversation, surroundings, keepsLists, failOpenFor, outputs, patches } = parts;
   const { log, timer, random } = surroundings;
   const outbox = await Outbox.open({ state, log });
-  const revocation = await RevocationCache.open({ state, trust, time, log, patches, keepsLists });
+  const revocation = await RevocationCache.open({ state, trust, time, log, patches, keepsLists, failOpenFor });
   const retained = new RetainedTopics({ topics, timer, log, patience: retainedPatience });
   const reporter = new Reporter({
     facts: () => factsOf(parts, { outbox, revocation }),

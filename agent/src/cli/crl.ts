@@ -24,9 +24,10 @@ export function registerCrl(program: Command, context: CliContext): void {
       "whether a certificate is revoked; exit 0 when it is good, 11 when it is revoked, 75 when that is not known",
     )
     .argument("<serial>", "serial number, hex")
-    .action(async (text: string, _options: object, command: Command) => {
+    .option("--slot <name>", "judge stale state by the policy of this slot")
+    .action(async (text: string, { slot }: { slot?: string }, command: Command) => {
       const serial = Serial.parse(text);
-      const resource = `/v1/revocation/${serial.hex}`;
+      const resource = `/v1/revocation/${serial.hex}${slot === undefined ? "" : `?slot=${slot}`}`;
       const answers = await ask<RevocationAnswer[]>(command, context, { resource, stored: (it) => it.check(serial) });
       const heads = ["issuer", "answer", "epoch", "age"];
       context.stdout(renderList(answers, { heads, rows: answers.map(answerRow) }, formatOf(command)));
@@ -96,5 +97,6 @@ const whys: Readonly<Record<UnknownCause, string>> = {
   "nothing-held": "nothing was applied yet",
   "too-old": "the snapshot is too old",
   "not-ours": "not ours",
+  stale: "the state is older than the policy allows",
   damaged: "damaged on the disk, fetched again with the next session",
 };

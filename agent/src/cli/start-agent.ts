@@ -20,7 +20,7 @@ import { MqttLink } from "../adapters/link/mqtt-link.ts";
 import { openListOutput } from "../adapters/list-output.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
-import { type AgentConfig, durationOf, keepsLists } from "../config.ts";
+import { type AgentConfig, durationOf, failOpenOf, keepsLists } from "../config.ts";
 import type { Link, Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
 import type { AgentParts } from "./agent-parts.ts";
@@ -176,6 +176,7 @@ function settingsOf({ pace, revocation }: AgentConfig): AgentParts["settings"] {
       provePatience: durationOf(pace.provePatience),
     },
     keepsLists: keepsLists(revocation),
+    failOpenFor: failOpenOf(revocation),
   };
 }
 

@@ -27,6 +27,8 @@ export type UnknownCause =
   | "too-old"
   /** Of an issuer that is not the fleet's; or not a serial of our layout, and in no list. */
   | "not-ours"
+  /** The state is older than the asking slot's policy lets good be taken for good. */
+  | "stale"
   /** What would tell is damaged on the disk and has not come again. */
   | "damaged";
 

@@ -18,6 +18,7 @@ import { type HeldEpoch, isComplete, type RevocationVerdict, type ShardState, ve
 import { judgeHead } from "./judge-head.ts";
 import { obtainShard } from "./obtain-shard.ts";
 import { RevocationRefusal } from "./refusal.ts";
+import { type FailOpenFor, worthOf } from "./staleness.ts";
 
 /** A verdict with how old the epoch is that it rests on. */
 export type RevocationAnswer = RevocationVerdict & {
@@ -76,6 +77,7 @@ interface Options {
   readonly patches: ListPatches;
   /** Whether lists are fetched and kept beside snapshots: for local software, and to know reasons and times. */
   readonly keepsLists: boolean;
+  readonly failOpenFor: FailOpenFor;
 }
 
 /**
@@ -113,17 +115,24 @@ export class RevocationCache {
     return new RevocationCache(options, { held, lost });
   }
 
-  /** Whether a certificate of the issuer (SPKI SHA-256, hex) is revoked, as far as this device can know. */
-  isRevoked(issuer: string, serial: Serial): RevocationAnswer {
+  /**
+   * Whether a certificate of the issuer (SPKI SHA-256, hex) is revoked, as far as this device can know and, when what it knows
+   * is stale, as far as the policy of the slot that asks allows.
+   */
+  isRevoked(issuer: string, serial: Serial, slot?: string): RevocationAnswer {
     const held = this.#held.get(issuer);
-    if (held !== undefined) return { ...verdictOn(held, serial), issuer, epoch: this.#ageOf(held) };
+    if (held !== undefined) {
+      const { nextUpdate } = held.head;
+      const at = { now: this.#options.time.estimate().at, nextUpdate, failOpenFor: this.#options.failOpenFor(slot) };
+      return { ...worthOf(verdictOn(held, serial), at), issuer, epoch: this.#ageOf(held) };
+    }
     const isOurs = this.#options.trust.issuer(issuer) !== undefined;
     return { status: "unknown", why: isOurs ? "nothing-held" : "not-ours", issuer };
   }
 
   /** For `crl check`: what every issuer held says of a serial. */
-  check(serial: Serial): RevocationAnswer[] {
-    return [...this.#held.keys()].map((issuer) => this.isRevoked(issuer, serial));
+  check(serial: Serial, slot?: string): RevocationAnswer[] {
+    return [...this.#held.keys()].map((issuer) => this.isRevoked(issuer, serial, slot));
   }
 
   /** For `crl show`: what is held, issuer by issuer. */
