@@ -12,7 +12,7 @@ const keys = {
   stranger: aCommandKey("messages"),
 };
 const received: Body = { type: "received" };
-const token: Body = { type: "time-token", nonce: new Uint8Array(16), now: testNow };
+const token: Body = { type: "time-token", nonce: new Uint8Array(16), now: testNow, trustBundles: [] };
 const head = (issuer: string): Body => ({
   type: "head",
   issuer,

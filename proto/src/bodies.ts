@@ -164,13 +164,14 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   refused: {
     kind: "refused",
     field: "refused",
-    encode: (body) => body,
+    encode: (body) => ({ ...body, trustBundles: [...body.trustBundles] }),
     decode: ({ refused: wire }) => ({
       type: "refused",
       code: check.text(wire?.code, "code", 64),
       message: check.text(wire?.message, "message", 1024),
       hint: check.text(wire?.hint, "hint", 1024),
       retryAfter: check.uint(wire?.retryAfter, "retry after"),
+      trustBundles: trustBundlesOf(wire?.trustBundles),
     }),
   },
   confirmed: {
@@ -194,11 +195,12 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   "time-token": {
     kind: "time",
     field: "timeToken",
-    encode: (body) => body,
+    encode: (body) => ({ ...body, trustBundles: [...body.trustBundles] }),
     decode: ({ timeToken: wire }) => ({
       type: "time-token",
       nonce: check.bytes(wire?.nonce, "nonce", 64, 16),
       now: check.uint(wire?.now, "now"),
+      trustBundles: trustBundlesOf(wire?.trustBundles),
     }),
   },
   challenge: {
@@ -332,6 +334,7 @@ export function decodeBody(wire: fleetcert.v1.Message): Body {
   return codec.decode(wire as Wire);
 }
 
+/** The way of trust from the pinned root to the present, as an answer carries it. */
 function trustBundlesOf(wire: Uint8Array[] | null | undefined): Uint8Array[] {
   return check.list(wire, "trust bundles", 32).map((bundle) => check.bytes(bundle, "trust bundle", 48 * 1024));
 }

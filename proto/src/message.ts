@@ -177,6 +177,15 @@ export interface Refused {
   readonly hint: string;
   /** Milliseconds; 0 leaves the pace to the device. */
   readonly retryAfter: number;
+  /** SignedEnvelopes, oldest first; none outside the bootstrap namespace. */
+  readonly trustBundles: readonly Uint8Array[];
+}
+
+export interface TimeToken {
+  readonly nonce: Uint8Array;
+  readonly now: Instant;
+  /** SignedEnvelopes, oldest first; none outside the bootstrap namespace. */
+  readonly trustBundles: readonly Uint8Array[];
 }
 
 export interface Confirmed extends SlotGeneration {
@@ -289,7 +298,7 @@ export type Body =
   | ({ readonly type: "refused" } & Refused)
   | ({ readonly type: "confirmed" } & Confirmed)
   | { readonly type: "received" }
-  | { readonly type: "time-token"; readonly nonce: Uint8Array; readonly now: Instant }
+  | ({ readonly type: "time-token" } & TimeToken)
   | { readonly type: "challenge"; readonly nonce: Uint8Array }
   | ({ readonly type: "desired" } & DesiredState)
   | ({ readonly type: "credential" } & Credential)

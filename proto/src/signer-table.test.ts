@@ -12,16 +12,18 @@ const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
   // `time` besides `activated`: a device without a known time must check the server's dates on its proving session.
   ["issued", "operational", ["activated", "time"]],
   // Asking again for an answer that was lost.
-  ["issued", "bootstrap", ["enrol", "attest"]],
+  // `time` on bootstrap asks why the operational listener turned the device away.
+  ["issued", "bootstrap", ["enrol", "attest", "time"]],
   ["issued", "courier", ["activated", "enrol", "attest"]],
   // The state of a TPM is asked for and told over live sessions only.
   ["proven", "operational", [...everythingOperational, "quote"]],
   // The manifest of a bundle besides what it holds.
   ["proven", "courier", [...everythingOperational, "courier"]],
-  ["proven", "bootstrap", ["renew"]],
+  ["proven", "bootstrap", ["renew", "time"]],
   ["retired-in-grace", "operational", everythingOperational.filter((kind) => kind !== "renew")],
   ["retired-in-grace", "courier", [...everythingOperational, "courier"].filter((kind) => kind !== "renew")],
-  ["expired", "bootstrap", ["renew"]],
+  ["retired-in-grace", "bootstrap", ["time"]],
+  ["expired", "bootstrap", ["renew", "time"]],
   ["expired", "courier", ["renew", "time", "courier"]],
   // "revoked: gets the cause, nothing else".
   ["revoked", "courier", ["courier"]],

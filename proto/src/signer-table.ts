@@ -19,27 +19,30 @@ export type SignerStanding =
 /** How a device message reached the controller. */
 export type Arrival = "operational" | "bootstrap" | "courier";
 
-/** Which key may sign what, device side (DESIGN.md section 5): the kinds each standing may sign, by the way they came. */
+/**
+ * Which key may sign what, device side (DESIGN.md section 5): the kinds each standing may sign, by the way they came. `time` on
+ * bootstrap is the question of a device that was turned away: what stands against it, or nothing and the time (decision 0017).
+ */
 export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arrival, readonly UpKind[]>>>> = {
   csr: { operational: [], bootstrap: ["enrol", "attest"], courier: ["enrol", "attest"] },
   // An enrolment asked again after a lost answer is still signed by its CSR key, which has been issued meanwhile.
   issued: {
     operational: ["activated", "time"],
-    bootstrap: ["enrol", "attest"],
+    bootstrap: ["enrol", "attest", "time"],
     courier: ["activated", "enrol", "attest"],
   },
   proven: {
     operational: ["renew", "activated", "report", "ack", "time", "event", "challenge", "quote"],
-    bootstrap: ["renew"],
+    bootstrap: ["renew", "time"],
     courier: ["renew", "activated", "report", "ack", "time", "event", "challenge", "courier"],
   },
   "retired-in-grace": {
     operational: ["activated", "report", "ack", "time", "event", "challenge"],
-    bootstrap: [],
+    bootstrap: ["time"],
     courier: ["activated", "report", "ack", "time", "event", "challenge", "courier"],
   },
   retired: { operational: [], bootstrap: [], courier: [] },
-  expired: { operational: [], bootstrap: ["renew"], courier: ["renew", "time", "courier"] },
+  expired: { operational: [], bootstrap: ["renew", "time"], courier: ["renew", "time", "courier"] },
   // A bundle of a revoked device brings it the cause and what everybody may know; nothing in it is carried out.
   revoked: { operational: [], bootstrap: [], courier: ["courier"] },
   abandoned: { operational: [], bootstrap: [], courier: [] },

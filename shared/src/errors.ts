@@ -73,6 +73,8 @@ export const errorCatalogue = {
   "device-exists": entry("The device has or had a credential; re-enrolment is a person's act", "conflict", 409),
   "device-suspended": entry("The device is suspended until a person re-approves it", "denied", 403),
   "device-retired": entry("The device is retired", "denied", 403),
+  "credential-revoked": entry("The credential is revoked; re-enrolment is a person's act", "denied", 403),
+  "credential-expired": entry("The credential expired too long ago to be renewed by its key", "denied", 403),
   "claim-invalid": entry("The claim is unknown, spent, expired, revoked or does not cover this device", "denied", 403),
   "claim-malformed": entry("The claim string is malformed", "usage", 400),
   "key-spent": entry("The key had a certificate that has ended; the next request takes a new key", "conflict", 409),

@@ -9,6 +9,7 @@ export const refusal = (code: ErrorCode): Body => ({
   message: expect.stringMatching(/./),
   hint: expect.stringMatching(/./),
   retryAfter: expect.any(Number),
+  trustBundles: expect.any(Array),
 });
 
 /** A FleetError as a person must get it: a code of the catalogue, and what to do now. */

@@ -157,7 +157,12 @@ export class FakeController implements FakeServer {
         return { ...body, type: "confirmed", grace: this.grace };
       }
       case "time-request":
-        return { type: "time-token", nonce: Buffer.from(message.messageId, "hex"), now: this.#parts.clock.now() };
+        return {
+          type: "time-token",
+          nonce: Buffer.from(message.messageId, "hex"),
+          now: this.#parts.clock.now(),
+          trustBundles: request.type === "bootstrap" ? [this.#parts.envelope] : [],
+        };
       case "report":
       case "ack":
       case "event":
@@ -291,5 +296,5 @@ function leafOf(issuing: TestCa, clock: Clock, spki: Uint8Array, index: number) 
 }
 
 function refusal(code: string): Body {
-  return { type: "refused", code, message: "not today", hint: "", retryAfter: 0 };
+  return { type: "refused", code, message: "not today", hint: "", retryAfter: 0, trustBundles: [] };
 }

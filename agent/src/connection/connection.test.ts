@@ -220,7 +220,7 @@ describe("a proof in use", () => {
     expect(await unanswered).toMatchObject({ code: "timeout" });
     controller.intervene = ({ body }) =>
       body.type === "activated"
-        ? { type: "refused", code: "not-found", message: "", hint: "", retryAfter: 0 }
+        ? { type: "refused", code: "not-found", message: "", hint: "", retryAfter: 0, trustBundles: [] }
         : undefined;
     await expect(connection.prove(next, activated(next), signal)).rejects.toMatchObject({ code: "denied" });
     await timer.until(() => events.filter((event) => event === "connected 1").length === 3, 5 * minute);

@@ -99,6 +99,7 @@ describe("a request over bootstrap", () => {
       message: "wait",
       hint: "",
       retryAfter: 7,
+      trustBundles: [],
     });
     expect(await device.ask()).toMatchObject({ type: "refused", code: "moon-phase", retryAfter: 7 });
     expect(device.trust.current()).toBeUndefined();

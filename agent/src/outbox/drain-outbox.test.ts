@@ -92,7 +92,7 @@ describe("draining the outbox", () => {
 const received: Body = { type: "received" };
 
 function refusal(code: string, retryAfter: number): Body {
-  return { type: "refused", code, message: "", hint: "", retryAfter };
+  return { type: "refused", code, message: "", hint: "", retryAfter, trustBundles: [] };
 }
 
 async function aDrain(

@@ -158,6 +158,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const events = openIntake({
     ...{ store, surroundings, authority, graceAfterProof, renewAfterExpiry },
     sealer: trust,
+    trustWalk: () => trust.walk(),
     handlers: {
       ...{ ...enrolment.handlers, ...inventory.handlers, ...revocation.handlers, ...attestation.handlers },
       // Whoever reports has subscribed to what is asked of it; at CONNECT it has not.

@@ -115,7 +115,7 @@ describe("rotation", () => {
     controller.world.clock.advance(90 * day + 31 * day);
     const late = await device.connectBootstrap();
     expect(await device.askRenewal(testSigner("P-256"), 3, { peer: late })).toMatchObject({
-      code: "signer-not-allowed",
+      code: "credential-expired",
     });
   });
 });

@@ -59,9 +59,12 @@ export async function answerAgain(
   await enqueueAnswer(context, tx, { peer, recipient: message.sender, inReplyTo: message.messageId, body });
 }
 
-/** Seals an answer and enqueues it on the session's own topic; that to a message of a bundle goes back with the courier. */
+/**
+ * Seals an answer and enqueues it on the session's own topic; over bootstrap with the way of trust, for whoever was away for
+ * long. That to a message of a bundle goes back with the courier.
+ */
 export async function enqueueAnswer(
-  { sealer, carry }: IntakeContext,
+  { sealer, trustWalk, carry }: IntakeContext,
   tx: Transaction,
   letter: {
     readonly peer: MessageSource;
@@ -70,11 +73,13 @@ export async function enqueueAnswer(
     readonly body: Body;
   },
 ): Promise<void> {
-  const { peer, recipient, inReplyTo, body } = letter;
+  const { peer, recipient, inReplyTo } = letter;
   if (peer.type === "courier") {
-    carry(body);
+    carry(letter.body);
     return;
   }
+  const needsTrust = peer.type === "bootstrap" && (letter.body.type === "refused" || letter.body.type === "time-token");
+  const body = needsTrust ? { ...letter.body, trustBundles: trustWalk() } : letter.body;
   const { envelope } = await sealer.seal({ recipient, body, inReplyTo, validFor: answerValidity });
   const kind = kindOf(body.type) as Extract<Topic, { type: "down" }>["kind"];
   const topic =

@@ -10,7 +10,7 @@ import {
   type Topic,
   type UpKind,
 } from "@fleetcert/proto";
-import { FleetError, sha256Hex } from "@fleetcert/shared";
+import { type Duration, FleetError, sha256Hex } from "@fleetcert/shared";
 import type { BrokerEvents, DeviceMessage, MessageHandler, MessageSource, PeerIdentity } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
 import { answer, answerAgain, findAnswer } from "./answer.ts";
@@ -88,8 +88,9 @@ export async function execute(context: IntakeContext, arrived: Arrived): Promise
     const now = surroundings.clock.now();
     const signer = await judgeSigner(tx, { envelope, message, peer, now, grace: context.graceAfterProof });
     await requireActive(tx, message.sender);
+    requireUnrevoked(signer, message.sender);
     requireMaySign(signer.standing, kind, peer.type);
-    if (peer.type !== "courier") requireWithinRenewal(context, signer);
+    if (peer.type !== "courier") requireWithinRenewal(context, signer, message.sender);
     const known = await findAnswer(tx, { device: message.sender, messageId: message.messageId, payloadSha256 });
     if (known !== undefined) {
       await answerAgain(context, tx, { peer, message, body: known });
@@ -122,7 +123,7 @@ function handlerOf(context: IntakeContext, kind: UpKind): MessageHandler {
 async function giveTime(context: IntakeContext, { message }: DeviceMessage, reply: Parameters<MessageHandler>[1]) {
   const nonce = Buffer.from(message.messageId, "hex");
   const now = context.surroundings.clock.now();
-  await context.store.transaction((tx) => reply(tx, { type: "time-token", nonce, now }));
+  await context.store.transaction((tx) => reply(tx, { type: "time-token", nonce, now, trustBundles: [] }));
 }
 
 /** I7: read from the inventory at every message; a device that does not exist yet is no obstacle to its enrolment. */
@@ -133,14 +134,40 @@ async function requireActive(tx: Transaction, id: string): Promise<void> {
       hint: `a person who may approve it runs: fleetcert device reinstate ${id}`,
     });
   }
-  if (device?.state === "retired") throw new FleetError("device-retired", `device ${id} is retired`);
+  if (device?.state === "retired") {
+    throw new FleetError("device-retired", `device ${id} is retired`, {
+      hint: "its keys are erased; enrol the machine as another device",
+    });
+  }
 }
 
-function requireWithinRenewal(context: IntakeContext, { standing, certificate }: JudgedSigner): void {
-  if (standing !== "expired" || certificate === undefined) return;
-  const now = context.surroundings.clock.now();
-  if (now <= certificate.notAfter + context.renewAfterExpiry) return;
-  throw new FleetError("signer-not-allowed", "the certificate expired too long ago to be renewed", {
-    hint: "enrol the device again; that is a person's act",
-  });
+/** A revoked key gets the cause, nothing else (DESIGN.md section 5). */
+function requireUnrevoked({ standing, certificate }: JudgedSigner, device: string): void {
+  if (standing !== "revoked" || certificate === undefined) return;
+  const { generation, revocationReason } = certificate;
+  throw new FleetError(
+    "credential-revoked",
+    `the certificate of ${device}, generation ${generation}, is revoked (${revocationReason})`,
+    { hint: reenrolment(device) },
+  );
 }
+
+/** The path held at the old notAfter; here the real expiry is judged (DESIGN.md section 6). */
+function requireWithinRenewal(
+  { surroundings, renewAfterExpiry }: IntakeContext,
+  { standing, certificate }: JudgedSigner,
+  device: string,
+): void {
+  if (standing !== "expired" || certificate === undefined) return;
+  const since = surroundings.clock.now() - certificate.notAfter;
+  if (since <= renewAfterExpiry) return;
+  throw new FleetError(
+    "credential-expired",
+    `the certificate of ${device} expired ${hours(since)} ago, its key renews it for ${hours(renewAfterExpiry)}`,
+    { hint: `have a courier carry its bundle (fleetcert-agent bundle export), or ${reenrolment(device)}` },
+  );
+}
+
+const reenrolment = (device: string): string =>
+  `a person who may re-approve it runs: fleetcert device reenrol ${device}`;
+const hours = (duration: Duration): string => `${Math.floor(duration / 3_600_000)} h`;

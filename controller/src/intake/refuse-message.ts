@@ -74,6 +74,7 @@ export function refusedBody({ code, message, hint, retry }: FleetError): BodyOf<
     message: message.slice(0, 1024),
     hint: (hint ?? `fleetcert explain ${code}`).slice(0, 1024),
     retryAfter: retry ? retryAfter : 0,
+    trustBundles: [],
   };
 }
 

@@ -1251,6 +1251,9 @@ export namespace fleetcert {
             /** Refused retryAfter. */
             retryAfter: number;
 
+            /** Refused trustBundles. */
+            trustBundles: Uint8Array[];
+
             /**
              * Encodes the specified Refused message. Does not implicitly {@link fleetcert.v1.Refused.verify|verify} messages.
              * @param message Refused message or plain object to encode
@@ -1286,6 +1289,9 @@ export namespace fleetcert {
 
                 /** Refused retryAfter */
                 retryAfter?: (number|null);
+
+                /** Refused trustBundles */
+                trustBundles?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];
@@ -2963,6 +2969,9 @@ export namespace fleetcert {
             /** TimeToken now. */
             now: number;
 
+            /** TimeToken trustBundles. */
+            trustBundles: Uint8Array[];
+
             /**
              * Encodes the specified TimeToken message. Does not implicitly {@link fleetcert.v1.TimeToken.verify|verify} messages.
              * @param message TimeToken message or plain object to encode
@@ -2992,6 +3001,9 @@ export namespace fleetcert {
 
                 /** TimeToken now */
                 now?: (number|null);
+
+                /** TimeToken trustBundles */
+                trustBundles?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

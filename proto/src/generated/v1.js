@@ -1920,6 +1920,7 @@ export const fleetcert = $root.fleetcert = (() => {
         v1.Refused = (function() {
 
             const Refused = function (properties) {
+                this.trustBundles = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1930,6 +1931,7 @@ export const fleetcert = $root.fleetcert = (() => {
             Refused.prototype.message = "";
             Refused.prototype.hint = "";
             Refused.prototype.retryAfter = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Refused.prototype.trustBundles = $util.emptyArray;
 
             Refused.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -1946,6 +1948,9 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(26).string(message.hint);
                 if (message.retryAfter != null && $Object.hasOwnProperty.call(message, "retryAfter") && (typeof message.retryAfter === "object" ? message.retryAfter.low || message.retryAfter.high : message.retryAfter !== 0))
                     writer.uint32(32).uint64(message.retryAfter);
+                if (message.trustBundles != null && message.trustBundles.length)
+                    for (let i = 0; i < message.trustBundles.length; ++i)
+                        writer.uint32(42).bytes(message.trustBundles[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2013,6 +2018,14 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.retryAfter = value;
                             else
                                 delete message.retryAfter;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.trustBundles && message.trustBundles.length))
+                                message.trustBundles = [];
+                            message.trustBundles.push(reader.bytes());
                             continue;
                         }
                     }
@@ -4590,6 +4603,7 @@ export const fleetcert = $root.fleetcert = (() => {
         v1.TimeToken = (function() {
 
             const TimeToken = function (properties) {
+                this.trustBundles = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -4598,6 +4612,7 @@ export const fleetcert = $root.fleetcert = (() => {
 
             TimeToken.prototype.nonce = $util.newBuffer([]);
             TimeToken.prototype.now = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            TimeToken.prototype.trustBundles = $util.emptyArray;
 
             TimeToken.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4610,6 +4625,9 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(10).bytes(message.nonce);
                 if (message.now != null && $Object.hasOwnProperty.call(message, "now") && (typeof message.now === "object" ? message.now.low || message.now.high : message.now !== 0))
                     writer.uint32(16).uint64(message.now);
+                if (message.trustBundles != null && message.trustBundles.length)
+                    for (let i = 0; i < message.trustBundles.length; ++i)
+                        writer.uint32(26).bytes(message.trustBundles[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4659,6 +4677,14 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.now = value;
                             else
                                 delete message.now;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.trustBundles && message.trustBundles.length))
+                                message.trustBundles = [];
+                            message.trustBundles.push(reader.bytes());
                             continue;
                         }
                     }

@@ -62,5 +62,5 @@ export function bootstrapRules(events: BrokerEvents): SessionRules {
   };
 }
 
-/** DESIGN.md section 5: what may be asked before there is an operational certificate. */
-const bootstrapKinds: ReadonlySet<UpKind> = new Set<UpKind>(["enrol", "attest", "renew"]);
+/** DESIGN.md section 5: what may be asked before there is an operational certificate, and why it is not taken (`time`). */
+const bootstrapKinds: ReadonlySet<UpKind> = new Set<UpKind>(["enrol", "attest", "renew", "time"]);
