@@ -112,6 +112,8 @@ export const configSchema = Type.Object(
       {
         reconnectBase: Span("1s", "first ceiling of the pause between connection attempts"),
         reconnectCap: Span("5m", "last ceiling of it"),
+        turnedAwayBase: Span("30s", "first ceiling of the pause while the controller turns this device away"),
+        turnedAwayCap: Span("15m", "last ceiling of it"),
         retryBase: Span("5s", "first ceiling of the pause between attempts of a rotation step"),
         retryCap: Span("15m", "last ceiling of it"),
         handshakePatience: Span("20s", "how long TLS may take, and CONNACK after it"),

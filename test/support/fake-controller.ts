@@ -51,6 +51,8 @@ export class FakeController implements FakeServer {
   readonly errors: unknown[] = [];
   intervene: Intervention = () => undefined;
   grace = 0;
+  /** How an impostor seals: by a key of its own, or with another recipient or question. */
+  forgery: { readonly signer?: Signer; readonly changes?: Partial<Message> } = {};
   /** PEM of the server's key, for a broker over TLS. */
   readonly serverKey: string;
   readonly #parts: FakeControllerParts;
@@ -249,9 +251,11 @@ export class FakeController implements FakeServer {
       sequence: undefined,
       traceparent: undefined,
       body,
+      ...this.forgery.changes,
     });
     const { signers } = this.#parts;
-    return signEnvelope(payloadTypes.message, payload, body.type === "time-token" ? signers.time : signers.messages);
+    const own = body.type === "time-token" ? signers.time : signers.messages;
+    return signEnvelope(payloadTypes.message, payload, this.forgery.signer ?? own);
   }
 }
 

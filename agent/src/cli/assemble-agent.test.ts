@@ -1,3 +1,4 @@
+import type { Body } from "@fleetcert/proto";
 import { parseCertificate, pemDecode, Secret, sha256Hex } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
 import { KeptLog } from "../../../test/support/agent-surroundings.ts";
@@ -8,6 +9,7 @@ import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
 import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
+import { testSigner } from "../../../test/support/test-signer.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 
@@ -45,7 +47,11 @@ async function aWorld() {
         patches: zstdListPatches,
         settings: {
           renewal: { backoff: { base: 5_000, cap: 15 * minute }, lookAgainAfter: 60 * minute },
-          connection: { backoff: { base: 1_000, cap: 5 * minute }, provePatience: 2 * minute },
+          connection: {
+            backoff: { base: 1_000, cap: 5 * minute },
+            turnedAway: { base: 30_000, cap: 15 * minute },
+            provePatience: 2 * minute,
+          },
           keepsLists: false,
           failOpenFor: () => Number.POSITIVE_INFINITY,
         },
@@ -220,6 +226,96 @@ describe("an agent", () => {
     expect(await keys.list("fleetcert:")).toEqual([]);
     expect(controller.link.sessionCount).toBe(0);
     expect(agent.status().connection?.state).toBe("unenrolled");
+  });
+
+  /** Has a device enrolled, then its controller refuse it on 8883 and say why on 8884. */
+  async function aTurnedAwayAgent(code: string) {
+    const world = await aWorld();
+    const { timer, controller, start } = world;
+    const agent = await start();
+    await timer.until(isSettled(agent, 1), minute);
+    await timer.until(() => agent.status().connection?.state === "connected", minute);
+    for (const der of controller.issued.values()) controller.refuse(der);
+    let verdict: Body | undefined = {
+      type: "refused",
+      code,
+      message: "why",
+      hint: "what to do",
+      retryAfter: 0,
+      trustBundles: [],
+    };
+    controller.intervene = ({ kind }) => (kind === "time" ? verdict : undefined);
+    const drop = () => {
+      controller.link.cut();
+      controller.link.isCut = false;
+    };
+    const forgive = () => {
+      verdict = undefined;
+      controller.refusedCertificates.clear();
+    };
+    return { ...world, agent, drop, forgive };
+  }
+
+  it("learns over bootstrap that it was retired while it was away: erases its keys, and stops", async () => {
+    const { timer, controller, keys, agent, drop, log, start } = await aTurnedAwayAgent("device-retired");
+    drop();
+    let hasEnded = false;
+    agent.ended.then(() => {
+      hasEnded = true;
+    }, undefined);
+    await timer.until(() => hasEnded, 10 * minute);
+    expect(identityOf(agent)?.journal).toBe("retired");
+    expect(await keys.list("fleetcert:")).toEqual([]);
+    const [lines, connects] = [log.lines.length, controller.link.connects.length];
+    await timer.advance(24 * 60 * minute);
+    expect([log.lines.length, controller.link.connects.length]).toEqual([lines, connects]);
+    const again = await start();
+    await again.ended;
+    expect(identityOf(again)?.journal).toBe("retired");
+    expect(controller.link.connects).toHaveLength(connects);
+  });
+
+  it.each(["device-suspended", "credential-revoked", "credential-expired"])(
+    "shows why it is turned away (%s) and logs it once, keeps its key, causes no storm, and recovers by itself",
+    async (code) => {
+      const { timer, controller, keys, agent, drop, forgive, log, start } = await aTurnedAwayAgent(code);
+      drop();
+      await timer.until(() => agent.status().turnedAway !== undefined, 10 * minute);
+      expect(agent.status().turnedAway).toMatchObject({ code, message: "why", hint: "what to do" });
+      const before = controller.link.connects.length;
+      await timer.advance(24 * 60 * minute);
+      expect((controller.link.connects.length - before) / 24).toBeLessThan(12);
+      expect(log.lines.filter(({ event }) => event === "turned away by the controller")).toHaveLength(1);
+      expect(await keys.list("fleetcert:")).toHaveLength(1);
+      await agent.stop();
+      const again = await start();
+      expect(again.status().turnedAway).toMatchObject({ code });
+      await timer.advance(60 * minute);
+      expect(log.lines.filter(({ event }) => event === "turned away by the controller")).toHaveLength(1);
+      forgive();
+      await timer.until(() => again.status().connection?.state === "connected", 16 * minute);
+      await timer.advance(minute);
+      expect(again.status().turnedAway).toBeUndefined();
+    },
+  );
+
+  it.each<[string, FakeController["forgery"]]>([
+    ["signed by a key that is no command key", { signer: testSigner("P-256") }],
+    ["meant for another device", { changes: { recipient: "pump-2" } }],
+    ["in reply to another question", { changes: { inReplyTo: "ab".repeat(16) } }],
+    ["in reply to nothing", { changes: { inReplyTo: undefined } }],
+    ["of another fleet", { changes: { fleet: "elsewhere" } }],
+  ])("changes nothing on a refusal that is %s", async (_, forgery) => {
+    const { timer, controller, keys, agent, drop, forgive } = await aTurnedAwayAgent("device-retired");
+    controller.forgery = forgery;
+    drop();
+    await timer.advance(3 * 60 * minute);
+    expect(identityOf(agent)?.journal).toBe("idle");
+    expect(agent.status().turnedAway).toBeUndefined();
+    expect(await keys.list("fleetcert:")).toHaveLength(1);
+    controller.forgery = {};
+    forgive();
+    await timer.until(() => agent.status().connection?.state === "connected", 16 * minute);
   });
 
   it("heeds no desired state that is older than the one it has, or of an era no root has opened", async () => {

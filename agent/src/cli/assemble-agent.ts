@@ -1,19 +1,22 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { type Clock, FleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
+import { FleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
 import { QuoteAnswers } from "../attestation/answer-quote.ts";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
 import type { Courier } from "../courier/courier.ts";
-import type { Incoming, TimeKeeper } from "../ports.ts";
+import { inTurn } from "../pace/in-turn.ts";
+import type { Incoming } from "../ports.ts";
 import { rulesOf, windowOf } from "../renewal/desired-renewal.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
 import type { SlotState } from "../renewal/slot-state.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
 import type { HeldIssuer, RevocationAnswer } from "../revocation/revocation-cache.ts";
+import { StandingKeeper } from "../standing/standing-keeper.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import type { AgentParts } from "./agent-parts.ts";
+import { askWhyOver } from "./ask-why.ts";
 import { assembleCourier } from "./assemble-courier.ts";
 import { assembleFollowers, type Followers } from "./assemble-followers.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
@@ -34,7 +37,7 @@ export interface RunningAgent {
   readonly courier: Courier;
   /** Ends sessions and loops, in order; idempotent. */
   stop(): Promise<void>;
-  /** Resolves after {@link RunningAgent.stop}; rejects when the agent could not go on. */
+  /** Resolves after {@link RunningAgent.stop}, or once a retired device has erased its keys; rejects when the agent could not go on. */
   readonly ended: Promise<void>;
 }
 
@@ -50,6 +53,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const later: { runner?: RenewalRunner; followers?: Followers; signer?: ProviderKey; quotes?: QuoteAnswers } = {};
   const incoming: Incoming = {
     async connected({ credential }) {
+      await standing.heard({ type: "clear" });
       later.signer = credential.key;
       later.followers?.connected(credential);
       later.runner?.connected();
@@ -72,9 +76,19 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     later.followers?.revocation.isRevoked(issuer, serial).status === "revoked";
   const { device } = identity;
   const { controller, link } = parts;
+  const bootstrapTurn = inTurn();
   const sequences = await SequenceBlocks.open(store, "mqtt");
   const context = { device, controller, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
-  const connection = new Connection(context, parts.settings.connection);
+  const standing = await StandingKeeper.open({ state: store, clock, log, retired: () => later.runner?.retire() });
+  const bootstrap = { host: controller.host, port: controller.bootstrapPort };
+  const askWhy = askWhyOver({
+    question: { ...identity, controller: bootstrap },
+    tools: { link, trust, time, isRevoked, surroundings },
+    standing,
+    inTurn: bootstrapTurn,
+    cleared: () => later.runner?.anchored(),
+  });
+  const connection = new Connection(context, parts.settings.connection, askWhy);
   const { attestor } = parts;
   if (attestor !== undefined) later.quotes = new QuoteAnswers({ device, attestor, conversation: connection, log });
   const slotState = (): SlotState | undefined => later.runner?.state;
@@ -93,7 +107,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   later.followers = followers;
 
   const report = () => followers.changed();
-  const renewalTime = timeOfRenewal(time, { clock, isDenied: () => connection.status.lastError === "denied" });
+  const retired = new AbortController();
   const status = (): StatusView =>
     statusView({
       ...parts,
@@ -103,35 +117,49 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
       desired: desired.current,
+      turnedAway: standing.current,
       revocation: followers.revocation.show(),
       outbox: followers.outbox.length,
     });
+  /** A retired device is quiet at once, and stops when its keys are erased. */
+  const leave = ({ isErased }: { readonly isErased: boolean }): void => {
+    connection.disuse();
+    retired.abort();
+    if (!isErased) return;
+    log.info({}, "retired: the keys are erased, nothing is left to do");
+    stop.abort();
+  };
   const runner = await RenewalRunner.open({
     tools: {
       device,
       slot: identitySlot,
       algorithm: () => desired.current?.slots.find(({ slot }) => slot === identitySlot)?.keyAlgorithm ?? "P-256",
       keys,
-      actions: identityActions({ ...parts, trust, time: renewalTime, connection, isRevoked, report }),
+      actions: identityActions({
+        ...{ ...parts, trust, time, connection, isRevoked, report, standing, askWhy },
+        inTurn: bootstrapTurn,
+      }),
       log,
     },
     store,
-    time: renewalTime,
+    time,
     settings: parts.settings.renewal,
     rules: () => rulesOf(desired.current, identitySlot),
     surroundings,
     changed: ({ journal }) => {
       changed(status());
-      if (journal.at === "retired") connection.disuse();
+      if (journal.at === "retired") leave(journal);
     },
   });
   later.runner = runner;
   const courier = await assembleCourier({ ...parts, trust, time, desired, incoming, connection, runner, followers });
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
-  if (runner.state.current !== undefined) connection.use(await openCredential(runner.state.current, keys));
+  if (runner.state.journal.at === "retired") leave(runner.state.journal);
+  else if (runner.state.current !== undefined) connection.use(await openCredential(runner.state.current, keys));
   else runner.want();
-  const work = [runner.run(stop.signal), connection.run(stop.signal), followers.run(stop.signal)];
+  const quiet = AbortSignal.any([stop.signal, retired.signal]);
+  const work = [runner.run(stop.signal), connection.run(quiet), followers.run(quiet)];
   const ended = Promise.all(work).then(
     () => undefined,
     (error: unknown) => {
@@ -152,25 +180,6 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     async stop() {
       stop.abort();
       await Promise.allSettled(work);
-    },
-  };
-}
-
-/**
- * An anchor falls behind while the machine sleeps, and a credential that expired meanwhile gets no session that would renew it.
- * So to a device that is turned away the wall clock may say that it is later, though nobody vouches for that.
- */
-function timeOfRenewal(
-  time: TimeKeeper,
-  { clock, isDenied }: { readonly clock: Clock; readonly isDenied: () => boolean },
-): TimeKeeper {
-  return {
-    floor: () => time.floor(),
-    accept: (signedTime, evidence) => time.accept(signedTime, evidence),
-    estimate() {
-      const estimate = time.estimate();
-      const wall = clock.now();
-      return isDenied() && wall > estimate.at ? { at: wall, status: "unverified" } : estimate;
     },
   };
 }

@@ -1,13 +1,14 @@
 import type { BodyOf } from "@fleetcert/proto";
-import { FleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
+import { FleetError, isFleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
 import { introduceTpm, type RequestedKey, vouchForKey } from "../attestation/vouch-for-key.ts";
-import type { Connection } from "../connection/connection.ts";
+import type { AskWhy, Connection } from "../connection/connection.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
 import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
 import type { Credential, KeyAttestor, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
 import type { CredentialRecord } from "../renewal/slot-state.ts";
 import type { KnowsRevoked } from "../server/verify-server.ts";
+import type { StandingKeeper } from "../standing/standing-keeper.ts";
 import type { AgentIdentity, ClaimSource, ControllerAddress } from "./agent-parts.ts";
 
 /** What the identity slot's rotation is wired to. */
@@ -22,6 +23,10 @@ export interface CredentialActionParts {
   readonly time: TimeKeeper;
   readonly connection: Connection;
   readonly isRevoked: KnowsRevoked;
+  readonly standing: StandingKeeper;
+  readonly askWhy: AskWhy;
+  /** One bootstrap session at a time. */
+  readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
   readonly files: OutputFiles;
   readonly surroundings: Surroundings;
   readonly agentVersion: string;
@@ -31,7 +36,14 @@ export interface CredentialActionParts {
 /** The identity slot's way of asking for, installing, proving and showing a credential. */
 export function identityActions(parts: CredentialActionParts): RenewalActions {
   return {
-    request: (request, signal) => requestCertificate(request, parts, signal),
+    async request(request, signal) {
+      const answer = await requestCertificate(request, parts, signal);
+      // Other refusals may be about the asker alone; what is about the device was verified, since who asks has a trust bundle.
+      if (answer.type === "refused" && request.asker !== undefined && deviceVerdicts.has(answer.code)) {
+        await parts.standing.heard({ ...answer, type: "against" });
+      }
+      return answer;
+    },
     install: async (next) => {
       const { key, certificate } = await openCredential(next, parts.keys);
       parts.surroundings.log.info(
@@ -41,8 +53,13 @@ export function identityActions(parts: CredentialActionParts): RenewalActions {
     },
     prove: async (next, signal) => {
       const credential = await openCredential(next, parts.keys);
-      const { grace } = await parts.connection.prove(credential, activatedOf(next), signal);
-      return { grace };
+      try {
+        const { grace } = await parts.connection.prove(credential, activatedOf(next), signal);
+        return { grace };
+      } catch (error) {
+        if (isFleetError(error, "denied")) await parts.askWhy(credential, signal);
+        throw error;
+      }
     },
     expose: async ({ certificate, chain }) => {
       const pems = [certificate, ...chain].map((der) => pemEncode("CERTIFICATE", der));
@@ -88,7 +105,7 @@ async function requestCertificate(
     throw new FleetError("offline", "there is no session to renew over", { retry: true });
   }
   if (!isExpired) return overSession({ body, signer: previous, spki }, parts, signal);
-  return overBootstrap({ body, right: { expired: previous }, signer: previous.key, spki }, parts, signal);
+  return overBootstrap({ body, right: { credential: previous }, signer: previous.key, spki }, parts, signal);
 }
 
 async function overSession(
@@ -115,7 +132,8 @@ function overBootstrap(
 ): Promise<RequestAnswer> {
   const { identity, controller } = parts;
   const address = { host: controller.host, port: controller.bootstrapPort };
-  return requestOverBootstrap({ ...identity, ...request, controller: address }, parts, signal);
+  const asked = { ...identity, ...request, controller: address };
+  return parts.inTurn(() => requestOverBootstrap(asked, parts, signal));
 }
 
 /** A missing current key is a fault of the key store, never a reason to give up the new key. */
@@ -138,3 +156,4 @@ function activatedOf({ generation, certificate }: CredentialRecord): BodyOf<"act
 /** The slot a device talks to the controller with. */
 export const identitySlot = "identity";
 const answerPatience = 60_000;
+const deviceVerdicts: ReadonlySet<string> = new Set(["device-suspended", "device-retired"]);

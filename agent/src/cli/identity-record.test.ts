@@ -62,7 +62,7 @@ describe("who a device is", () => {
   it.each<[string, SlotState]>([
     ["issued", { ...emptySlot, journal: { at: "issued", next } }],
     ["in use", { ...emptySlot, current: next }],
-    ["retired", { ...emptySlot, journal: { at: "retired" } }],
+    ["retired", { ...emptySlot, journal: { at: "retired", isErased: true } }],
   ])("is settled once a certificate is %s, and needs no claim any more", async (_, slot) => {
     const store = await aStore(slot);
     const claim = async () => expect.fail("the claim is not needed");

@@ -173,6 +173,7 @@ function settingsOf({ pace, revocation }: AgentConfig): AgentParts["settings"] {
     },
     connection: {
       backoff: { base: durationOf(pace.reconnectBase), cap: durationOf(pace.reconnectCap) },
+      turnedAway: { base: durationOf(pace.turnedAwayBase), cap: durationOf(pace.turnedAwayCap) },
       provePatience: durationOf(pace.provePatience),
     },
     keepsLists: keepsLists(revocation),

@@ -5,6 +5,7 @@ import type { TimeEstimate } from "../ports.ts";
 import { rulesOf } from "../renewal/desired-renewal.ts";
 import { renewalMoment } from "../renewal/schedule.ts";
 import { generationUnderWay, type KeyRole, keyRoles, type SlotState } from "../renewal/slot-state.ts";
+import type { StandingAgainst } from "../standing/standing-keeper.ts";
 import type { AgentIdentity, ControllerAddress } from "./agent-parts.ts";
 
 /** What `status` shows, running or not; instants in milliseconds. */
@@ -20,6 +21,8 @@ export interface StatusView {
   readonly trust: { readonly era: number; readonly version: number; readonly expires: Instant } | undefined;
   /** Why the controller suspended the device; empty when it did not, as far as this device has heard. */
   readonly suspended: string;
+  /** Why the controller turns this device away; undefined when it does not, as far as this device has verifiably heard. */
+  readonly turnedAway: StandingAgainst | undefined;
   readonly revocation: readonly RevocationView[];
   /** Messages that wait to be received by the controller; undefined when not running. */
   readonly outbox: number | undefined;
@@ -68,10 +71,11 @@ export function statusView(parts: {
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: TrustBundle | undefined;
   readonly desired: DesiredState | undefined;
+  readonly turnedAway: StandingAgainst | undefined;
   readonly revocation: readonly RevocationView[];
   readonly outbox: number | undefined;
 }): StatusView {
-  const { identity, controller, connection, protection, time, trust, desired, outbox } = parts;
+  const { identity, controller, connection, protection, time, trust, desired, turnedAway, outbox } = parts;
   return {
     isRunning: connection !== undefined,
     device: identity.device,
@@ -84,6 +88,7 @@ export function statusView(parts: {
     trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
     revocation: parts.revocation.map(({ issuer, era, epoch, isStale }) => ({ issuer, era, epoch, isStale })),
     suspended: desired?.suspended ?? "",
+    turnedAway,
     outbox,
   };
 }

@@ -53,6 +53,7 @@ const aStatus = (changes: Partial<StatusView> = {}): StatusView => ({
   time: { at: testNow, status: "anchored", floor: testNow },
   trust: { era: 1, version: 3, expires: testNow + 300 * day },
   suspended: "",
+  turnedAway: undefined,
   revocation: [{ issuer: "cd".repeat(32), era: 1, epoch: 7, isStale: false }],
   outbox: 0,
   ...changes,
@@ -106,6 +107,18 @@ describe("the status of a running agent", () => {
     expect(stdout).toContain("connecting after denied");
     expect(stdout).toContain("requested generation 3, failed 4×: no route (offline)");
     expect(stdout).toMatch(/suspended +clone suspected/);
+  });
+
+  it("says why the controller turns the device away, since when, and what to do", async () => {
+    const turnedAway = {
+      code: "device-suspended",
+      message: "device pump-1 is suspended (stolen)",
+      hint: "fleetcert device reinstate pump-1",
+      since: testNow,
+    };
+    const { stdout } = await run(aStatus({ turnedAway }), "status");
+    expect(stdout).toMatch(/turned away +device pump-1 is suspended \(stolen\) \(device-suspended, since /);
+    expect(stdout).toContain("fleetcert device reinstate pump-1");
   });
 
   it("is whole for a program", async () => {

@@ -49,6 +49,7 @@ function rowsOf(status: StatusView): [string, string][] {
     ["device", `${device} in fleet ${fleet}`],
     ["agent", running],
     ...(status.suspended === "" ? [] : [["suspended", status.suspended] as [string, string]]),
+    ...turnedAwayRows(status.turnedAway),
     ["controller", controller],
     ...slots.flatMap((slot) => slotRows(slot, time.at)),
     ["protection", status.protection ?? "-"],
@@ -60,6 +61,12 @@ function rowsOf(status: StatusView): [string, string][] {
       trust === undefined ? "none yet" : `era ${trust.era} version ${trust.version}, until ${when(trust.expires)}`,
     ],
   ];
+}
+
+function turnedAwayRows(against: StatusView["turnedAway"]): [string, string][] {
+  if (against === undefined) return [];
+  const { code, message, hint, since } = against;
+  return [["turned away", `${message} (${code}, since ${when(since)})${hint === "" ? "" : `; ${hint}`}`]];
 }
 
 function slotRows(slot: SlotView, now: number): [string, string][] {

@@ -6,6 +6,7 @@ import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import type { StateStore } from "../ports.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
+import { readStanding } from "../standing/standing-keeper.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";
 import { openTrustKeeper } from "../trust/trust-keeper.ts";
 import type { AgentIdentity } from "./agent-parts.ts";
@@ -32,6 +33,7 @@ export function storedStatus(
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
       desired: (await DesiredKeeper.open(store)).current,
+      turnedAway: await readStanding(store),
       revocation: revocation.show(),
       outbox: undefined,
     });

@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-async function aConnection() {
+async function aConnection(standsAgainst = () => false) {
   const clock = new ManualClock(testNow);
   const timer = new ManualTimer(clock);
   const log = new KeptLog();
@@ -53,7 +53,15 @@ async function aConnection() {
       isRevoked: () => false,
       surroundings: { clock, timer, log, random: new SeededRandom(5), failpoint: async () => undefined },
     },
-    { backoff: { base: 1_000, cap: 5 * minute }, provePatience: minute },
+    {
+      backoff: { base: 1_000, cap: 5 * minute },
+      turnedAway: { base: 30_000, cap: 15 * minute },
+      provePatience: minute,
+    },
+    async () => {
+      events.push("asked why");
+      return standsAgainst();
+    },
   );
   const credentialOf = async (generation: number): Promise<Credential> => {
     const key = await keys.generate({ algorithm: "P-256", label: `fleetcert:pump-1:identity:${generation}` });
@@ -122,7 +130,7 @@ describe("the connection", () => {
     const tries: number[] = [];
     controller.accept = () => {
       tries.push(clock.monotonic());
-      throw new FleetError("denied", "not today");
+      throw new FleetError("offline", "not today");
     };
     connection.use(credential);
     await timer.advance(60 * minute);
@@ -130,9 +138,40 @@ describe("the connection", () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(5 * minute);
     expect(Math.max(...pauses.slice(0, 3))).toBeLessThan(16_000);
     expect(tries.length).toBeGreaterThan(10);
-    expect(connection.status).toEqual({ state: "connecting", lastError: "denied" });
+    expect(connection.status).toEqual({ state: "connecting", lastError: "offline" });
     controller.accept = () => undefined;
     await timer.until(isConnected, 5 * minute);
+  });
+
+  it("asks why it is turned away, knocks at no door that stays shut, and comes back by itself", async () => {
+    let isSuspended = true;
+    const { connection, controller, timer, events, credentialOf, isConnected } = await aConnection(() => isSuspended);
+    const credential = await credentialOf(1);
+    controller.refuse(credential.certificate);
+    connection.use(credential);
+    await timer.advance(60 * minute);
+    expect(controller.link.connects).toHaveLength(1);
+    const asked = events.length;
+    expect(asked).toBeGreaterThan(3);
+    await timer.advance(24 * 60 * minute);
+    // Full jitter under a cap of 15 minutes asks 8 times an hour.
+    expect((events.length - asked) / 24).toBeLessThan(12);
+    expect(controller.link.connects).toHaveLength(1);
+    isSuspended = false;
+    controller.refusedCertificates.clear();
+    await timer.until(isConnected, 16 * minute);
+  });
+
+  it("goes on knocking when nobody can say why it is turned away", async () => {
+    const { connection, controller, timer, events, credentialOf } = await aConnection();
+    const credential = await credentialOf(1);
+    controller.refuse(credential.certificate);
+    connection.use(credential);
+    await timer.advance(24 * 60 * minute);
+    expect(controller.link.connects.length).toBeGreaterThan(24);
+    expect(controller.link.connects.length).toBeLessThan(12 * 24);
+    expect(events.every((event) => event === "asked why")).toBe(true);
+    expect(events.length).toBe(controller.link.connects.length);
   });
 
   it("spreads a fleet that lost its controller at once over the first pause", async () => {

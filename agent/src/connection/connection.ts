@@ -6,9 +6,18 @@ import { LiveSession, type SessionContext } from "./live-session.ts";
 
 export interface ConnectionSettings {
   readonly backoff: BackoffSettings;
+  /** The pace while the controller turns this device away. */
+  readonly turnedAway: BackoffSettings;
   /** How long the controller may take to confirm a proof. */
   readonly provePatience: Duration;
 }
+
+/**
+ * Learns on another way why a credential was turned away. Resolves with whether something stands against it; with false also
+ * when nobody could be asked, so that the door is knocked at again. Rejects only when the signal aborts, or with what makes the
+ * agent useless.
+ */
+export type AskWhy = (credential: Credential, signal: AbortSignal) => Promise<boolean>;
 
 /** What a person wants to know of the connection. */
 export interface ConnectionStatus {
@@ -24,19 +33,23 @@ export interface ConnectionStatus {
 export class Connection implements Conversation, FleetTopics {
   readonly #context: SessionContext;
   readonly #settings: ConnectionSettings;
+  readonly #askWhy: AskWhy;
   readonly #filters = new Set<string>();
   #credential: Credential | undefined;
   #live: LiveSession | undefined;
   /** The session begun last, which may not be live yet. */
   #begun: LiveSession | undefined;
   #isProving = false;
+  /** The last try was refused: not by the network, but by who we are. */
+  #isTurnedAway = false;
   #lastError = "";
   #attempt = new AbortController();
   #changed = Promise.withResolvers<void>();
 
-  constructor(context: SessionContext, settings: ConnectionSettings) {
+  constructor(context: SessionContext, settings: ConnectionSettings, askWhy: AskWhy) {
     this.#context = context;
     this.#settings = settings;
+    this.#askWhy = askWhy;
   }
 
   get status(): ConnectionStatus {
@@ -54,6 +67,7 @@ export class Connection implements Conversation, FleetTopics {
   /** The credential to connect with from now on; a session with another one goes on until it ends. */
   use(credential: Credential): void {
     this.#credential = credential;
+    this.#isTurnedAway = false;
     this.#wake();
   }
 
@@ -73,7 +87,7 @@ export class Connection implements Conversation, FleetTopics {
         await this.#changed.promise;
         continue;
       }
-      const live = this.#live ?? (await this.#connect(this.#credential, signal));
+      const live = this.#live ?? (await this.#comeIn(this.#credential, signal));
       const lived = live === undefined ? 0 : await this.#outlive(live, signal);
       if (this.#isProving || this.#live !== undefined || signal.aborted) continue;
       failures = lived >= settledAfter ? 0 : failures + 1;
@@ -131,10 +145,24 @@ export class Connection implements Conversation, FleetTopics {
     }
   }
 
-  /** A live session, or undefined when there is none: it failed, or stepped aside for a proof. */
-  async #connect(credential: Credential, signal: AbortSignal): Promise<LiveSession | undefined> {
+  /** Who was turned away asks first, and knocks only when nothing stands against it any more. */
+  async #comeIn(credential: Credential, signal: AbortSignal): Promise<LiveSession | undefined> {
     this.#attempt = new AbortController();
     const until = AbortSignal.any([signal, this.#attempt.signal]);
+    const hasAsked = this.#isTurnedAway;
+    try {
+      if (hasAsked && (await this.#askWhy(credential, until))) return undefined;
+      const live = await this.#connect(credential, until);
+      if (this.#isTurnedAway && !hasAsked) await this.#askWhy(credential, until);
+      return live;
+    } catch (error) {
+      if (until.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  /** A live session, or undefined when there is none: it failed, or stepped aside for a proof. */
+  async #connect(credential: Credential, until: AbortSignal): Promise<LiveSession | undefined> {
     try {
       const live = await this.#open(credential, until);
       if (until.aborted) {
@@ -158,6 +186,7 @@ export class Connection implements Conversation, FleetTopics {
 
   #adopt(live: LiveSession): void {
     this.#live = live;
+    this.#isTurnedAway = false;
     this.#lastError = "";
     this.#context.surroundings.log.info({ generation: live.credential.generation }, "connected");
     live.release();
@@ -180,12 +209,14 @@ export class Connection implements Conversation, FleetTopics {
 
   #fell(cause: unknown): void {
     this.#lastError = cause instanceof FleetError ? cause.code : "offline";
+    this.#isTurnedAway = this.#lastError === "denied";
     this.#context.surroundings.log.warn({ error: cause, code: this.#lastError }, "not connected");
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const { random, timer } = this.#context.surroundings;
-    const duration = backoff(this.#settings.backoff, { attempts: failures, jitter: random.fraction() });
+    const pace = this.#isTurnedAway ? this.#settings.turnedAway : this.#settings.backoff;
+    const duration = backoff(pace, { attempts: failures, jitter: random.fraction() });
     await timer.sleep(duration, AbortSignal.any([signal, this.#attempt.signal])).catch(() => undefined);
   }
 

@@ -14,7 +14,13 @@ export interface IssuedRecord {
 /** What came back for a certificate request: a verified certificate, or a refusal. */
 export type RequestAnswer =
   | ({ readonly type: "issued" } & IssuedRecord)
-  | { readonly type: "refused"; readonly code: string; readonly message: string; readonly retryAfter: Duration };
+  | {
+      readonly type: "refused";
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string;
+      readonly retryAfter: Duration;
+    };
 
 /** What an issued certificate has to be. */
 export interface IssuedExpectation {

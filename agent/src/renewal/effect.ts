@@ -5,6 +5,7 @@ import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
  * What the reducer asks the runner to do, as data. Every effect is idempotent: after a crash it is asked for again.
  *
  * - `collect` destroys keys of this slot up to a generation that nobody refers to;
+ * - `erase` destroys every key of this slot;
  * - `generate` finds the key of the intended generation, other than the ones in use, or makes it;
  * - `install` makes the new credential ready for use; for a service it switches the set of files that the service reads;
  * - `reload` makes the service read its files again, `verify` looks whether it serves the new certificate;
@@ -16,6 +17,7 @@ import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
  */
 export type Effect =
   | { readonly do: "collect"; readonly keep: readonly string[]; readonly upTo: number }
+  | { readonly do: "erase" }
   | {
       readonly do: "generate";
       readonly generation: number;

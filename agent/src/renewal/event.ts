@@ -13,9 +13,13 @@ export type RenewalEvent =
   | { readonly type: "woke" }
   /** A session with the controller is live again. */
   | { readonly type: "connected" }
+  /** The controller told the time although it opens no session. */
+  | { readonly type: "anchored" }
   /** An operator asks for a new generation now, or the device for its first. */
   | { readonly type: "wanted" }
   | { readonly type: "window"; readonly window: RenewalWindow | undefined }
+  /** A person permitted to enrol anew, from this generation on. */
+  | { readonly type: "permitted"; readonly generation: number }
   /** The controller retired the device. */
   | { readonly type: "retired" }
   | { readonly type: "keyReady"; readonly generation: number; readonly key: KeyRecord }
@@ -28,6 +32,7 @@ export type RenewalEvent =
   | { readonly type: "restored"; readonly keyId: string; readonly round: number }
   | { readonly type: "proven"; readonly keyId: string; readonly grace: Duration }
   | { readonly type: "destroyed"; readonly keyId: string }
+  | { readonly type: "erased" }
   | Failed;
 
 /** An effect did not succeed: a refusal, a timeout, a fault. `retryAfter` 0 leaves the pace to the backoff. */

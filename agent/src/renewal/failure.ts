@@ -3,7 +3,14 @@ import { isMoving, type RenewalSettings } from "./settings.ts";
 import type { CredentialRecord, Journal, SlotState } from "./slot-state.ts";
 
 /** What follows from a failure that is counted already; `again` is a pause and the same step once more. */
-export type Consequence = "abandon" | "doubt" | "settle" | "move-later" | "roll-back" | "again";
+export type Consequence =
+  | "abandon"
+  | "give-permission-back"
+  | "doubt"
+  | "settle"
+  | "move-later"
+  | "roll-back"
+  | "again";
 
 /** Decides what follows from the last failure of a state. Pure. */
 export function consequenceOf(
@@ -12,6 +19,7 @@ export function consequenceOf(
   { moment, settings }: { readonly moment: Moment; readonly settings: RenewalSettings },
 ): Consequence {
   const { journal, attempts, lastError } = failed;
+  if (journal.at === "requested" && isPermissionGone(failed)) return "give-permission-back";
   if (journal.at === "requested" && isPointless(failed)) return "abandon";
   // Another token in the slot looks the same for a while; only a key that stays away is given up, and one that the controller may
   // have seen proven is not given up at all.
@@ -53,6 +61,12 @@ function isPointless({ lastError, current, unproven, attempts }: SlotState): boo
   return unproven !== undefined && (wrongAskerCodes.has(lastError) || isAskerLost);
 }
 
+/** Whether the claim of a new enrolment is refused for good; a device that still has a credential goes back to that. */
+function isPermissionGone({ reenrolment, current, lastError, attempts }: SlotState): boolean {
+  if (reenrolment === 0 || current === undefined) return false;
+  return permissionCodes.has(lastError) && attempts >= permissionTries;
+}
+
 /** Whether the controller cannot have seen the pending key in use. */
 function isUnseen({ at }: Journal): boolean {
   return at === "keyGenerated" || at === "requested" || at === "issued";
@@ -75,6 +89,8 @@ const pointlessKeyCodes: ReadonlySet<string> = new Set([
 /** Refusals that say that the credential that asked is not the last one proven. */
 const wrongAskerCodes: ReadonlySet<string> = new Set([
   "signer-not-allowed",
+  "credential-expired",
+  "credential-revoked",
   "device-exists",
   "generation-conflict",
   "conflict",
@@ -91,6 +107,15 @@ const keyStoreCodes: ReadonlySet<string> = new Set([
   "token-error",
 ]);
 
+/** Refusals of a claim that is spent, over, taken back, or about another generation. */
+const permissionCodes: ReadonlySet<string> = new Set([
+  "claim-invalid",
+  "denied",
+  "device-exists",
+  "generation-conflict",
+]);
+
+const permissionTries = 3;
 const destroyTries = 5;
 const keyLostAfter = 3;
 /** Until the attempt is given up and, when the certificate is due, a key beside the old one is taken instead. */

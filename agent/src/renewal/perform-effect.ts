@@ -72,6 +72,9 @@ export async function performEffect(
   switch (effect.do) {
     case "collect":
       return collect(effect, tools);
+    case "erase":
+      await collect({ keep: [], upTo: Number.MAX_SAFE_INTEGER }, tools);
+      return { type: "erased" };
     case "expose":
       await actions.expose(effect.credential);
       return undefined;
@@ -169,7 +172,7 @@ async function isWhole(ref: string, keys: AgentKeys): Promise<boolean> {
 }
 
 async function collect(
-  { keep, upTo }: Extract<Effect, { do: "collect" }>,
+  { keep, upTo }: Pick<Extract<Effect, { do: "collect" }>, "keep" | "upTo">,
   { keys, device, slot, log }: EffectTools,
 ): Promise<undefined> {
   for (const { ref, id, label } of await keys.list(keyLabelPrefix({ device, slot }))) {

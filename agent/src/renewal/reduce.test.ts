@@ -257,13 +257,113 @@ describe("when", () => {
   });
 });
 
+describe("a time that came without a session", () => {
+  it("begins the renewal of what has expired, and leaves a proof its own pace", () => {
+    const late = { now: now + 100 * day };
+    expect(doing(after(aSlot({ at: "idle" }), { type: "anchored" }, late))).toContain("generate");
+    expect(doing(after(aSlot({ at: "idle" }), { type: "anchored" }))).toEqual(["sleep"]);
+    const refused = after(proving, failed("prove", "denied")).state;
+    expect(after(refused, { type: "anchored" })).toEqual({ state: refused, effects: [] });
+    expect(after(refused, { type: "anchored" }, late).state).toMatchObject({
+      unproven: aCredential(2),
+      current: aCredential(1),
+    });
+  });
+});
+
+describe("a device that a person permits to enrol anew", () => {
+  const permitted = { type: "permitted", generation: 4 } as const;
+  const anew = after(aSlot({ at: "idle" }), permitted);
+
+  it("makes a new key of the permitted generation and asks by its claim, the old credential untouched", () => {
+    expect(anew.effects).toEqual([
+      { do: "collect", keep: ["k1"], upTo: 1 },
+      { do: "generate", generation: 4, inUse: ["k1"] },
+    ]);
+    const made = after(anew.state, { type: "keyReady", generation: 4, key: key("k4") }).state;
+    const asks = after(made, { type: "csrReady", keyId: "k4", csr: Uint8Array.of(4) });
+    expect(asks.effects[0]).toMatchObject({ do: "request", generation: 4, asker: undefined });
+    expect(asks.state.current).toEqual(aCredential(1));
+  });
+
+  it("asks by its claim also when the permitted generation is the next one", () => {
+    const next = after(aSlot({ at: "idle" }), { type: "permitted", generation: 2 }).state;
+    const made = after(next, { type: "keyReady", generation: 2, key: key("k2") }).state;
+    const asks = after(made, { type: "csrReady", keyId: "k2", csr: Uint8Array.of(2) });
+    expect(asks.effects[0]).toMatchObject({ do: "request", asker: undefined });
+  });
+
+  it("I1: gives the old credential and what was in doubt up only when the new one is proven", () => {
+    const inDoubt = after(proving, permitted).state;
+    expect(inDoubt).toMatchObject({ current: aCredential(1), unproven: aCredential(2), reenrolment: 4 });
+    const isAt = (journal: Journal): SlotState => ({ ...inDoubt, journal });
+    const issued = after(isAt({ at: "requested", generation: 4, key: key("k4"), csr: Uint8Array.of(4) }), {
+      type: "issued",
+      keyId: "k4",
+      issued: aCredential(4),
+    });
+    expect(doing(issued)).not.toContain("destroy");
+    expect(issued.state).toMatchObject({ current: aCredential(1), unproven: aCredential(2) });
+    const confirmed = after(isAt({ at: "proving", next: aCredential(4) }), { type: "proven", keyId: "k4", grace: 0 });
+    expect(confirmed.state).toMatchObject({ current: aCredential(4), unproven: undefined, reenrolment: 0 });
+    expect(confirmed.effects).toContainEqual({ do: "destroy", key: key("k2") });
+  });
+
+  it("gives up what was asked under the old credential, with its key", () => {
+    const reduction = after(requested, permitted);
+    expect(reduction.state).toMatchObject({ journal: { at: "abandoned", key: key("k2") }, reenrolment: 4 });
+    const settled = after(reduction.state, { type: "destroyed", keyId: "k2" }).state;
+    expect(after(settled, { type: "woke" }).state.journal).toEqual({ at: "intended", generation: 4 });
+  });
+
+  it("begins once, whatever the permission is told again, and not with one that is older than what it has", () => {
+    expect(after(anew.state, permitted)).toEqual({ state: anew.state, effects: [] });
+    const newer = aSlot({ at: "proving", next: aCredential(4) }, { reenrolment: 4 });
+    expect(after(newer, permitted).state).toBe(newer);
+    const done = aSlot({ at: "idle" }, { current: aCredential(4) });
+    expect(after(done, permitted).state).toBe(done);
+  });
+
+  it("goes back to the old credential when its claim is refused for good, and tries for ever when it has none", () => {
+    const asking: Journal = { at: "requested", generation: 4, key: key("k4"), csr: Uint8Array.of(4) };
+    const refuse = (state: SlotState) => after(state, failed("request", "claim-invalid", "k4")).state;
+    const withOld = refuse(refuse(refuse({ ...aSlot(asking), reenrolment: 4 })));
+    expect(withOld).toMatchObject({ journal: { at: "abandoned" }, reenrolment: 0, lastError: "claim-invalid" });
+    const withNone = refuse(refuse(refuse({ ...aSlot(asking), current: undefined, reenrolment: 4 })));
+    expect(withNone).toMatchObject({ journal: asking, reenrolment: 4 });
+  });
+});
+
 describe("a retired device", () => {
-  it("destroys every key and asks for nothing any more", () => {
-    const retired = after(proving, { type: "retired" });
-    expect(retired.state).toEqual({ ...emptySlot, journal: { at: "retired" } });
-    expect(retired.effects).toEqual([{ do: "collect", keep: [], upTo: Number.MAX_SAFE_INTEGER }]);
-    for (const type of ["wanted", "woke", "connected"] as const) {
+  const retired = after(proving, { type: "retired" });
+
+  it("erases every key, again after a failure and a restart, until it has", () => {
+    expect(retired.state).toEqual({ ...emptySlot, journal: { at: "retired", isErased: false } });
+    expect(retired.effects).toEqual([{ do: "erase" }]);
+    const fault = {
+      type: "failed",
+      doing: "erase",
+      keyId: "",
+      code: "token-error",
+      reason: "",
+      retryAfter: 0,
+    } as const;
+    const waiting = after(retired.state, fault);
+    expect([doing(waiting), waiting.state.lastError]).toEqual([["sleep"], "token-error"]);
+    for (const type of ["woke", "started"] as const) {
+      expect(after(waiting.state, { type }).effects).toEqual([{ do: "erase" }]);
+    }
+  });
+
+  it("asks for nothing any more, and does nothing once it has no key", () => {
+    for (const type of ["wanted", "connected", "anchored", "retired"] as const) {
       expect(after(retired.state, { type })).toEqual({ state: retired.state, effects: [] });
     }
+    const erased = after(retired.state, { type: "erased" }).state;
+    expect(erased).toEqual({ ...emptySlot, journal: { at: "retired", isErased: true } });
+    for (const type of ["started", "woke", "wanted", "erased"] as const) {
+      expect(after(erased, { type })).toEqual({ state: erased, effects: [] });
+    }
+    expect(after(erased, { type: "permitted", generation: 9 }).state).toBe(erased);
   });
 });

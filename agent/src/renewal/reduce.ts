@@ -5,12 +5,13 @@ import type { Effect } from "./effect.ts";
 import { type Context, effectOf, isServing, isWaiting } from "./effect-of.ts";
 import type { Failed, Moment, RenewalEvent } from "./event.ts";
 import { consequenceOf, isSpent, waitsForLink } from "./failure.ts";
+import { permit } from "./permit.ts";
+import { retire, stayRetired } from "./retire.ts";
 import { isSameWindow, planRenewal, renewalMoment } from "./schedule.ts";
 import { isMoving, type RenewalSettings } from "./settings.ts";
 import {
   askerOf,
   type CredentialRecord,
-  emptySlot,
   type Journal,
   type KeyRecord,
   pendingKey,
@@ -34,7 +35,9 @@ export interface Reduction {
  */
 export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, settings: RenewalSettings): Reduction {
   const context = { moment, settings };
-  if (state.journal.at === "retired") return { state, effects: event.type === "started" ? [eraseKeys] : [] };
+  if (state.journal.at === "retired") {
+    return stayRetired(state, event, (attempts) => pauseAfter(attempts, context, 0));
+  }
   switch (event.type) {
     case "started":
       return start(state, context);
@@ -42,14 +45,20 @@ export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, se
       return wake(state, context);
     case "connected":
       return state.journal.at === "idle" || waitsForLink(state) ? proceed(state, context) : unchanged(state);
+    case "anchored":
+      return state.journal.at === "idle" || isSpentProof(state, context) ? proceed(state, context) : unchanged(state);
     case "wanted":
       return want(state, context);
+    case "permitted":
+      return enrolAnew(state, event.generation, context);
     case "window":
       return assignWindow(state, event.window, context);
     case "failed":
       return fail(state, event, context);
     case "retired":
-      return { state: { ...emptySlot, journal: { at: "retired" } }, effects: [eraseKeys] };
+      return retire();
+    case "erased":
+      return unchanged(state);
     default:
       return stepForward(state, event, context);
   }
@@ -57,7 +66,10 @@ export function reduce(state: SlotState, event: RenewalEvent, moment: Moment, se
 
 type Result = Exclude<
   RenewalEvent,
-  Failed | { type: "started" | "woke" | "connected" | "wanted" | "window" | "retired" }
+  | Failed
+  | {
+      type: "started" | "woke" | "connected" | "anchored" | "wanted" | "permitted" | "window" | "retired" | "erased";
+    }
 >;
 
 /** A result moves the journal on only from the state that waits for it, and only about its key. */
@@ -66,6 +78,8 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
   if (event.type === "keyReady") {
     const isStray = referencedKeys(state).includes(event.key.id);
     if (journal.at !== "intended" || journal.generation !== event.generation || isStray) return unchanged(state);
+    const isGivenUp = state.reenrolment > 0 && state.reenrolment !== event.generation;
+    if (isGivenUp) return moveOn(state, { at: "abandoned", key: event.key }, context);
     return moveOn(state, { at: "keyGenerated", generation: event.generation, key: event.key }, context);
   }
   if (pendingKey(journal)?.id !== event.keyId) return unchanged(state);
@@ -105,7 +119,8 @@ function stepForward(state: SlotState, event: Result, context: Context): Reducti
 /** Whoever asked with success is the last one proven; an unproven one that did not ask is of no use any more. */
 function take(state: SlotState, next: CredentialRecord, context: Context): Reduction {
   const { unproven } = state;
-  if (unproven === undefined) return moveOn(state, { at: "issued", next }, context);
+  // A claim asked, and says nothing of who was proven last: all that is held stays until the new one is.
+  if (unproven === undefined || state.reenrolment > 0) return moveOn(state, { at: "issued", next }, context);
   const asker = askerOf(state, next.generation);
   const settled: SlotState = { ...state, current: asker, unproven: undefined };
   const reduction = moveOn(settled, { at: "issued", next }, context);
@@ -121,10 +136,12 @@ function confirm(state: SlotState, next: CredentialRecord, grace: Duration, cont
   const bounded = Math.min(Math.max(0, grace), maxGrace);
   const journal: Journal =
     old === undefined ? { at: "idle" } : { at: "confirmed", old, grace: bounded, until: context.moment.now + bounded };
+  const { unproven: useless } = state;
   const settled = { unproven: undefined, plan: undefined, abandoned: 0, rollbacks: 0, rollbackCause: "" };
-  const proven: SlotState = { ...state, ...settled, current: next };
+  const proven: SlotState = { ...state, ...settled, current: next, reenrolment: 0 };
   const reduction = moveOn(proven, journal, context);
-  return { ...reduction, effects: [{ do: "expose", credential: next }, ...reduction.effects] };
+  const effects: Effect[] = [{ do: "expose", credential: next }, ...reduction.effects];
+  return { ...reduction, effects: useless === undefined ? effects : [...effects, { do: "destroy", key: useless.key }] };
 }
 
 function start(state: SlotState, context: Context): Reduction {
@@ -156,6 +173,12 @@ function want(state: SlotState, context: Context): Reduction {
   // The service did not take this certificate; a person who asks again may have had another made possible.
   if (journal.at === "issued" && state.rollbacks > 0) return abandon(state, context);
   return isWaiting(journal, context) ? unchanged(state) : proceed(state, context);
+}
+
+/** A person's permission stands above what was under way; the old credential stays in use until the new one is proven (I1). */
+function enrolAnew(state: SlotState, generation: number, context: Context): Reduction {
+  const permitted = permit(state, generation);
+  return permitted === state ? unchanged(state) : proceed(permitted, context);
 }
 
 function assignWindow(state: SlotState, window: RenewalWindow | undefined, context: Context): Reduction {
@@ -194,11 +217,12 @@ function proceed(state: SlotState, context: Context): Reduction {
 
 /** Nothing is given up: which of the two the controller takes for the last proven shows when either asks for the next. */
 function doubt(state: SlotState, unproven: CredentialRecord, context: Context): Reduction {
-  return settle({ ...state, unproven, abandoned: 0 }, context);
+  return settle({ ...state, unproven, reenrolment: 0, abandoned: 0 }, context);
 }
 
 function waitForPlan(state: SlotState, context: Context): Reduction {
   const { current } = state;
+  if (state.reenrolment > 0) return intend(state, context);
   if (current === undefined || state.unproven !== undefined) {
     return state.abandoned > 0 || state.unproven !== undefined ? intend(state, context) : unchanged(state);
   }
@@ -219,7 +243,8 @@ function waitForPlan(state: SlotState, context: Context): Reduction {
 function intend(state: SlotState, context: Context): Reduction {
   // Of two that may be the last proven, each asks in its turn.
   const asker = state.unproven !== undefined && state.abandoned % 2 === 0 ? state.unproven : state.current;
-  const journal: Journal = { at: "intended", generation: (asker?.generation ?? 0) + 1 };
+  const generation = state.reenrolment > 0 ? state.reenrolment : (asker?.generation ?? 0) + 1;
+  const journal: Journal = { at: "intended", generation };
   const collect: Effect = { do: "collect", keep: referencedKeys(state), upTo: state.current?.generation ?? 0 };
   const reduction = proceed({ ...state, journal, attempts: 0 }, context);
   return { ...reduction, effects: [collect, ...reduction.effects] };
@@ -254,6 +279,8 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
   switch (consequence) {
     case "abandon":
       return abandon(failed, context);
+    case "give-permission-back":
+      return abandon({ ...failed, reenrolment: 0 }, context);
     case "settle":
       return settle(failed, context);
     case "move-later":
@@ -310,18 +337,22 @@ function settle(state: SlotState, context: Context): Reduction {
   return { state: idle, effects: [pause({ attempts: state.abandoned }, context, 0), { do: "report" }] };
 }
 
-function pause(
-  { attempts }: { readonly attempts: number },
-  { moment, settings }: Context,
-  retryAfter: Duration,
-): Effect {
-  return { do: "sleep", duration: backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter }) };
+function pause({ attempts }: { readonly attempts: number }, context: Context, retryAfter: Duration): Effect {
+  return { do: "sleep", duration: pauseAfter(attempts, context, retryAfter) };
+}
+
+function pauseAfter(attempts: number, { moment, settings }: Context, retryAfter: Duration): Duration {
+  return backoff(settings.backoff, { attempts, jitter: moment.jitter, retryAfter });
 }
 
 function isAbout(state: SlotState, { doing, keyId }: Failed, context: Context): boolean {
   const { journal } = state;
   if (isWaiting(journal, context) || effectOf(state, journal, context).do !== doing) return false;
   return journal.at === "intended" || pendingKey(journal)?.id === keyId;
+}
+
+function isSpentProof({ journal, ...rest }: SlotState, { moment }: Context): boolean {
+  return journal.at === "proving" && isSpent({ journal, ...rest }, journal.next, moment);
 }
 
 function credentialOf({ generation, key }: { generation: number; key: CredentialRecord["key"] }, issued: IssuedRecord) {
@@ -332,8 +363,6 @@ function unchanged(state: SlotState): Reduction {
   return { state, effects: [] };
 }
 
-/** Every key of the slot, whatever the journal knew of it. */
-const eraseKeys: Effect = { do: "collect", keep: [], upTo: Number.MAX_SAFE_INTEGER };
 /** How long a session may take to come before a credential that looks expired is taken for that. */
 const connectPatience: Duration = 60_000;
 /** 7 days: a grace longer than that only keeps a key that nobody needs. */

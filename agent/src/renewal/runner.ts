@@ -61,6 +61,16 @@ export class RenewalRunner {
     this.#events.put({ type: "connected" });
   }
 
+  /** A signed time came without a session. */
+  anchored(): void {
+    this.#events.put({ type: "anchored" });
+  }
+
+  /** A person permitted this device to enrol anew by its claim, from this generation on. */
+  permit(generation: number): void {
+    this.#events.put({ type: "permitted", generation });
+  }
+
   /** The controller assigned a window, or took it back. */
   assign(window: RenewalWindow | undefined): void {
     this.#events.put({ type: "window", window });

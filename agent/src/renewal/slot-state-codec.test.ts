@@ -17,7 +17,7 @@ const credential: fc.Arbitrary<CredentialRecord> = fc.record({
 });
 const journal: fc.Arbitrary<Journal> = fc.oneof(
   fc.constant({ at: "idle" as const }),
-  fc.constant({ at: "retired" as const }),
+  fc.record({ at: fc.constant("retired" as const), isErased: fc.boolean() }),
   fc.record({ at: fc.constant("intended" as const), generation }),
   fc.record({ at: fc.constant("keyGenerated" as const), generation, key }),
   fc.record({ at: fc.constant("requested" as const), generation, key, csr: octets }),
@@ -35,6 +35,7 @@ const slot: fc.Arbitrary<SlotState> = fc.record({
   current: maybe(credential),
   unproven: maybe(credential),
   journal,
+  reenrolment: fc.nat(),
   window: maybe(window),
   plan: maybe(fc.record({ generation, at: instant, window: maybe(window) })),
   attempts: fc.nat(30),

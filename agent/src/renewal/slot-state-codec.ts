@@ -35,6 +35,7 @@ function slotStateOf(fields: Fields): SlotState {
     current: fields.maybe("current", credentialOf),
     journal: journalOf(fields.object("journal")),
     unproven: fields.maybe("unproven", credentialOf),
+    reenrolment: fields.has("reenrolment") ? fields.number("reenrolment") : 0,
     window: fields.maybe("window", windowOf),
     plan: fields.maybe("plan", planOf),
     attempts: fields.number("attempts"),
@@ -51,8 +52,9 @@ function journalOf(fields: Fields): Journal {
   const at = journalNames.find((name) => name === fields.text("at"));
   switch (at) {
     case "idle":
-    case "retired":
       return { at };
+    case "retired":
+      return { at, isErased: fields.has("isErased") && fields.flag("isErased") };
     case "intended":
       return { at, generation: fields.number("generation") };
     case "keyGenerated":

@@ -10,6 +10,8 @@ export interface SlotState {
    * current one for the last proven. Both keys stay until a new credential is proven.
    */
   readonly unproven: CredentialRecord | undefined;
+  /** The generation a person permitted to enrol anew, by a claim instead of the old credential; 0 when none is. */
+  readonly reenrolment: number;
   /** The window the controller last assigned. */
   readonly window: RenewalWindow | undefined;
   /** When the next generation is due and why; chosen once per window, so that restarts do not choose again. */
@@ -66,8 +68,8 @@ export type Journal =
   | { readonly at: "oldRetired"; readonly key: KeyRecord }
   /** A key that came to nothing and is about to be destroyed. */
   | { readonly at: "abandoned"; readonly key: KeyRecord }
-  /** The fleet's operator retired the device: no credential, no key, no way back but a new enrolment by a person. */
-  | { readonly at: "retired" };
+  /** The fleet's operator retired the device: no credential, and no key as soon as they are erased. */
+  | { readonly at: "retired"; readonly isErased: boolean };
 
 /** Name of a journal state, as reports show it. */
 export type JournalName = Journal["at"];
@@ -109,6 +111,7 @@ export const emptySlot: SlotState = {
   current: undefined,
   journal: { at: "idle" },
   unproven: undefined,
+  reenrolment: 0,
   window: undefined,
   plan: undefined,
   attempts: 0,
@@ -148,8 +151,12 @@ export function referencedKeys(state: SlotState): string[] {
   return keyRoles(state).map(({ key }) => key.id);
 }
 
-/** The credential that asks for a generation: the one before it. Undefined for the first. */
-export function askerOf({ current, unproven }: SlotState, generation: number): CredentialRecord | undefined {
+/** The credential that asks for a generation: the one before it. Undefined where a claim asks: for the first, and anew. */
+export function askerOf(
+  { current, unproven, reenrolment }: SlotState,
+  generation: number,
+): CredentialRecord | undefined {
+  if (reenrolment === generation) return undefined;
   return [unproven, current].find((one) => one?.generation === generation - 1);
 }
 

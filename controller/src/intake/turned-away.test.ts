@@ -20,13 +20,13 @@ async function ask(device: Device) {
 describe("a device that was turned away", () => {
   it("hears that it is retired, or suspended and why", async () => {
     const { controller, device } = await aTurnedAwayDevice();
-    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await controller.revocation.suspend("local", "edge-1", "stolen");
     expect(await ask(device)).toMatchObject({
       code: "device-suspended",
       message: "device edge-1 is suspended (stolen)",
       hint: expect.stringContaining("fleetcert device reinstate edge-1"),
     });
-    await controller.inventory.reinstate("operator:alice", "edge-1");
+    await controller.revocation.reinstate("operator:alice", { device: "edge-1", onlyHolds: false });
     expect(await ask(device)).toMatchObject({ type: "time-token", now: controller.world.clock.now() });
     await controller.revocation.retire("local", "edge-1");
     await expect(device.connect()).rejects.toMatchObject({ code: "device-retired" });
@@ -37,7 +37,7 @@ describe("a device that was turned away", () => {
     const { controller, device } = await aTurnedAwayDevice();
     await controller.revocation.revoke("local", { device: "edge-1", reason: "keyCompromise" });
     expect(await ask(device)).toMatchObject({ code: "device-suspended", message: expect.stringContaining("keyCompr") });
-    await controller.inventory.reinstate("operator:alice", "edge-1");
+    await controller.revocation.reinstate("operator:alice", { device: "edge-1", onlyHolds: false });
     await expect(device.connect()).rejects.toMatchObject({ code: "unauthenticated" });
     expect(await ask(device)).toMatchObject({
       code: "credential-revoked",
@@ -70,7 +70,7 @@ describe("a device that was turned away", () => {
 
   it("verifies the cause also when every command key it knew has gone", async () => {
     const { controller, device } = await aTurnedAwayDevice();
-    await controller.inventory.suspend("local", "edge-1", "stolen");
+    await controller.revocation.suspend("local", "edge-1", "stolen");
     const peer = await device.connectBootstrap();
     await device.ask({ type: "time-request" }, { peer });
     const sent = controller.published.findLast(({ topic }) => topic.includes("/down/refused"));
