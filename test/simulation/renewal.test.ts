@@ -76,6 +76,35 @@ describe("a slot in a hostile world", () => {
   });
 });
 
+/** A life that ends in retirement, with every fault before and after; what is wrong with its end, or undefined. */
+function retireAfter(seed: number, faults: RenewalFaults = {}): string | undefined {
+  const world = new RenewalWorld(seed, faults);
+  world.runFaulty(60);
+  world.retire();
+  world.runFaulty(60);
+  return world.violations[0] ?? (world.comesToRest() ? undefined : "a key survived the retirement");
+}
+
+describe("a slot whose device is retired", () => {
+  it("comes to rest without a key, whatever fails on the way", () => {
+    const runs = isLong ? 20_000 : 2_000;
+    const survived = Array.from({ length: runs }, (_, seed) => [seed, retireAfter(seed)]).filter(([, why]) => why);
+    expect(survived).toEqual([]);
+  });
+
+  it("is seen to keep a key when erasing is not taken up again after a power cut", () => {
+    const forgets: RenewalFaults = {
+      reduce: (state, event, moment, settings) => {
+        const reduction = reduce(state, event, moment, settings);
+        const isAgain = state.journal.at === "retired" && event.type === "started";
+        return isAgain ? { ...reduction, effects: [] } : reduction;
+      },
+    };
+    const lives = Array.from({ length: 1_000 }, (_, seed) => retireAfter(seed, forgets));
+    expect(lives.some((why) => why !== undefined)).toBe(true);
+  });
+});
+
 describe("the sweep itself", () => {
   const planted: readonly (readonly [string, string, RenewalFaults])[] = [
     [
@@ -126,6 +155,35 @@ describe("the sweep itself", () => {
           if (!isSpent) return reduce(state, event, moment, settings);
           const { key } = journal.next;
           return { state: { ...state, journal: { at: "abandoned", key } }, effects: [{ do: "destroy", key }] };
+        },
+      },
+    ],
+    [
+      "the old key is destroyed as soon as a person permits to enrol anew",
+      "I1",
+      {
+        reduce: (state, event, moment, settings) => {
+          const { state: next, effects } = reduce(state, event, moment, settings);
+          const isNew = event.type === "permitted" && next !== state && next.current !== undefined;
+          return isNew && next.current !== undefined
+            ? { state: next, effects: [{ do: "destroy", key: next.current.key }, ...effects] }
+            : { state: next, effects };
+        },
+      },
+    ],
+    [
+      "the key certified before the revocation is used for the new enrolment",
+      "I7",
+      {
+        reduce: (state, event, moment, settings) => {
+          const { journal } = state;
+          const reduction = reduce(state, event, moment, settings);
+          if (event.type !== "permitted" || journal.at !== "requested" || reduction.state === state) return reduction;
+          const { generation } = event;
+          return {
+            state: { ...reduction.state, journal: { ...journal, generation } },
+            effects: [{ do: "sleep", duration: 0 }],
+          };
         },
       },
     ],

@@ -17,6 +17,8 @@ export class RenewalController {
   readonly certificates: ModelCertificate[] = [];
   readonly violations: string[] = [];
   readonly grace: Duration;
+  /** The generation a person permits to enrol anew by a claim of one use, and the key that used it. */
+  #permission: { readonly generation: number; usedBy: string | undefined } | undefined;
 
   constructor(grace: Duration) {
     this.grace = grace;
@@ -24,6 +26,27 @@ export class RenewalController {
 
   get provenGeneration(): number {
     return Math.max(0, ...this.certificates.filter(({ proofs }) => proofs > 0).map(({ generation }) => generation));
+  }
+
+  /** Whether a person revoked the device and nothing new was proven since. */
+  isRevoked = false;
+
+  /** Whether some credential of the device is taken. */
+  get isTaken(): boolean {
+    return this.certificates.some(({ state }) => state === "proven");
+  }
+
+  /** The device is revoked, with all it has. */
+  revoke(): void {
+    for (const certificate of this.certificates) certificate.state = "revoked";
+    this.isRevoked = true;
+  }
+
+  /** A person permits the next generation above all there were. */
+  permit(): number {
+    const generation = Math.max(0, ...this.certificates.map((one) => one.generation)) + 1;
+    this.#permission = { generation, usedBy: undefined };
+    return generation;
   }
 
   /** The same certificate for the same generation and key; a refusal code otherwise. */
@@ -35,6 +58,8 @@ export class RenewalController {
     }: { readonly generation: number; readonly keyId: string; readonly asker: string | undefined },
     now: Instant,
   ): IssuedRecord | string {
+    const permission = asker === undefined && generation > 1 ? this.#permission : undefined;
+    if (permission !== undefined) return this.#issueAnew(permission, { generation, keyId }, now);
     if (generation === 1 && this.provenGeneration > 0 && this.find(keyId) === undefined) return "device-exists";
     if (generation > 1 && (asker === undefined || this.find(asker)?.state !== "proven")) return "signer-not-allowed";
     const known = this.find(keyId);
@@ -46,6 +71,26 @@ export class RenewalController {
       this.violations.push(`I5: generation ${generation} was asked for after ${this.provenGeneration}`);
       return "generation-conflict";
     }
+    return this.#certify({ generation, keyId }, now);
+  }
+
+  #issueAnew(
+    permission: { readonly generation: number; usedBy: string | undefined },
+    { generation, keyId }: { readonly generation: number; readonly keyId: string },
+    now: Instant,
+  ): IssuedRecord | string {
+    const known = this.find(keyId);
+    if (known !== undefined) {
+      if (known.generation !== generation) this.violations.push("I7: a key asks anew that was certified before");
+      return known.state === "revoked" ? "generation-conflict" : known.record;
+    }
+    if (permission.generation !== generation) return "generation-conflict";
+    if (permission.usedBy !== undefined) return "claim-invalid";
+    permission.usedBy = keyId;
+    return this.#certify({ generation, keyId }, now);
+  }
+
+  #certify({ generation, keyId }: { readonly generation: number; readonly keyId: string }, now: Instant): IssuedRecord {
     for (const other of this.certificates) {
       const isReplaced = other.generation === generation && other.state === "issued";
       if (isReplaced || other.generation <= generation - 2) other.state = "revoked";
@@ -64,6 +109,7 @@ export class RenewalController {
     if (certificate.state === "issued") {
       certificate.state = "proven";
       certificate.proofs += 1;
+      this.isRevoked = false;
       for (const other of this.certificates) {
         if (other.generation < certificate.generation && other.state === "proven") other.state = "retired";
       }

@@ -26,7 +26,7 @@ export class RenewalKeys {
     return keyStoreOf(ref) === this.broken;
   }
 
-  collect({ upTo, keep }: Extract<Effect, { do: "collect" }>): void {
+  collect({ upTo, keep }: Pick<Extract<Effect, { do: "collect" }>, "upTo" | "keep">): void {
     for (const { id, label } of this.#list()) if (label <= upTo && !keep.includes(id)) this.destroy(id);
   }
 

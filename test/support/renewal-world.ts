@@ -4,9 +4,9 @@ import type { Moment, RenewalEvent } from "../../agent/src/renewal/event.ts";
 import { keyStoreOf } from "../../agent/src/renewal/key-store.ts";
 import { reduce } from "../../agent/src/renewal/reduce.ts";
 import type { RenewalSettings } from "../../agent/src/renewal/settings.ts";
-import { emptySlot, type KeyRecord, referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
+import { emptySlot, type KeyRecord, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "../../agent/src/renewal/slot-state-codec.ts";
-import { aRenewalController, type ModelCertificate, type RenewalController } from "./renewal-controller.ts";
+import { aRenewalController, type RenewalController } from "./renewal-controller.ts";
 import {
   type FaultKind,
   failure,
@@ -18,6 +18,8 @@ import {
   type SlotKind,
 } from "./renewal-faults.ts";
 import { RenewalKeys } from "./renewal-keys.ts";
+import { RenewalPeople } from "./renewal-people.ts";
+import { RenewalSafety } from "./renewal-safety.ts";
 import { RenewalService } from "./renewal-service.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
@@ -36,6 +38,8 @@ export class RenewalWorld {
   readonly #keys = new RenewalKeys();
   readonly #kind: SlotKind;
   readonly #service: RenewalService;
+  readonly #people: RenewalPeople;
+  readonly #safety: RenewalSafety;
   /** Where new keys are made, as the configuration says. */
   #home = "software";
   /** The process; lost in a power cut. */
@@ -52,7 +56,6 @@ export class RenewalWorld {
   readonly #odds: Readonly<Record<"crash" | "token" | "loss" | "leap" | "stir", number>>;
   /** Answers that came over the network; any of them may come again, however late. */
   readonly #history: RenewalEvent[] = [];
-  #highest = 0;
   /** What went wrong in this life, by kind. */
   readonly faults: Record<FaultKind, number> = { ...noFaults };
 
@@ -62,6 +65,11 @@ export class RenewalWorld {
     this.#kind = faults.kind ?? "identity";
     this.#service = new RenewalService(this.#random);
     this.controller = aRenewalController(this.#random);
+    this.#people = new RenewalPeople(this.controller);
+    this.#safety = new RenewalSafety({
+      ...{ kind: this.#kind, controller: this.controller, keys: this.#keys },
+      ...{ service: this.#service, people: this.#people },
+    });
     this.#odds = {
       crash: this.#random.pick([0, 0.01, 0.05]),
       token: this.#random.pick([0, 0.02, 0.1]),
@@ -87,17 +95,16 @@ export class RenewalWorld {
 
   /** Liveness: faults stop, the controller assigns a window for the next generation. How long it took; undefined for never. */
   heal(limit: Duration): Duration | undefined {
-    this.#isFaulty = false;
-    this.#keys.isAway = false;
-    this.#keys.broken = undefined;
-    this.#service.heal();
-    this.#wallOffset = 0;
+    this.#endFaults();
     this.#connect();
     const since = this.#elapsed;
-    const target = (this.durable.current?.generation ?? 0) + 1;
+    let target = (this.durable.current?.generation ?? 0) + 1;
     const now = this.#trueTime();
     this.#events.push({ type: "window", window: { generation: target, start: now, end: now } });
     for (let step = 0; step < 1_000 && this.violations.length === 0; step++) {
+      const help = this.#isIdle() ? this.#people.help(this.durable) : undefined;
+      if (help?.type === "permitted") target = help.generation;
+      if (help !== undefined) this.#events.push(help);
       if (this.#hasArrived(target)) return this.#elapsed - since;
       if (this.#isIdle()) this.#passTime();
       if (this.#elapsed - since > limit) return undefined;
@@ -105,6 +112,30 @@ export class RenewalWorld {
       this.#checkSafety();
     }
     return undefined;
+  }
+
+  /** A person retires the device; from now on only its keys count. */
+  retire(): void {
+    this.#events.push(this.#people.retire());
+  }
+
+  /** Faults stop; whether a retired device has come to rest without a key. */
+  comesToRest(): boolean {
+    this.#endFaults();
+    for (let step = 0; step < 1_000 && !(this.#isIdle() && this.#wakesAt === undefined); step++) {
+      if (this.#isIdle()) this.#passTime();
+      this.#advance();
+    }
+    const { journal } = this.durable;
+    return this.#keys.all.size === 0 && journal.at === "retired" && journal.isErased;
+  }
+
+  #endFaults(): void {
+    this.#isFaulty = false;
+    this.#keys.isAway = false;
+    this.#keys.broken = undefined;
+    this.#service.heal();
+    this.#wallOffset = 0;
   }
 
   /** At least the generation, its key where keys are to be, its service serving with it. */
@@ -123,11 +154,15 @@ export class RenewalWorld {
     else if (dice < 0.75) this.#passTime();
     else if (dice < 0.75 + this.#odds.crash) this.#cutPower();
     else if (dice < 0.85) this.#wallOffset = this.#meet("clock", (random.fraction() - 0.5) * 40 * year);
-    else if (dice < 0.92) this.#events.push(random.pick(this.#strayEvents()));
+    else if (dice < 0.92)
+      this.#events.push(
+        random.pick([...this.#history, ...this.#people.strayEvents(this.#state, this.#moment(), random)]),
+      );
     else if (dice < 0.97) this.#connect();
     else if (dice < 0.97 + this.#odds.token / 10) this.#losePendingKey();
     else if (dice < 0.975 + this.#odds.token / 20) this.#keys.isAway = this.#meet("token", !this.#keys.isAway);
-    else if (dice < 0.98 + this.#odds.leap) this.#elapsed += random.fraction() * 120 * day;
+    else if (dice < 0.985 && this.#kind === "identity") this.#events.push(...this.#people.revoke(random));
+    else if (dice < 0.985 + this.#odds.leap) this.#elapsed += random.fraction() * 120 * day;
   }
 
   /** A person changes the service's configuration, or the key store that the agent is told to use. */
@@ -189,8 +224,7 @@ export class RenewalWorld {
   }
 
   #finish(effect: Effect, result: RenewalEvent | undefined): void {
-    if (this.#keys.isWhole && result?.type !== "failed") this.#checkOrphans(effect, result);
-    if (result?.type === "restored") this.#checkRestored();
+    this.violations.push(...this.#safety.violationsAfter(effect, result, this.durable));
     if (result === undefined) return;
     if (effect.do === "request" || effect.do === "prove") this.#history.push(result);
     this.#events.push(result);
@@ -205,6 +239,10 @@ export class RenewalWorld {
       case "collect":
         this.#keys.collect(effect);
         return undefined;
+      case "erase":
+        if (!this.#keys.isWhole) return failure(effect, "token-error");
+        this.#keys.collect({ keep: [], upTo: Number.MAX_SAFE_INTEGER });
+        return { type: "erased" };
       case "generate":
         return this.#keys.findOrGenerate(effect, this.#faults.forgetsOrphans === true);
       case "makeCsr":
@@ -303,6 +341,7 @@ export class RenewalWorld {
     this.#disk = this.#state;
     this.#events.push({ type: "started" });
     if (this.#state.current === undefined) this.#events.push({ type: "wanted" });
+    this.#events.push(...this.#people.standing);
   }
 
   /** A token loses a key that nobody has proven yet; losing a proven one is beyond any journal's help. */
@@ -313,13 +352,6 @@ export class RenewalWorld {
     if (pending === undefined || pending === this.#service.served || pending === this.#service.files) return;
     this.#keys.all.delete(pending);
     this.faults.token += 1;
-  }
-
-  #strayEvents(): RenewalEvent[] {
-    const now = this.#moment().now;
-    const generation = (this.#state.current?.generation ?? 0) + this.#random.below(3);
-    const window = { generation, start: now - day, end: now + this.#random.below(day) };
-    return [...this.#history, { type: "woke" }, { type: "connected" }, { type: "wanted" }, { type: "window", window }];
   }
 
   #moment(): Moment {
@@ -356,39 +388,12 @@ export class RenewalWorld {
   }
 
   #checkSafety(): void {
-    const { current, unproven, journal } = this.durable;
-    this.violations.push(...this.controller.violations, ...this.#service.violations);
-    const generation = current?.generation ?? 0;
-    if (generation < this.#highest) this.violations.push(`I10: generation ${this.#highest} was proven and is lost`);
-    this.#highest = Math.max(this.#highest, generation);
-    if (this.#kind === "service") this.#service.check((id) => this.#keys.all.has(id) || this.#isSpent(id));
-    if (this.controller.provenGeneration === 0) return;
-    const held = [current, unproven, "next" in journal ? journal.next : undefined].filter((one) => one !== undefined);
-    const isUsable = (one: (typeof held)[number]) => this.#keys.all.has(one.key.id) && this.#isProven(one.key.id);
-    if (!held.some(isUsable)) this.violations.push(`I1: no usable credential at ${journal.at}`);
-  }
-
-  #checkOrphans(effect: Effect, result: RenewalEvent | undefined): void {
-    const referenced = [...referencedKeys(this.durable), ...(result?.type === "keyReady" ? [result.key.id] : [])];
-    this.violations.push(...this.#keys.orphanViolations(effect, referenced));
-  }
-
-  /** I13: a service that went back serves what was proven before, or what it served before there was an agent. */
-  #checkRestored(): void {
-    const { served, servesOriginal } = this.#service;
-    if (servesOriginal ? this.controller.provenGeneration > 0 : !this.#isProven(served)) {
-      this.violations.push("I13: a service that went back does not serve the credential of before");
-    }
+    this.violations.push(...this.#safety.violationsOf(this.durable, (id) => this.#isSpent(id)));
   }
 
   #isSpent(keyId: string): boolean {
     const certificate = this.controller.find(keyId);
     return certificate !== undefined && this.#trueTime() > certificate.record.notAfter;
-  }
-
-  #isProven(keyId: string): boolean {
-    const certificate: ModelCertificate | undefined = this.controller.find(keyId);
-    return certificate?.state === "proven";
   }
 }
 

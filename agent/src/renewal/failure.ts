@@ -62,8 +62,8 @@ function isPointless({ lastError, current, unproven, attempts }: SlotState): boo
 }
 
 /** Whether the claim of a new enrolment is refused for good; a device that still has a credential goes back to that. */
-function isPermissionGone({ reenrolment, current, lastError, attempts }: SlotState): boolean {
-  if (reenrolment === 0 || current === undefined) return false;
+function isPermissionGone({ reenrolment, current, unproven, lastError, attempts }: SlotState): boolean {
+  if (reenrolment === 0 || (current ?? unproven) === undefined) return false;
   return permissionCodes.has(lastError) && attempts >= permissionTries;
 }
 
