@@ -240,7 +240,7 @@ describe("a message signed by a key that may not", () => {
     await revocations.revoke(administrator, { serial, reason: "superseded" });
     for (const [one, code] of [
       [device, "device-suspended"],
-      [single, "signer-not-allowed"],
+      [single, "credential-revoked"],
     ] as const) {
       await expect(one.operational()).rejects.toThrow("answered with 5");
       const session = await one.bootstrap();

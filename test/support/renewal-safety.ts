@@ -1,3 +1,4 @@
+import type { Instant } from "@fleetcert/shared";
 import type { Effect } from "../../agent/src/renewal/effect.ts";
 import type { RenewalEvent } from "../../agent/src/renewal/event.ts";
 import { referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
@@ -25,8 +26,8 @@ export class RenewalSafety {
     this.#parts = parts;
   }
 
-  /** What the durable state violates; `isSpent` says whether the certificate of a key has ended. */
-  violationsOf(durable: SlotState, isSpent: (keyId: string) => boolean): string[] {
+  /** What the durable state violates now. */
+  violationsOf(durable: SlotState, now: Instant): string[] {
     const { kind, controller, keys, service, people } = this.#parts;
     const found = [...controller.violations, ...service.violations];
     if (people.hasRetired) return found;
@@ -36,7 +37,7 @@ export class RenewalSafety {
     const generation = current?.generation ?? 0;
     if (generation < this.#highest) found.push(`I10: generation ${this.#highest} was proven and is lost`);
     this.#highest = Math.max(this.#highest, generation);
-    if (kind === "service") service.check((id) => keys.all.has(id) || isSpent(id));
+    if (kind === "service") service.check((id) => keys.all.has(id) || this.#isSpent(id, now));
     if (!controller.isTaken) return found;
     const held = [current, unproven, "next" in journal ? journal.next : undefined].filter((one) => one !== undefined);
     const isUsable = (one: (typeof held)[number]) => keys.all.has(one.key.id) && this.#isProven(one.key.id);
@@ -58,6 +59,11 @@ export class RenewalSafety {
       found.push("I13: a service that went back does not serve the credential of before");
     }
     return found;
+  }
+
+  #isSpent(keyId: string, now: Instant): boolean {
+    const certificate = this.#parts.controller.find(keyId);
+    return certificate !== undefined && now > certificate.record.notAfter;
   }
 
   #isProven(keyId: string): boolean {

@@ -388,12 +388,7 @@ export class RenewalWorld {
   }
 
   #checkSafety(): void {
-    this.violations.push(...this.#safety.violationsOf(this.durable, (id) => this.#isSpent(id)));
-  }
-
-  #isSpent(keyId: string): boolean {
-    const certificate = this.controller.find(keyId);
-    return certificate !== undefined && this.#trueTime() > certificate.record.notAfter;
+    this.violations.push(...this.#safety.violationsOf(this.durable, this.#trueTime()));
   }
 }
 

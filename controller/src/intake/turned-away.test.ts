@@ -1,6 +1,5 @@
-import { acceptTrustBundle, decodeEnvelope, decodeMessage, type TrustBundle } from "@fleetcert/proto";
+import { acceptTrustBundle, decodeEnvelope, decodeMessage, isSignedBy, type TrustBundle } from "@fleetcert/proto";
 import { describe, expect, it } from "vitest";
-import { openControllerMessage } from "../../../agent/src/controller-message.ts";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
 
 const day = 86_400_000;
@@ -82,8 +81,8 @@ describe("a device that was turned away", () => {
       const rootSha256 = controller.world.pki.root.sha256;
       bundle = acceptTrustBundle(envelope, bundle === undefined ? { rootSha256, fleet: "demo" } : { bundle });
     }
-    if (bundle === undefined) throw new Error("no way of trust");
-    expect(openControllerMessage(payload, { bundle, recipient: "edge-1" }).body).toEqual(body);
+    const keys = bundle?.commandKeys.filter(({ use }) => use === "messages") ?? [];
+    expect(keys.some(({ spki }) => isSignedBy(decodeEnvelope(payload), spki))).toBe(true);
   });
 });
 
