@@ -278,7 +278,7 @@ describe("a device that a person permits to enrol anew", () => {
   it("makes a new key of the permitted generation and asks by its claim, the old credential untouched", () => {
     expect(anew.effects).toEqual([
       { do: "collect", keep: ["k1"], upTo: 1 },
-      { do: "generate", generation: 4, inUse: ["k1"] },
+      { do: "generate", generation: 4, inUse: ["k1"], upTo: 4, store: undefined },
     ]);
     const made = after(anew.state, { type: "keyReady", generation: 4, key: key("k4") }).state;
     const asks = after(made, { type: "csrReady", keyId: "k4", csr: Uint8Array.of(4) });
