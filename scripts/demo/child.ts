@@ -39,6 +39,16 @@ export function startChild(
 
 /** Runs a Node program to its end and gives its stdout. Throws when it fails, with what it said. */
 export async function runChild(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const { code, out, err } = await childOutcome(args, env);
+  if (code === 0) return out;
+  throw new FleetError("internal", `${args.slice(0, 3).join(" ")} ended with ${code}: ${err.trim() || out.trim()}`);
+}
+
+/** Runs a Node program to its end, however it ends. */
+export async function childOutcome(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
   const child = spawn(process.execPath, [...nodeFlags, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   let out = "";
   let err = "";
@@ -49,8 +59,7 @@ export async function runChild(args: readonly string[], env: NodeJS.ProcessEnv =
     err += chunk.toString("utf8");
   });
   const [code] = (await once(child, "close")) as [number | null];
-  if (code === 0) return out;
-  throw new FleetError("internal", `${args.slice(0, 3).join(" ")} ended with ${code}: ${err.trim() || out.trim()}`);
+  return { code, out, err };
 }
 
 function pipeInto(child: ChildProcess, log: WriteStream): void {

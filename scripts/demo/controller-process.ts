@@ -39,6 +39,7 @@ export async function startController(place: Workplace): Promise<ControllerProce
     });
   }
   await believeManufacturer(place);
+  await offerFleetingProfile(place);
   const endpointsFile = join(place.controller, "run", "endpoints.json");
   await rm(endpointsFile, { force: true });
   const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
@@ -72,6 +73,17 @@ async function believeManufacturer({ controller, manufacturer }: Workplace): Pro
 function freeze(child: Child): () => void {
   child.process.kill("SIGSTOP");
   return () => void child.process.kill("SIGCONT");
+}
+
+/** Certificates that end within a scene. */
+export const fleetingProfile = { name: "fleeting", validityMs: 20_000 };
+
+async function offerFleetingProfile({ controller }: Workplace): Promise<void> {
+  const file = join(controller, "profiles.yaml");
+  const profiles = parseDocument(await readFile(file, "utf8"));
+  const { name, validityMs } = fleetingProfile;
+  profiles.setIn(["profiles", name], profiles.createNode({ validity: `${validityMs / 1000}s` }));
+  await writeFile(file, profiles.toString());
 }
 
 /** Stops waiting when it is there, or when the process has ended and it never will be. */

@@ -1,11 +1,14 @@
 import { mainJob } from "./main-job.ts";
 import { revocationScene } from "./revocation-scene.ts";
 import type { Scene } from "./scene.ts";
+import { wrongClocks } from "./scene-clocks.ts";
+import { courier } from "./scene-courier.ts";
+import { comeBackExpired } from "./scene-expired.ts";
 
 /** What can be played with `npm start -- --scenario NAME`: the scenes of each, in their order. */
 export const scenarios = {
   main: [mainJob],
-  rotation: [],
+  rotation: [courier, wrongClocks, comeBackExpired],
   "ca-rollover": [],
   revocation: [revocationScene],
 } as const satisfies Readonly<Record<string, readonly Scene[]>>;

@@ -1,6 +1,17 @@
 import { existsSync } from "node:fs";
 import { arch } from "node:process";
 
+/**
+ * The environment of a process whose wall clock shows another time and goes on from there, as with a wrong real-time clock:
+ * `@1970-01-01 00:01:00` or `-400d`. Undefined without libfaketime.
+ */
+export function wallClock(faketime: string): Readonly<Record<string, string>> | undefined {
+  const library = libraries.find((path) => existsSync(path));
+  if (library === undefined) return undefined;
+  const environment = { LD_PRELOAD: library, FAKETIME: faketime, NO_FAKE_STAT: "1", TZ: "UTC" };
+  return { ...environment, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+}
+
 /** The environment that makes a process live days ahead (or behind, when negative); undefined without libfaketime. */
 export function skewedClock(days: number): Readonly<Record<string, string>> | undefined {
   const library = libraries.find((path) => existsSync(path));
