@@ -30,6 +30,25 @@ async function timeOnce(run: () => unknown): Promise<number> {
   return performance.now() - start;
 }
 
+/**
+ * Milliseconds of one run each: the lower quartile of many short rounds in which they take turns, so that a busy machine hits all
+ * alike and little. For comparisons; the first round warms up and does not count.
+ */
+export async function quietestInTurn<Name extends string>(
+  runs: Readonly<Record<Name, () => unknown>>,
+  rounds = 21,
+): Promise<Record<Name, number>> {
+  const times = new Map<Name, number[]>();
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, run] of Object.entries(runs) as [Name, () => unknown][]) {
+      const milliseconds = await timeOnce(run);
+      if (round > 0) times.set(name, [...(times.get(name) ?? []), milliseconds]);
+    }
+  }
+  const quartile = (all: readonly number[]): number => all.toSorted((left, right) => left - right)[rounds >> 2] ?? 0;
+  return Object.fromEntries([...times].map(([name, all]) => [name, quartile(all)])) as Record<Name, number>;
+}
+
 /** The middle one of an odd number of figures. */
 export function median(figures: readonly number[]): number {
   return figures.toSorted((left, right) => left - right)[figures.length >> 1] as number;

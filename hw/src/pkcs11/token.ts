@@ -107,22 +107,14 @@ export class Token {
    * Runs calls that go on in the background, with a session of their own; waits a little for a token that comes back. What
    * a hanging token has not done in time is no longer waited for: `timeout`.
    */
-  async run<T>(run: (session: Handle) => Promise<T>, patience: Duration = usualPatience): Promise<T> {
-    const late = new AbortController();
-    const tooLate = sleep(patience, undefined, { signal: late.signal, ref: false }).then(() => {
-      throw new FleetError("timeout", `token "${this.#facts.label}" did not answer in ${patience / 1000} s`, {
-        hint: "the token or its module hangs: reconnect it, or restart what runs the module",
-        retry: true,
-      });
+  run<T>(run: (session: Handle) => Promise<T>, patience: Duration = usualPatience): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(tooLate(this.#facts.label, patience)), patience);
+      timer.unref();
+      this.#runReopening(run)
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
     });
-    const work = this.#runReopening(run);
-    work.catch(() => undefined);
-    try {
-      return await Promise.race([work, tooLate]);
-    } finally {
-      tooLate.catch(() => undefined);
-      late.abort();
-    }
   }
 
   async #runReopening<T>(run: (session: Handle) => Promise<T>): Promise<T> {
@@ -265,6 +257,13 @@ export class Token {
 
 function isUnused(cryptoki: Cryptoki): boolean {
   return (open.get(cryptoki)?.size ?? 0) === 0;
+}
+
+function tooLate(label: string, patience: Duration): FleetError {
+  return new FleetError("timeout", `token "${label}" did not answer in ${patience / 1000} s`, {
+    hint: "the token or its module hangs: reconnect it, or restart what runs the module",
+    retry: true,
+  });
 }
 
 const open = new WeakMap<Cryptoki, Map<string, Token>>();
