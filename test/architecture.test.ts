@@ -77,7 +77,13 @@ const table: readonly Layer[] = [
     node: {},
     npm: [],
   },
-  { name: "config", files: "{agent,controller}/src/config.ts", layers: ["shared", "ports"], node: "any", npm: "any" },
+  {
+    name: "config",
+    files: "{agent,controller}/src/config{,-*}.ts",
+    layers: ["shared", "ports", "config"],
+    node: "any",
+    npm: "any",
+  },
   {
     name: "ports",
     files: "{agent,controller}/src/*.ts",

@@ -3,56 +3,7 @@ import { Cron } from "croner";
 import Type from "typebox";
 import Value from "typebox/value";
 import { parseDocument, stringify } from "yaml";
-
-/** The order of {@link parseDuration}. */
-const durationPattern = "^([0-9]{1,5}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,12}ms)?$";
-
-const Span = (value: string, description: string) =>
-  Type.String({ default: value, description, minLength: 2, pattern: durationPattern, examples: [value] });
-const Listener = (port: number, description: string) =>
-  Type.Object(
-    {
-      host: Type.String({ default: "0.0.0.0", description: "address to listen on", minLength: 1, maxLength: 253 }),
-      port: Type.Integer({
-        default: port,
-        description: "0 takes a free port, see run/endpoints.json",
-        minimum: 0,
-        maximum: 65535,
-      }),
-    },
-    { additionalProperties: false, default: {}, description },
-  );
-
-const Certificates = (description: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-    default: [],
-    maxItems: 256,
-    description: `${description}; relative to the data directory`,
-  });
-
-const Maintenance = (description: string) =>
-  Type.Array(
-    Type.Object(
-      {
-        cron: Type.String({
-          minLength: 1,
-          maxLength: 128,
-          description: "when it opens: minute hour day month weekday",
-        }),
-        duration: Type.String({ minLength: 2, pattern: durationPattern, description: "how long it stays open" }),
-        timeZone: Type.String({ default: "UTC", minLength: 1, maxLength: 64, description: "IANA name" }),
-      },
-      { additionalProperties: false },
-    ),
-    { default: [], maxItems: 32, description },
-  );
-
-const KeyPlace = (what: string) =>
-  Type.String({
-    default: "",
-    maxLength: 4096,
-    description: `${what}; empty for encrypted files, \`pkcs11:token=…?module-path=…&pin-source=…\` (RFC 7512), \`tpm:device:/dev/tpmrm0\``,
-  });
+import { Certificates, ExternalBroker, KeyPlace, Listener, Maintenance, Span } from "./config-shapes.ts";
 
 /** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
@@ -151,6 +102,12 @@ export const configSchema = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    externalBrokers: Type.Array(ExternalBroker, {
+      default: [],
+      maxItems: 16,
+      description:
+        "Mosquitto brokers on this host that take the fleet's certificates beside our own broker: each with `name`, `host`, `port`, `caFile`, `crlFile`, `pidFile`, `control`",
+    }),
     graceAfterProof: Span("1h", "how long the previous certificate stays usable after the new one is proven"),
     renewAfterExpiry: Span("90d", "how long after its end a certificate may still be renewed by its key"),
     proveWithin: Span("1h", "how long a device may take to prove a certificate in use before that is noted"),

@@ -2,6 +2,7 @@ import type { Clock } from "@fleetcert/shared";
 import type { OcspResponder } from "../ocsp/responder.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { ControllerLog } from "./controller-log.ts";
+import type { ExternalBrokers } from "./external-brokers.ts";
 import type { Duties } from "./wire-duties.ts";
 
 /** A listener of this controller, or its OCSP responder, and what takes its new certificate. */
@@ -20,9 +21,10 @@ export async function maintain(parts: {
   readonly clock: Clock;
   readonly listeners: readonly OwnListener[];
   readonly ocsp?: OcspResponder | undefined;
+  readonly followers?: ExternalBrokers | undefined;
   readonly log: ControllerLog;
 }): Promise<void> {
-  const { duties, clock, listeners, ocsp, log } = parts;
+  const { duties, clock, listeners, ocsp, followers, log } = parts;
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
@@ -32,6 +34,7 @@ export async function maintain(parts: {
   };
   await attempt("carry plans on", () => duties.approval.advance());
   await attempt("publish revocation", () => duties.revocation.publishIfDue());
+  await attempt("hand lists over", async () => followers?.catchUp());
   for (const listener of listeners) {
     await attempt(`renew ${listener.name}`, async () => {
       const { credential, isNew } = await duties.listeners.ensure(listener);

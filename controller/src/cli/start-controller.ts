@@ -34,6 +34,7 @@ import {
   servedRootList,
 } from "./controller-state.ts";
 import { crlBaseOf } from "./crl-base.ts";
+import { type ExternalBrokers, openExternalBrokers } from "./external-brokers.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
 import { openOwnResponder, ownCertificates } from "./own-responder.ts";
@@ -109,7 +110,13 @@ async function start(
   const { keys, authority, root } = await openKeys(paths, config.keys);
   closers.push(() => keys.close());
 
-  const late: { ocsp?: OcspResponder | undefined; state?: ControllerState; broker?: Broker; rounds?: Rounds } = {};
+  const late: {
+    ocsp?: OcspResponder | undefined;
+    state?: ControllerState;
+    broker?: Broker;
+    followers?: ExternalBrokers | undefined;
+    rounds?: Rounds;
+  } = {};
   const metrics = openMetrics(async () => (late.state === undefined ? [] : await collectSamples(late.state)));
   const { http } = config.listeners;
   const publicServer = await openPublicServer({
@@ -128,13 +135,14 @@ async function start(
   });
   closers.push(() => publicServer.close());
 
+  const notices = noticesOf(log, metrics);
   const duties = await wireDuties({
     ...{ config, profiles, store, keys, authority },
     endorsements: await readEndorsements(paths.root, config.attestation),
     surroundings: {
       clock,
       random: systemRandom,
-      notices: noticesOf(log, metrics),
+      notices,
       failpoint: options.failpoint ?? (async () => undefined),
     },
     anchor: await openAnchorFile(paths.anchor),
@@ -142,6 +150,7 @@ async function start(
     bundles: await readBundles(paths),
     saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
     broker: () => late.broker,
+    followers: () => late.followers,
     crlBase: crlBaseOf(config, publicServer.port),
     coverageGrew: () => late.rounds?.want(),
   });
@@ -171,6 +180,7 @@ async function start(
   await duties.trust.announce();
   await duties.revocation.announce();
   await duties.outbox.drain();
+  late.followers = await openExternalBrokers({ config, duties, notices, log });
 
   const operations = operationsOf({
     ...{ ...duties, clock, random: systemRandom, ownExpiries: late.state.ownExpiries },
@@ -188,7 +198,10 @@ async function start(
   });
 
   const listeners = ownListeners({ own, wanted: ownCertificates(config), broker, https });
-  late.rounds = startRounds(() => maintain({ duties, clock, listeners, ocsp: late.ocsp, log }), { everyMs: roundMs });
+  late.rounds = startRounds(
+    () => maintain({ duties, clock, listeners, ocsp: late.ocsp, followers: late.followers, log }),
+    { everyMs: roundMs },
+  );
   closers.push(late.rounds.stop);
 
   const endpoints: Endpoints = {

@@ -15,7 +15,7 @@ import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
-import { openRevocation, type Revocation } from "../revocation/revocation.ts";
+import { type ListFollowers, openRevocation, type Revocation } from "../revocation/revocation.ts";
 import { openRollouts, type Rollouts } from "../rollout/rollout.ts";
 import type { Store } from "../store-port.ts";
 import { currentAuthority } from "../trust/current-authority.ts";
@@ -41,6 +41,8 @@ export interface ControllerParts {
   readonly saveBundle: (version: number, envelope: Uint8Array) => Promise<void>;
   /** Undefined until it is open; it is opened with {@link Duties.events}. */
   readonly broker: () => Broker | undefined;
+  /** Undefined until they are open, or where there are none. */
+  readonly followers?: () => ListFollowers | undefined;
   /** `http://host:port` of the CRL distribution point. */
   readonly crlBase: string;
   /** A shard was opened or its reserved range grew: {@link Revocation.publishIfDue} is worth a call. */
@@ -115,6 +117,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   });
   const revocation = openRevocation({
     ...{ store, surroundings, anchor, authority, issuance, inventory, broker, approval },
+    followers: parts.followers ?? (() => undefined),
     devicesBy: (tx, filter) => selectDevices(tx, filter, { now: surroundings.clock.now(), inventory }),
     archive: parts.archive,
     patcher: zstdListPatches,

@@ -26,6 +26,9 @@ export async function blockAndPublish(
     droppedSessions += await broker.dropSessions(device, certificateSha256);
   }
   const blockedAtBroker = surroundings.clock.now() - at;
+  const followers = parts.followers();
+  await followers?.beforePublish();
   const { epoch } = await parts.publish({ refreshAll: false, request: { requestedAt: at, blockedAtBroker } });
+  await followers?.afterPublish([...new Set(sessions.map(({ device }) => device))]);
   return { droppedSessions, blockedAtBroker, epoch };
 }

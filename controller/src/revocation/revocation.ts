@@ -32,6 +32,7 @@ import { recoverRevocations } from "./recover-revocations.ts";
 import { type RevocationDetail, retireKind, revokeKind } from "./revoke-kind.ts";
 import type { Selection } from "./selection.ts";
 import { type Reinstatement, reinstateKind, suspendKind } from "./suspend-kinds.ts";
+import { endOwn } from "./take-away.ts";
 
 /** What revocation works with. */
 export interface RevocationParts {
@@ -49,8 +50,21 @@ export interface RevocationParts {
   readonly flush: () => Promise<void>;
   readonly settings: RevocationSettings;
   readonly approval: Approval;
+  /** Brokers and servers beside ours that read the fleet's lists; undefined where there are none. */
+  readonly followers: () => ListFollowers | undefined;
   /** Ids of the devices that a filter expression matches. Throws `filter-invalid`. */
   readonly devicesBy: (tx: Transaction, filter: string) => Promise<readonly string[]>;
+}
+
+/**
+ * Those who take the fleet's certificates and follow its lists. Neither call throws: what they could not do they tell a
+ * person, and try again by themselves.
+ */
+export interface ListFollowers {
+  /** Before an epoch is published: lets its lists name something by which it can be seen whether they are in force. */
+  beforePublish(): Promise<void>;
+  /** After it: resolves when the lists are in force, or could not be, and the sessions of the devices were ended. */
+  afterPublish(devices: readonly string[]): Promise<void>;
 }
 
 /** Times and bounds of revocation; see config.ts. */
@@ -107,6 +121,8 @@ export interface Revocation {
   retire(actor: string, device: string): Promise<RevocationOutcome>;
   /** No session and no certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
   suspend(actor: string, device: string, reason: string): Promise<void>;
+  /** Ends a certificate of the controller itself, in the caller's transaction. Throws `not-found`. */
+  endOwn(tx: Transaction, sha256: string): Promise<void>;
   /** Lets suspended devices and held certificates come back. Throws `conflict`, `second-person-required`. */
   reinstate(actor: string, request: Reinstatement): Promise<PlanRecord>;
   /** Takes back from the archived lists what an older database has forgotten; resolves with how many. */
@@ -182,6 +198,7 @@ export function openRevocation(parts: RevocationParts): Revocation {
     async suspend(actor, device, reason) {
       await approval.submit({ actor, kind: "suspend", request: { device, reason } });
     },
+    endOwn: (tx, sha256) => endOwn(parts, tx, sha256),
     async reinstate(actor, request) {
       return (await approval.submit({ actor, kind: "reinstate", request: asJson(request) })).plan;
     },

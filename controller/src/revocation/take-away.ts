@@ -1,4 +1,4 @@
-import type { Instant } from "@fleetcert/shared";
+import { FleetError, type Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
@@ -38,6 +38,16 @@ export async function revokeCertificate(
     outcome: "success",
     details: { serial, reason, generation: String(certificate.generation), plan },
   });
+}
+
+/** Ends a certificate of the controller itself, which needs nobody's word. */
+export async function endOwn({ surroundings }: RevocationParts, tx: Transaction, sha256: string): Promise<void> {
+  const certificate = await tx.certificates.find(sha256);
+  if (certificate === undefined || certificate.device !== "") {
+    throw new FleetError("not-found", `the controller has no certificate ${sha256} of its own`);
+  }
+  const now = surroundings.clock.now();
+  await revokeCertificate(tx, certificate, { actor: "controller", plan: "", reason: "superseded", now });
 }
 
 /** Blocks a device until a person re-approves it (I7); one that is retired stays so. */
