@@ -70,7 +70,9 @@ function without(names) {
 }
 
 for (const program of programs) await bundle(program);
-await bundleEmulatorThread();
+// The thread that owns the socket to a TPM emulator (a device file needs none), and the one that makes large snapshots.
+await bundleThread("hw/src/tpm/socket-worker.ts", "tpm-socket-worker.mjs");
+await bundleThread("controller/src/adapters/snapshots/snapshot-worker.ts", "snapshot-worker.mjs");
 copyNativeParts();
 
 async function bundle({ name, entry, start, leaveOut }) {
@@ -102,12 +104,11 @@ async function bundle({ name, entry, start, leaveOut }) {
   console.log(`${file}: ${Math.round(size / 1024)} KiB`);
 }
 
-/** The thread that owns the socket to a TPM emulator; a device file needs none. */
-async function bundleEmulatorThread() {
+async function bundleThread(entry, name) {
   await build({
     absWorkingDir: root,
-    entryPoints: ["hw/src/tpm/socket-worker.ts"],
-    outfile: join(folder, "tpm-socket-worker.mjs"),
+    entryPoints: [entry],
+    outfile: join(folder, name),
     bundle: true,
     platform: "node",
     format: "esm",

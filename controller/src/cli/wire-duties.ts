@@ -3,6 +3,7 @@ import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/
 import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
 import { selectDevices } from "../access/select-devices.ts";
 import { zstdListPatches } from "../adapters/compression/zstd-list-patches.ts";
+import { openSnapshotThread } from "../adapters/snapshots/snapshot-thread.ts";
 import { type Approval, openApproval, type PlanKind } from "../approval/approval.ts";
 import { type Attestation, openAttestation } from "../attestation/attestation.ts";
 import { type Config, durationOf, siteMaintenance } from "../config.ts";
@@ -121,6 +122,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     devicesBy: (tx, filter) => selectDevices(tx, filter, { now: surroundings.clock.now(), inventory }),
     archive: parts.archive,
     patcher: zstdListPatches,
+    snapshots: openSnapshotThread(),
     sealer: trust,
     flush: () => outbox.drain(),
     settings: {

@@ -11,7 +11,6 @@ import { listOfShard } from "./shard-list.ts";
 import {
   announceSnapshot,
   clearSupersededSnapshots,
-  nextSnapshots,
   readSnapshots,
   type ShardSnapshots,
   snapshotInHead,
@@ -58,7 +57,8 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
     const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     const patches = await patchesTo(parts, list);
-    contents.push({ shard, list, patches, unpublished, snapshots: nextSnapshots(before, { shard, list, epoch }) });
+    const snapshots = await parts.snapshots.next(before, { shard, list, epoch });
+    contents.push({ shard, list, patches, unpublished, snapshots });
     // Before anybody can have applied it.
     if (list.epoch === epoch) await parts.archive.save(list);
   }

@@ -31,6 +31,7 @@ import {
 import { recoverRevocations } from "./recover-revocations.ts";
 import { type RevocationDetail, retireKind, revokeKind } from "./revoke-kind.ts";
 import type { Selection } from "./selection.ts";
+import type { SnapshotMaker } from "./shard-snapshots.ts";
 import { type Reinstatement, reinstateKind, suspendKind } from "./suspend-kinds.ts";
 import { endOwn } from "./take-away.ts";
 
@@ -41,6 +42,7 @@ export interface RevocationParts {
   readonly anchor: CounterAnchor;
   readonly archive: ListArchive;
   readonly patcher: ListPatcher;
+  readonly snapshots: SnapshotMaker;
   readonly authority: CertificateAuthority;
   readonly issuance: Issuance;
   readonly inventory: Inventory;

@@ -25,6 +25,11 @@ export interface ShardSnapshots {
   readonly fresh: FreshSnapshot | undefined;
 }
 
+/** Makes the next snapshots of a shard as {@link nextSnapshots} does, beside the event loop where that takes long. */
+export interface SnapshotMaker {
+  next(...of: Parameters<typeof nextSnapshots>): Promise<ShardSnapshots>;
+}
+
 /** What must be published of a snapshot that is new, and cleared because of it. */
 interface FreshSnapshot {
   /** Deltas to it, by the epoch they start from. */
