@@ -118,11 +118,12 @@ async function refusals(device: LoneDevice, other: LoneDevice, technician: Techn
   return { damaged, tampered, swapped, replayed, stale: codeOf(late), changedNothing };
 }
 
+/** All but the journal: a grace that was running ends by itself. */
 async function whatItHas(device: LoneDevice) {
   const { slots, revocation, trust } = await device.status();
   return {
-    slots: slots.map(({ certificate, journal }) => ({ certificate: certificate?.serial, journal })),
-    revocation: revocation.map(({ epoch }) => epoch),
+    certificates: slots.map(({ certificate }) => certificate?.serial),
+    epochs: revocation.map(({ epoch }) => epoch),
     trust: trust?.version,
   };
 }
