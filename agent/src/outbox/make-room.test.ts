@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { anAck, anEvent, aReport } from "../../../test/support/outbox-bodies.ts";
-import { makeRoom, type OutboxBody, type OutboxEntry } from "./make-room.ts";
+import { makeRoom, type OutboxBody, type OutboxEntry, overflowName } from "./make-room.ts";
 
 describe("room in the outbox", () => {
   it("is made for the newest report by the older one", () => {
@@ -30,19 +30,44 @@ describe("room in the outbox", () => {
     expect(room(entries, anAck(3), { maxEntries: 3 }).remove).toEqual([entries[3], entries[0], entries[1]]);
   });
 
-  it("is refused to events and acks when only their like waits: nothing taken is dropped", () => {
+  it("is refused to an ack when only its like waits: nothing taken is dropped", () => {
     const entries = [entry(anEvent("a")), entry(anAck(5))];
-    for (const body of [anEvent("b"), anAck(4)]) {
-      expect(() => room(entries, body, { maxEntries: 2 })).toThrow(expect.objectContaining({ code: "rate-limited" }));
-    }
+    expect(() => room(entries, anAck(4), { maxEntries: 2 })).toThrow(expect.objectContaining({ code: "rate-limited" }));
+  });
+
+  it("is always there for the news that an event happened: those that find none are counted by name in one entry", () => {
+    const full = [entry(anEvent("a")), entry(anAck(5)), entry(aReport(1))];
+    const bounds = { maxEntries: 2 };
+    const first = room(full, anEvent("b", { door: "1" }), bounds);
+    expect(first.remove).toEqual([full[2]]);
+    expect(first.place).toEqual({ body: anEvent(overflowName, { b: "1" }), instead: undefined });
+    const kept = entry(first.place?.body as OutboxBody);
+    const held = [...full.slice(0, 2), kept];
+    expect(room(held, anEvent("b", { door: "2" }), bounds).place).toEqual({
+      body: anEvent(overflowName, { b: "2" }),
+      instead: kept,
+    });
+    expect(room(held, anEvent("c"), bounds).place?.body).toMatchObject({ details: { b: "1", c: "1" } });
+    // One that is being sent is not changed: its answer would take more with it than was told.
+    expect(room(held, anEvent("b", { door: "2" }), bounds, [kept.key]).place).toEqual({
+      body: anEvent(overflowName, { b: "1" }),
+      instead: undefined,
+    });
+  });
+
+  it("has names for as many kinds of events as a message holds, and counts the rest together", () => {
+    const names = Object.fromEntries(Array.from({ length: 31 }, (_, index) => [`e${index}`, "1"]));
+    const kept = entry(anEvent(overflowName, names));
+    const more = room([kept], anEvent("another"), { maxEntries: 1 }).place?.body;
+    expect(more).toMatchObject({ details: { ...names, other: "1" } });
+    const again = room([entry(more as OutboxBody)], anEvent("a third"), { maxEntries: 1 }).place?.body;
+    expect(again).toMatchObject({ details: { ...names, other: "2" } });
   });
 
   it("counts bytes as well as entries", () => {
     const entries = [entry(anEvent("a"), 900)];
-    expect(() => room(entries, anEvent("b"), { maxBytes: 1000 })).toThrow(
-      expect.objectContaining({ code: "rate-limited" }),
-    );
-    expect(room(entries, anEvent("b"), { maxBytes: 1100 }).place).toBeDefined();
+    expect(room(entries, anEvent("b"), { maxBytes: 1000 }).place?.body).toMatchObject({ name: overflowName });
+    expect(room(entries, anEvent("b"), { maxBytes: 1100 }).place?.body).toEqual(anEvent("b"));
   });
 
   it("is not needed for an ack that waits already", () => {

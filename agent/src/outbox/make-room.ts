@@ -25,8 +25,9 @@ export interface Placement {
 
 /**
  * Decides where a body goes. Reports give way first and only the newest is kept; an equal ack is kept once; equal events
- * (name and details) become one with a `count`. An event or an ack that was taken is never dropped: when there is no room
- * even without reports and superseded acks, the new one is refused with `rate-limited`.
+ * (name and details) become one with a `count`. An event or an ack that was taken is never dropped. When there is no room
+ * even without reports and superseded acks, a new event is counted by its name in one entry beyond the bounds,
+ * {@link overflowName}, so that the controller learns of each; a new ack is refused with `rate-limited`, and told at the next start.
  *
  * `sizeOf` is the encoded size of a body; an entry in `busy` is being sent and is not changed.
  */
@@ -57,6 +58,7 @@ export function makeRoom(
   const superseded = others.filter((entry) => isSuperseded(entry.body, body));
   const rest = others.filter((entry) => !superseded.includes(entry));
   if (fits(rest, body)) return { remove: [...reports, ...superseded], place };
+  if (body.type === "event") return { remove: reports, place: countedByName(others, body, options.busy) };
   throw new FleetError(
     "rate-limited",
     `${others.length} things wait for the controller, there is no room for another`,
@@ -97,6 +99,23 @@ function fold(
   return { body: { ...instead.body, details: { ...instead.body.details, count: String(count) } }, instead };
 }
 
+/** At most two such entries wait: one that is being sent and one that grows. */
+function countedByName(
+  entries: readonly OutboxEntry[],
+  added: BodyOf<"event">,
+  busy: ReadonlySet<string>,
+): NonNullable<Placement["place"]> {
+  const { at } = added;
+  const instead = entries.find(
+    ({ key, body }) => !busy.has(key) && body.type === "event" && body.name === overflowName,
+  );
+  const counts = instead?.body.type === "event" ? instead.body.details : {};
+  const isNamed = added.name in counts || Object.keys(counts).length < maxDetails - 1;
+  const name = isNamed ? added.name : otherNames;
+  const details = { ...counts, [name]: String(Number(counts[name] ?? 0) + 1) };
+  return { body: { type: "event", name: overflowName, at, details }, instead };
+}
+
 function isSameEvent(a: BodyOf<"event">, b: BodyOf<"event">): boolean {
   return a.name === b.name && detailsOf(a) === detailsOf(b);
 }
@@ -110,5 +129,8 @@ function sum(entries: readonly OutboxEntry[]): number {
   return entries.reduce((total, { bytes }) => total + bytes, 0);
 }
 
+/** Name of the event that counts those that found no room, by their names. */
+export const overflowName = "outbox-overflow";
+const otherNames = "other";
 /** The codec takes no more. */
 const maxDetails = 32;
