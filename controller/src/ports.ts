@@ -87,7 +87,8 @@ export interface Broker {
 
 /** The command key for each use that is valid now; throws `time-unknown` when none is. */
 export interface CommandSigners {
-  signerFor(use: "messages" | "heads" | "time", now: Instant): Signer;
+  /** `issuer` is whom a head speaks for. */
+  signerFor(use: "messages" | "heads" | "time", now: Instant, issuer?: string): Signer;
 }
 
 /** Something a person should see: counted, logged, later an alert. */

@@ -84,10 +84,10 @@ export async function aWorld(now: Instant = Date.UTC(2026, 10, 20, 12)): Promise
       values.set(counter, Math.max(value, values.get(counter) ?? 0));
     },
   };
-  const lists = new Map<number, Uint8Array>();
+  const lists = new Map<string, { readonly issuer: string; readonly shard: number; readonly der: Uint8Array }>();
   const archive: ListArchive = {
-    save: async ({ shard, der }) => void lists.set(shard, der),
-    list: async () => [...lists].map(([shard, der]) => ({ shard, der })),
+    save: async (list) => void lists.set(`${list.issuer}/${list.shard}`, list),
+    list: async (issuer) => [...lists.values()].filter((one) => one.issuer === issuer),
   };
   return { store: memoryStore(), clock, keys, rootKeys, pki, bundles: [pki.envelope], anchor, archive };
 }

@@ -10,7 +10,7 @@ import { deviceView } from "./views.ts";
 export function fleetQuestions(parts: {
   readonly store: Store;
   readonly clock: Clock;
-  readonly issuers: readonly string[];
+  readonly issuers: () => readonly string[];
   readonly connected: { readonly isConnected: (device: string) => boolean; readonly count: () => number };
   readonly expiries: () => Promise<readonly ExpiryView[]>;
 }): FleetOperations {
@@ -30,7 +30,7 @@ export function fleetQuestions(parts: {
       return {
         devices: await store.transaction((tx) => tx.devices.countByState()),
         connected: connected.count(),
-        serviceLevels: await fleetServiceLevels(store, { now: clock.now(), issuers }),
+        serviceLevels: await fleetServiceLevels(store, { now: clock.now(), issuers: issuers() }),
       };
     },
   };

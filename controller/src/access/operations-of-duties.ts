@@ -9,7 +9,9 @@ import type { CertificateAuthority, RandomSource } from "../ports.ts";
 import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Revocation } from "../revocation/revocation.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
+import type { Rollovers } from "../rollover/rollover.ts";
 import type { Store, Transaction } from "../store-port.ts";
+import type { Issuers } from "../trust/issuers.ts";
 import type { Expiry, Trust } from "../trust/trust.ts";
 import type { CourierOperations } from "./courier-operations.ts";
 import { certificateFacts, certificateFields, deviceFacts, deviceFields } from "./filter-facts.ts";
@@ -26,6 +28,7 @@ import type {
   TrustOperations,
 } from "./operations.ts";
 import { operatorOperations } from "./operator-operations.ts";
+import { rolloverOperations } from "./rollover-routes.ts";
 import { rotationOperations } from "./rotate-in-waves.ts";
 import {
   attestationView,
@@ -43,6 +46,7 @@ export interface CommandedDuties {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly authority: CertificateAuthority;
+  readonly issuers: Issuers;
   readonly courier: Courier;
   readonly enrolment: Enrolment;
   readonly attestation: Attestation;
@@ -51,6 +55,7 @@ export interface CommandedDuties {
   readonly issuance: Issuance;
   readonly revocation: Revocation;
   readonly rollouts: Rollouts;
+  readonly rollovers: Rollovers;
   readonly trust: Trust;
   /** What of the controller expires, beside what the trust bundle holds. */
   readonly ownExpiries: () => Promise<readonly Expiry[]>;
@@ -60,16 +65,18 @@ export interface CommandedDuties {
 
 /** Everything a person can ask of a controller, carried out by its duties. Rights are judged before, in run-route.ts. */
 export function operationsOf(duties: CommandedDuties): Operations {
-  const { store, clock, authority, inventory, trust } = duties;
+  const { store, clock, inventory, trust } = duties;
+  const issuers = (): string[] => duties.issuers.all().map(({ id }) => id);
   return {
     claims: claimOperations(duties),
     devices: deviceOperations(duties),
-    rotations: rotationOperations({ ...duties, issuers: [authority.id] }),
+    rotations: rotationOperations(duties),
+    rollover: rolloverOperations(duties.rollovers),
     certificates: certificateOperations(duties),
     fleet: fleetQuestions({
       store,
       clock,
-      issuers: [authority.id],
+      issuers,
       connected: {
         isConnected: (device) => inventory.connected().has(device),
         count: () => inventory.connected().size,
@@ -107,8 +114,11 @@ function claimOperations({ enrolment, store }: CommandedDuties): ClaimOperations
 }
 
 function deviceOperations(duties: CommandedDuties): DeviceOperations {
-  const { store, clock, inventory, revocation, authority } = duties;
-  const context = { issuers: [authority.id], isConnected: (device: string) => inventory.connected().has(device) };
+  const { store, clock, inventory, revocation } = duties;
+  const context = {
+    issuers: () => duties.issuers.all().map(({ id }) => id),
+    isConnected: (device: string) => inventory.connected().has(device),
+  };
   const view = (record: DeviceRecord) => store.transaction((tx) => deviceView(tx, record, context));
   return {
     list: (_actor, request) =>
@@ -152,7 +162,7 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
   };
 }
 
-function certificateOperations({ store, clock, authority }: CommandedDuties): CertificateOperations {
+function certificateOperations({ store, clock, issuers }: CommandedDuties): CertificateOperations {
   return {
     list: (_actor, { notProven, ...request }) =>
       filteredPage(store, request, {
@@ -166,8 +176,8 @@ function certificateOperations({ store, clock, authority }: CommandedDuties): Ce
     show: (_actor, id) =>
       store.transaction(async (tx) => {
         const wanted = id.toLowerCase();
-        const found: CertificateRecord | undefined =
-          (await tx.certificates.find(wanted)) ?? (await tx.certificates.findBySerial(authority.id, wanted));
+        let found: CertificateRecord | undefined = await tx.certificates.find(wanted);
+        for (const { id: issuer } of issuers.all()) found ??= await tx.certificates.findBySerial(issuer, wanted);
         if (found === undefined) {
           throw new FleetError("not-found", `there is no certificate ${id}`, { hint: "fleetcert cert list" });
         }
@@ -191,12 +201,12 @@ function courierOperations({ courier, store }: CommandedDuties): CourierOperatio
   };
 }
 
-function crlOperations({ store, authority, revocation }: CommandedDuties): CrlOperations {
+function crlOperations({ store, issuers, revocation }: CommandedDuties): CrlOperations {
   return {
     list: () =>
       store.transaction(async (tx) => {
-        const shards = await tx.shards.listOf(authority.id);
-        const lists = await Promise.all(shards.map(({ shard }) => tx.crls.latest(authority.id, shard)));
+        const shards = (await Promise.all(issuers.all().map(({ id }) => tx.shards.listOf(id)))).flat();
+        const lists = await Promise.all(shards.map(({ issuer, shard }) => tx.crls.latest(issuer, shard)));
         return lists.filter((one) => one !== undefined).map(crlView);
       }),
     show: (_actor, issuer, shard) =>

@@ -2,6 +2,7 @@ import type { Instant } from "@fleetcert/shared";
 import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
 import type { CourierContactView, CourierOperations } from "./courier-operations.ts";
 import type { BoundOperations, PlanOperations, RevocationOperations } from "./governed.ts";
+import type { RolloverOperations } from "./rollover-operations.ts";
 import type { RotationOperations } from "./rotation-operations.ts";
 
 /** Who gives a command, and how it came; every mutating command is audited under it (I8). */
@@ -29,6 +30,7 @@ export interface Operations {
   readonly claims: ClaimOperations;
   readonly devices: DeviceOperations;
   readonly rotations: RotationOperations;
+  readonly rollover: RolloverOperations;
   readonly certificates: CertificateOperations;
   readonly fleet: FleetOperations;
   readonly revocations: RevocationOperations;

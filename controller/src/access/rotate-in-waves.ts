@@ -1,18 +1,16 @@
 import type { Clock } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
-import type { DeviceRecord, RolloutDeviceRecord, RolloutDeviceState } from "../records.ts";
+import type { RolloutDeviceRecord, RolloutDeviceState, RolloutGates } from "../records.ts";
 import type { Rollouts, ShownRollout } from "../rollout/rollout.ts";
 import type { Store } from "../store-port.ts";
-import { deviceFacts, deviceFields } from "./filter-facts.ts";
 import { filteredPage } from "./filtered-page.ts";
 import type { RolloutPlanRequest, RolloutView, RotationOperations, WaveView } from "./rotation-operations.ts";
-import { deviceView } from "./views.ts";
+import { selectDevices } from "./select-devices.ts";
 
 /** What rotations are carried out by. */
 interface RotationDuties {
   readonly store: Store;
   readonly clock: Clock;
-  readonly issuers: readonly string[];
   readonly inventory: Inventory;
   readonly rollouts: Rollouts;
 }
@@ -25,7 +23,8 @@ export function rotationOperations(duties: RotationDuties): RotationOperations {
   return {
     request: async ({ name }, request) => ({ requested: await inventory.requestRotation(name, request) }),
     async plan({ name }, request) {
-      const devices = await selected(duties, request.filter);
+      const now = duties.clock.now();
+      const devices = await store.transaction((tx) => selectDevices(tx, request.filter, { now, inventory }));
       return view(await rollouts.plan(name, { ...withDefaults(request), devices }));
     },
     start: async ({ name }, id) => after(await rollouts.start(name, id)),
@@ -49,38 +48,14 @@ function withDefaults(request: RolloutPlanRequest) {
   const { percents, bySite = false, slot = "identity", isUrgent = false, explanationUrl = "" } = request;
   return {
     ...{ filter: request.filter, slot, isUrgent, explanationUrl, spread: request.spread ?? 0 },
-    shape: { percents: percents ?? (bySite ? [1] : [1, 10, 50, 100]), bySite },
+    shape: { percents: percents ?? (bySite ? [1] : defaultPercents), bySite },
     gates: {
-      provenPercent: request.provenPercent ?? 95,
-      maxFailures: request.maxFailures ?? 0,
-      within: request.within ?? day,
-      soak: request.soak ?? hour,
+      provenPercent: request.provenPercent ?? defaultGates.provenPercent,
+      maxFailures: request.maxFailures ?? defaultGates.maxFailures,
+      within: request.within ?? defaultGates.within,
+      soak: request.soak ?? defaultGates.soak,
     },
   };
-}
-
-/** Ids of every device the filter selects. Throws `filter-invalid`. */
-async function selected({ store, clock, inventory, issuers }: RotationDuties, filter: string): Promise<string[]> {
-  const connected = inventory.connected();
-  const context = { issuers, isConnected: (device: string) => connected.has(device) };
-  const ids: string[] = [];
-  let after: string | undefined;
-  do {
-    const page = await filteredPage(
-      store,
-      { filter, limit: 1000, ...(after !== undefined && { after }) },
-      {
-        read: (tx, page) => tx.devices.list(page),
-        keyOf: ({ id }: DeviceRecord) => id,
-        view: (tx, record) => deviceView(tx, record, context),
-        facts: (device) => deviceFacts(device, clock.now()),
-        fields: deviceFields,
-      },
-    );
-    ids.push(...page.items.map(({ id }) => id));
-    after = page.next;
-  } while (after !== undefined);
-  return ids;
 }
 
 function rolloutView({ rollout, devices }: ShownRollout, connected: ReadonlySet<string>): RolloutView {
@@ -110,6 +85,10 @@ function waveView(name: string, devices: readonly RolloutDeviceRecord[], connect
   return { name, devices: devices.length, offline, states };
 }
 
+/** Cumulative shares of the waves when none are named. */
+export const defaultPercents: readonly number[] = [1, 10, 50, 100];
+
 const hour = 3_600_000;
-const day = 24 * hour;
+/** The gates when none are named. */
+export const defaultGates: RolloutGates = { provenPercent: 95, maxFailures: 0, within: 24 * hour, soak: hour };
 const maxFailures = 100;

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { courierRoutes } from "./courier-routes.ts";
 import { governedRoutes } from "./governed-routes.ts";
+import { rolloverRoutes } from "./rollover-routes.ts";
 import { rotationRoutes } from "./rotation-routes.ts";
 import type { Route } from "./route.ts";
 import {
@@ -111,6 +112,7 @@ export const routes: readonly Route[] = [
     call: ({ devices }, actor, { params }) => devices.retire(actor, params["id"] ?? ""),
   },
   ...rotationRoutes,
+  ...rolloverRoutes,
   {
     name: "certificates.list",
     method: "GET",

@@ -12,7 +12,7 @@ export async function selectDevices(
 ): Promise<string[]> {
   const filter = readFilter(text, deviceFields);
   const connected = inventory.connected();
-  const context = { issuers: [], isConnected: (device: string) => connected.has(device) };
+  const context = { issuers: () => [], isConnected: (device: string) => connected.has(device) };
   const ids: string[] = [];
   for (let after = ""; ; ) {
     const page = await tx.devices.list({ after, limit: 1000 });

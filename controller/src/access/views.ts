@@ -76,12 +76,12 @@ export function quoteView(record: QuoteRecord): QuoteView {
 export async function deviceView(
   tx: Transaction,
   record: DeviceRecord,
-  context: { readonly issuers: readonly string[]; readonly isConnected: (device: string) => boolean },
+  context: { readonly issuers: () => readonly string[]; readonly isConnected: (device: string) => boolean },
 ): Promise<DeviceView> {
   const certificates = await tx.certificates.listOf(record.id, "identity");
   const certificate = currentCertificate(certificates);
   const epochs: Record<string, number> = {};
-  for (const issuer of context.issuers) {
+  for (const issuer of context.issuers()) {
     const ack = await tx.acks.find(record.id, issuer);
     if (ack !== undefined) epochs[issuer] = ack.epoch;
   }

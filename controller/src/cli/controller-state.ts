@@ -10,7 +10,6 @@ import type { Duties } from "./wire-duties.ts";
 export interface ControllerState {
   readonly duties: Duties;
   readonly clock: Clock;
-  readonly issuer: string;
   readonly ownExpiries: () => Promise<readonly Expiry[]>;
 }
 
@@ -79,17 +78,19 @@ function asServed(der: Uint8Array): ServedCrl {
 
 /** The state's metrics, asked for at every scrape. */
 export async function collectSamples(parts: ControllerState): Promise<Sample[]> {
-  const { duties, clock, issuer } = parts;
+  const { duties, clock } = parts;
   const expiries = [...duties.trust.expiries(), ...(await parts.ownExpiries())];
   return await duties.store.transaction(async (tx) => {
     const byState = await tx.devices.countByState();
     const lists: Sample[] = [];
-    for (const { shard } of await tx.shards.listOf(issuer)) {
-      const list = await tx.crls.latest(issuer, shard);
-      if (list === undefined) continue;
-      const labels = { issuer, shard: String(shard) };
-      lists.push({ name: "x509_crl_number", labels, value: list.epoch });
-      lists.push({ name: "fleetcert_crl_entries", labels, value: list.entryCount });
+    for (const { id: issuer } of duties.issuers.all()) {
+      for (const { shard } of await tx.shards.listOf(issuer)) {
+        const list = await tx.crls.latest(issuer, shard);
+        if (list === undefined) continue;
+        const labels = { issuer, shard: String(shard) };
+        lists.push({ name: "x509_crl_number", labels, value: list.epoch });
+        lists.push({ name: "fleetcert_crl_entries", labels, value: list.entryCount });
+      }
     }
     const propagation = await propagationSamples(duties, tx);
     const ages = ageDistribution(await tx.ages.list(), clock.now());

@@ -46,6 +46,7 @@ export async function maintain(parts: {
   await attempt("renew OCSP answers", async () => ocsp?.renewAnswers());
   await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
   await attempt("step rollouts", () => duties.rollouts.step());
+  await attempt("step the CA rollover", () => duties.rollovers.step());
   await attempt("retire command keys", () => duties.trust.retireKeys());
   await attempt("expire counters", () => duties.store.transaction((tx) => tx.ages.expire(clock.now())));
   await attempt("forget answers", async () => {

@@ -5,8 +5,8 @@ import type { RecordDenied } from "../access/run-route.ts";
 import { type ApiServer, openApiServer } from "../adapters/http/api-server.ts";
 import { systemClock } from "../adapters/system/system-surroundings.ts";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { CertificateAuthority } from "../ports.ts";
 import type { Store } from "../store-port.ts";
+import type { Issuers } from "../trust/issuers.ts";
 import type { ListenerCredential } from "../trust/listener-certificates.ts";
 import type { ControllerLog } from "./controller-log.ts";
 
@@ -15,18 +15,18 @@ export async function openApi(parts: {
   readonly listen: { readonly host: string; readonly port: number };
   readonly adminSocket: string;
   readonly store: Store;
-  readonly authority: CertificateAuthority;
+  readonly issuers: Issuers;
   readonly operations: Operations;
   readonly credential: ListenerCredential;
   readonly log: ControllerLog;
 }): Promise<{ readonly https: ApiServer; readonly socket: ApiServer }> {
-  const { store, authority, operations, log } = parts;
+  const { store, issuers, operations, log } = parts;
   const common = {
     operations,
     recordDenied: recordDenied(store),
     onInternalError: (error: unknown) => log.error({ error: String(error) }, "request failed"),
   };
-  const trusted = { store, clock: systemClock, roots: authority.chain.slice(-1) };
+  const trusted = { store, clock: systemClock, roots: issuers.issuing.chain.slice(-1) };
   const https = await openApiServer({
     ...common,
     listener: {
@@ -34,7 +34,10 @@ export async function openApi(parts: {
       ...parts.listen,
       certificate: pemCredential(parts.credential),
       // Asked anew at every handshake: the issuing CA gets a new certificate while the controller runs.
-      authenticate: (chain) => authenticateOperator({ ...trusted, issuers: [authority.certificate] }, chain),
+      authenticate: (chain) => {
+        const certificates = issuers.all().map(({ certificate }) => certificate);
+        return authenticateOperator({ ...trusted, issuers: certificates }, chain);
+      },
       authenticateKey: (text) => authenticateApiKey({ store, clock: systemClock }, text),
     },
   });

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { registerCaRollover } from "./ca-rollover.ts";
 import { registerInit } from "./init.ts";
 import { buildProgram } from "./program.ts";
 import { registerServe } from "./serve.ts";
@@ -17,5 +18,6 @@ export function referenceProgram(): Command {
     registerInit,
     (program, shared) => registerServe(program, shared, none),
     (_program, shared, { trust }) => registerTrustRenew(trust, shared),
+    registerCaRollover,
   ]);
 }

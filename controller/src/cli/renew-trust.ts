@@ -31,6 +31,10 @@ export async function renewTrust(options: {
   /** Raises the era and replaces every command key. */
   readonly isNewEra?: boolean;
   readonly controller: RunningTrust | undefined;
+  /** Makes a key for another issuing CA and trusts it beside the present ones. */
+  readonly addsIssuer?: boolean;
+  /** An issuing CA that is not trusted any more, SPKI SHA-256. */
+  readonly retiredIssuer?: string;
 }): Promise<TrustBundle> {
   const paths = await openDataDirectory(options.data);
   const config = parseConfig(await readText(paths.config), paths.config);
@@ -68,6 +72,10 @@ export async function renewTrust(options: {
         raiseEra: options.isNewEra === true,
         crlBase: fixedCrlBase(config),
       },
+      ...(options.addsIssuer === true && {
+        newIssuerKey: await keys.generate({ algorithm: "P-256", label: "issuing" }),
+      }),
+      ...(options.retiredIssuer !== undefined && { retiredIssuer: options.retiredIssuer }),
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.
       recordOutcome: async () => undefined,

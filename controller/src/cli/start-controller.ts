@@ -127,7 +127,7 @@ async function start(
       crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
       delta: async (issuer, shard) => late.state && (await servedDelta(late.state, issuer, shard)),
       rootCrl: async (root) => late.state && servedRootList(late.state, root),
-      authority: (id) => (id === authority.id ? late.state?.duties.authority.certificate : undefined),
+      authority: (id) => late.state?.duties.issuers.all().find((one) => one.id === id)?.certificate,
       ...(config.revocation.ocsp && { ocsp: async (request) => await late.ocsp?.answer(request) }),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
       metrics: () => metrics.expose(),
@@ -176,7 +176,7 @@ async function start(
   });
   closers.push(() => broker.close());
   late.broker = broker;
-  late.state = { duties, clock, issuer: authority.id, ownExpiries: async () => expiriesOf(own) };
+  late.state = { duties, clock, ownExpiries: async () => expiriesOf(own) };
   await duties.trust.announce();
   await duties.revocation.announce();
   await duties.outbox.drain();
@@ -190,7 +190,7 @@ async function start(
     listen: config.listeners.api,
     adminSocket: paths.adminSocket,
     credential: own.get("api") as ListenerCredential,
-    ...{ store: duties.store, authority: duties.authority, operations, log },
+    ...{ store: duties.store, issuers: duties.issuers, operations, log },
   });
   closers.push(async () => {
     await https.close();
@@ -218,7 +218,7 @@ async function start(
     ...{ endpoints, operations, duties, root },
     fleet: config.fleet,
     rootSha256: sha256Hex(root),
-    issuerId: authority.id,
+    issuerId: duties.issuers.present().id,
     stop() {
       stopping ??= note("controller.stopped", {})
         .then(closeAll)

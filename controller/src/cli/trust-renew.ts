@@ -45,7 +45,7 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
 }
 
 /** A running controller takes the bundle at once; without one it is found at the next start. */
-async function runningController(context: CliContext, command: Command): Promise<RunningTrust | undefined> {
+export async function runningController(context: CliContext, command: Command): Promise<RunningTrust | undefined> {
   try {
     const operations = await connect(context, command);
     await operations.trust.show(remoteActor);

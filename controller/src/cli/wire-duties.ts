@@ -18,8 +18,9 @@ import type { Profile } from "../policy/policy.ts";
 import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { type ListFollowers, openRevocation, type Revocation } from "../revocation/revocation.ts";
 import { openRollouts, type Rollouts } from "../rollout/rollout.ts";
+import { openRollovers, type Rollovers } from "../rollover/rollover.ts";
 import type { Store } from "../store-port.ts";
-import { currentAuthority } from "../trust/current-authority.ts";
+import { type Issuers, openIssuers } from "../trust/issuers.ts";
 import { type ListenerCertificates, openListenerCertificates } from "../trust/listener-certificates.ts";
 import { openTrust, type Trust } from "../trust/trust.ts";
 
@@ -55,6 +56,7 @@ export interface Duties {
   readonly store: Store;
   readonly outbox: Outbox;
   readonly trust: Trust;
+  readonly issuers: Issuers;
   /** Under its certificate of the trust bundle in force. */
   readonly authority: CertificateAuthority;
   readonly clockGuard: ClockGuard;
@@ -66,6 +68,7 @@ export interface Duties {
   readonly attestation: Attestation;
   readonly courier: Courier;
   readonly rollouts: Rollouts;
+  readonly rollovers: Rollovers;
   readonly listeners: ListenerCertificates;
   readonly events: BrokerEvents;
 }
@@ -85,15 +88,27 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     ...{ store, surroundings, keys, bundles: parts.bundles, saveBundle: parts.saveBundle },
     believedNow: () => clockGuard.now(),
   });
-  const authority = currentAuthority(parts.authority, () => trust.current());
-  const issuance = openIssuance({
-    ...{ store, surroundings, anchor, authority, profiles, clockGuard },
+  const issuers = await openIssuers({
+    ...{ store, keys, first: parts.authority, bundles: parts.bundles },
+    bundle: () => trust.current(),
+  });
+  const authority = issuers.issuing;
+  const issuanceParts = {
+    ...{ store, surroundings, anchor, profiles, clockGuard },
     fleet: config.fleet,
     crlBase: parts.crlBase,
     ocspUri: config.revocation.ocsp ? `${parts.crlBase}/ocsp` : undefined,
     shardSpan: durationOf(config.shardSpan),
     coverageGrew: parts.coverageGrew,
-  });
+  };
+  const issuance = openIssuance({ ...issuanceParts, present: () => issuers.present() });
+  const listSigners = new Map<string, Issuance>();
+  /** What signs the lists of one issuer, also of one that issues nothing any more. */
+  const listSigner = (of: CertificateAuthority): Issuance => {
+    const found = listSigners.get(of.id) ?? openIssuance({ ...issuanceParts, present: () => of });
+    listSigners.set(of.id, found);
+    return found;
+  };
   const broker: Pick<Broker, "dropSessions"> = {
     dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
   };
@@ -117,7 +132,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     suspendByMachine: config.bounds.suspendByMachine,
   });
   const revocation = openRevocation({
-    ...{ store, surroundings, anchor, authority, issuance, inventory, broker, approval },
+    ...{ store, surroundings, anchor, inventory, broker, approval },
+    issuers: () => issuers.all().map((of) => ({ authority: of, issuance: listSigner(of) })),
     followers: parts.followers ?? (() => undefined),
     devicesBy: (tx, filter) => selectDevices(tx, filter, { now: surroundings.clock.now(), inventory }),
     archive: parts.archive,
@@ -156,12 +172,13 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
   });
   const listeners = openListenerCertificates({
-    ...{ store, surroundings, issuance, authority, keys },
+    ...{ store, surroundings, issuance, issuers, keys },
     validity: durationOf(config.listenerValidity),
     backdate: 3_600_000,
   });
   const events = openIntake({
     ...{ store, surroundings, authority, graceAfterProof, renewAfterExpiry },
+    issuers: () => issuers.all().map(({ certificate }) => certificate),
     sealer: trust,
     trustWalk: () => trust.walk(),
     handlers: {
@@ -178,6 +195,10 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     ...{ store, surroundings, inventory, proveWithin: durationOf(config.proveWithin) },
     renewalWindow: durationOf(config.renewalWindow),
   });
+  const rollovers = openRollovers({
+    ...{ store, surroundings, trust, issuers, rollouts },
+    publish: () => revocation.publishIfDue(),
+  });
   const courier = openCourier({
     ...{ store, surroundings, sealer: trust, intake: events },
     async carried(device, options) {
@@ -185,8 +206,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
       return [...carriedTrust(trust), ...(desired ? [desired] : []), ...(await revocation.carried(options))];
     },
   });
-  const duties = { store, outbox, trust, authority, clockGuard, issuance, inventory, revocation, enrolment };
-  return { ...duties, attestation, approval, courier, rollouts, listeners, events };
+  const duties = { store, outbox, trust, issuers, authority, clockGuard, issuance, inventory, revocation, enrolment };
+  return { ...duties, attestation, approval, courier, rollouts, rollovers, listeners, events };
 }
 
 /** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */

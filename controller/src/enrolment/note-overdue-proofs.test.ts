@@ -6,7 +6,7 @@ const minute = 60_000;
 
 async function noted(controller: TestController) {
   const audit = await controller.store.transaction((tx) => tx.audit.list(1, 1000));
-  return audit.filter(({ action }) => action === "certificate.notProven");
+  return audit.filter(({ action }) => action === "certificate.unproven");
 }
 
 describe("a certificate that nobody proves", () => {

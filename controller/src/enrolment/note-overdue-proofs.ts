@@ -25,7 +25,7 @@ export async function noteOverdueProofs(parts: EnrolmentParts): Promise<number> 
         await appendAudit(tx, {
           at: now,
           actor: "controller",
-          action: "certificate.notProven",
+          action: "certificate.unproven",
           target: one.device,
           outcome: "failure",
           details: detailsOf(one),

@@ -24,6 +24,8 @@ export interface IntakeParts {
   readonly authority: CertificateAuthority;
   /** Envelopes of the trust bundles from the pinned root to the one in force. */
   readonly trustWalk: () => readonly Uint8Array[];
+  /** Every issuing CA of ours whose certificates may still be in use, DER. */
+  readonly issuers: () => readonly Uint8Array[];
   /** Handlers of the duties, by kind; `time` and `challenge` are intake's own. */
   readonly handlers: MessageHandlers;
   readonly sessionChanged: BrokerEvents["sessionChanged"];

@@ -17,7 +17,8 @@ export interface IssuanceParts {
   readonly store: Store;
   readonly surroundings: Surroundings;
   readonly anchor: CounterAnchor;
-  readonly authority: CertificateAuthority;
+  /** The authority that signs now; it may be another one at the next call. */
+  readonly present: () => CertificateAuthority;
   readonly fleet: string;
   readonly profiles: ReadonlyMap<string, Profile>;
   /** `http://host:port`, without a slash at the end. */
@@ -85,6 +86,8 @@ export interface Issuance {
 /** {@link IssuanceParts} with what is built from them. */
 export interface IssuanceContext extends IssuanceParts {
   readonly room: SerialRoom;
+  /** To be taken once in each issuance, together with the issuer. */
+  readonly authority: CertificateAuthority;
   /** Built again only when the authority has a new certificate. */
   readonly issuer: Issuer;
 }
@@ -95,10 +98,12 @@ export function openIssuance(parts: IssuanceParts): Issuance {
   let issuer: Issuer | undefined;
   const context: IssuanceContext = {
     ...parts,
+    get authority() {
+      return parts.present();
+    },
     get issuer() {
-      if (issuer === undefined || issuer.certificate.der !== parts.authority.certificate) {
-        issuer = openIssuer(parts.authority);
-      }
+      const authority = parts.present();
+      if (issuer === undefined || issuer.certificate.der !== authority.certificate) issuer = openIssuer(authority);
       return issuer;
     },
     room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),

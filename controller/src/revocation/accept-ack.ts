@@ -11,7 +11,7 @@ import type { RevocationParts } from "./revocation.ts";
  * published or its head was another. An older epoch than the device named before reopens its acknowledgement.
  */
 export async function acceptAck(
-  parts: RevocationParts,
+  parts: Pick<RevocationParts, "store" | "surroundings">,
   received: DeviceMessage,
   reply: (tx: Transaction, body: Body) => Promise<void>,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { type CourierPart, decodeEnvelope, decodeMessage, type HeadShard, splitParts } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import type { Transaction } from "../store-port.ts";
-import type { RevocationParts } from "./revocation.ts";
+import type { IssuerParts } from "./revocation.ts";
 import { readSnapshots } from "./shard-snapshots.ts";
 
 /**
@@ -9,7 +9,7 @@ import { readSnapshots } from "./shard-snapshots.ts";
  * lists where they are wanted, and the head last. Empty before the first publication.
  */
 export async function carriedEpoch(
-  { store, authority }: Pick<RevocationParts, "store" | "authority">,
+  { store, authority }: Pick<IssuerParts, "store" | "authority">,
   { withLists }: { readonly withLists: boolean },
 ): Promise<CourierPart[]> {
   const issuer = authority.id;

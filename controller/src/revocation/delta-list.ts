@@ -1,14 +1,14 @@
 import { type CertificateRevocationList, type CrlEntryTemplate, type Instant, parseCrl } from "@fleetcert/shared";
 import type { CrlRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import type { RevocationParts } from "./revocation.ts";
+import type { IssuerParts } from "./revocation.ts";
 
 /**
  * Signs the delta from an older complete list to the one just made, under the same number (RFC 5280 §5.2.4), and keeps it
  * beside that list. Made of the two lists themselves, so that whoever applies it knows what the complete list says.
  */
 export async function addDelta(
-  { store, issuance, settings }: RevocationParts,
+  { store, issuance, settings }: IssuerParts,
   made: { readonly list: CrlRecord; readonly entries: readonly CrlEntryTemplate[]; readonly now: Instant },
 ): Promise<CrlRecord> {
   const { list, entries, now } = made;

@@ -38,8 +38,24 @@ export interface Laggards {
   readonly devices: readonly { readonly id: string; readonly lastSeenAt: Instant | undefined }[];
 }
 
+/** The epoch named, by the first issuer that measured one of that number; else the newest measured by any. Throws `not-found`. */
+export async function newestPropagation(
+  tx: Transaction,
+  { issuers, epoch }: { readonly issuers: readonly string[]; readonly epoch: number | undefined },
+): Promise<Propagation> {
+  const found: Propagation[] = [];
+  for (const issuer of issuers) {
+    const measured = await measuredEpochs(tx, issuer);
+    const isMeasured = epoch === undefined ? measured.length > 0 : measured.includes(epoch);
+    if (isMeasured) found.push(await findPropagation(tx, { issuer, epoch }));
+  }
+  const [first, ...rest] = found;
+  if (first === undefined) throw new FleetError("not-found", "no revocation was published in that epoch");
+  return epoch === undefined ? rest.reduce((a, b) => (b.requestedAt > a.requestedAt ? b : a), first) : first;
+}
+
 /** The state of one epoch's propagation, the newest measured one when none is named. Throws `not-found`. */
-export async function findPropagation(
+async function findPropagation(
   tx: Transaction,
   { issuer, epoch: wanted }: { readonly issuer: string; readonly epoch: number | undefined },
 ): Promise<Propagation> {

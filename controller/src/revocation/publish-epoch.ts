@@ -6,7 +6,7 @@ import type { Transaction } from "../store-port.ts";
 import { storedLists } from "./compare-lists.ts";
 import { announcePatches, clearSupersededPatches, type ListPatches, patchesTo, storePatches } from "./list-patches.ts";
 import { beginPropagation } from "./propagation.ts";
-import type { RevocationParts } from "./revocation.ts";
+import type { IssuerParts } from "./revocation.ts";
 import { listOfShard } from "./shard-list.ts";
 import {
   announceSnapshot,
@@ -40,7 +40,7 @@ export function mergeOptions(one: PublicationOptions, other: PublicationOptions)
  * Publishes the issuer's next epoch: the number is anchored first, lists that changed are signed in the order of I2,
  * then parts, head and the clearing of superseded parts go out together. The caller lets publications follow each other.
  */
-export async function publishEpoch(parts: RevocationParts, options: PublicationOptions): Promise<EpochRecord> {
+export async function publishEpoch(parts: IssuerParts, options: PublicationOptions): Promise<EpochRecord> {
   const { store, surroundings, anchor, authority } = parts;
   const issuer = authority.id;
   const { epoch, stored, hasSkipped } = await nextEpoch(parts);
@@ -100,7 +100,7 @@ export async function publishEpoch(parts: RevocationParts, options: PublicationO
 
 /** What is due, if anything: something waits, a list or the head grows old, or indices are issued that no head covers. */
 export async function isPublicationDue(
-  parts: RevocationParts,
+  parts: IssuerParts,
   { isStarting }: { readonly isStarting: boolean },
 ): Promise<PublicationOptions | undefined> {
   const { store, surroundings, authority, settings } = parts;
@@ -126,7 +126,7 @@ export async function isPublicationDue(
 }
 
 /** Enqueues the retained topics of the present epoch again, in their order. */
-export async function announceEpoch(parts: RevocationParts): Promise<void> {
+export async function announceEpoch(parts: IssuerParts): Promise<void> {
   const issuer = parts.authority.id;
   const shards = await openShards(parts, parts.surroundings.clock.now());
   for (const { shard } of shards) {
@@ -146,7 +146,7 @@ export async function announceEpoch(parts: RevocationParts): Promise<void> {
 }
 
 /** One more than the store and the anchor know. An anchor that is ahead means an older store: its numbers are skipped. */
-async function nextEpoch({ store, anchor, authority, surroundings }: RevocationParts) {
+async function nextEpoch({ store, anchor, authority, surroundings }: IssuerParts) {
   const issuer = authority.id;
   const anchored = await anchor.read(`epoch/${issuer}`);
   const stored = (await store.transaction((tx) => tx.epochs.latest(issuer)))?.epoch ?? 0;
@@ -170,7 +170,7 @@ async function nextEpoch({ store, anchor, authority, surroundings }: RevocationP
 }
 
 /** Shards that still hold a certificate whose revocation matters, in order. */
-async function openShards({ store, authority, settings }: RevocationParts, now: Instant): Promise<ShardRecord[]> {
+async function openShards({ store, authority, settings }: IssuerParts, now: Instant): Promise<ShardRecord[]> {
   const shards = await store.transaction((tx) => tx.shards.listOf(authority.id));
   return shards
     .filter(({ notAfterTo }) => notAfterTo + settings.keepAfterExpiry + settings.crlNextUpdate > now)

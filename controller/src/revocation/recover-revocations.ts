@@ -9,13 +9,13 @@ import { appendAudit } from "../audit/append-audit.ts";
 import type { CertificateRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { recordRevocation } from "./record-revocation.ts";
-import type { RevocationParts } from "./revocation.ts";
+import type { IssuerParts } from "./revocation.ts";
 
 /**
  * Compares the archived lists with the store. Where an archived list is newer, an older database was put back: what it
  * has forgotten is revoked again, the devices of compromised keys are suspended again, and a person is told (I3, I7).
  */
-export async function recoverRevocations(parts: RevocationParts): Promise<number> {
+export async function recoverRevocations(parts: IssuerParts): Promise<number> {
   const { store, archive, authority, surroundings } = parts;
   const issuer = authority.id;
   let recovered = 0;
@@ -43,7 +43,7 @@ export async function recoverRevocations(parts: RevocationParts): Promise<number
 }
 
 async function takeBack(
-  parts: RevocationParts,
+  parts: IssuerParts,
   tx: Transaction,
   { shard, list }: { readonly shard: number; readonly list: CertificateRevocationList },
 ): Promise<number> {
@@ -54,7 +54,7 @@ async function takeBack(
 
 /** Whether the store had forgotten it, or knew it as a hold that was lifted or not yet final. */
 async function revokeAgain(
-  parts: RevocationParts,
+  parts: IssuerParts,
   tx: Transaction,
   { entry, shard }: { readonly entry: CrlEntry; readonly shard: number },
 ): Promise<boolean> {
@@ -70,7 +70,7 @@ async function revokeAgain(
 }
 
 async function takeAway(
-  parts: RevocationParts,
+  parts: IssuerParts,
   tx: Transaction,
   { certificate, entry }: { readonly certificate: CertificateRecord; readonly entry: CrlEntry },
 ): Promise<void> {

@@ -16,18 +16,12 @@ import type {
 } from "../ports.ts";
 import type { CrlRecord, EpochRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
-import { Turns } from "../turns.ts";
 import { acceptAck } from "./accept-ack.ts";
 import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
-import { findPropagation, type Propagation } from "./find-propagation.ts";
-import {
-  announceEpoch,
-  isPublicationDue,
-  mergeOptions,
-  type PublicationOptions,
-  publishEpoch,
-} from "./publish-epoch.ts";
+import { newestPropagation, type Propagation } from "./find-propagation.ts";
+import { openLane, type PublicationLane } from "./publication-lane.ts";
+import { announceEpoch, type PublicationOptions } from "./publish-epoch.ts";
 import { recoverRevocations } from "./recover-revocations.ts";
 import { type RevocationDetail, retireKind, revokeKind } from "./revoke-kind.ts";
 import type { Selection } from "./selection.ts";
@@ -43,8 +37,8 @@ export interface RevocationParts {
   readonly archive: ListArchive;
   readonly patcher: ListPatcher;
   readonly snapshots: SnapshotMaker;
-  readonly authority: CertificateAuthority;
-  readonly issuance: Issuance;
+  /** Every issuer whose certificates can be revoked, the one that issues now first. */
+  readonly knownIssuers: () => readonly string[];
   readonly inventory: Inventory;
   readonly sealer: MessageSealer;
   readonly broker: Pick<Broker, "dropSessions">;
@@ -68,6 +62,15 @@ export interface ListFollowers {
   /** After it: resolves when the lists are in force, or could not be, and the sessions of the devices were ended. */
   afterPublish(devices: readonly string[]): Promise<void>;
 }
+
+/** An issuing CA and what signs its lists. */
+export interface RevocationIssuer {
+  readonly authority: CertificateAuthority;
+  readonly issuance: Issuance;
+}
+
+/** What the publications of one issuer work with. */
+export type IssuerParts = RevocationParts & RevocationIssuer;
 
 /** Times and bounds of revocation; see config.ts. */
 export interface RevocationSettings {
@@ -160,32 +163,39 @@ export interface Staging {
   readonly rate?: number | undefined;
 }
 
-/** Opens revocation for one issuer. */
-export function openRevocation(parts: RevocationParts): Revocation {
-  const turns = new Turns({ maxWaiting: 256 });
-  const issuer = parts.authority.id;
+/** Opens revocation for every issuer whose certificates may still be in use; the first one issues now. */
+export function openRevocation(
+  parts: Omit<RevocationParts, "knownIssuers"> & {
+    readonly issuers: () => readonly RevocationIssuer[];
+  },
+): Revocation {
   const { approval } = parts;
-  /** A publication that has not begun serves everybody who asks meanwhile: what they revoked is stored already. */
-  let next: { options: PublicationOptions; readonly published: Promise<EpochRecord> } | undefined;
-  const publish = (options: PublicationOptions = { refreshAll: false }): Promise<EpochRecord> => {
-    if (next !== undefined) {
-      next.options = mergeOptions(next.options, options);
-      return next.published;
+  const knownIssuers = (): string[] => parts.issuers().map(({ authority }) => authority.id);
+  const opened = new Map<string, PublicationLane>();
+  const lanes = (): PublicationLane[] =>
+    parts.issuers().map(({ authority, issuance }) => {
+      const lane = opened.get(authority.id) ?? openLane({ ...parts, authority, issuance, knownIssuers });
+      opened.set(authority.id, lane);
+      return lane;
+    });
+  const issuing = (): PublicationLane => lanes()[0] as PublicationLane;
+  /** What was revoked may be of several issuers: each publishes; the answer is about the one that issues, if it is among them. */
+  const publish = async (options?: PublicationOptions): Promise<EpochRecord> => {
+    const waiting: PublicationLane[] = [];
+    for (const lane of lanes()) {
+      const { id } = lane.parts.authority;
+      if ((await parts.store.transaction((tx) => tx.revocations.listUnpublished(id))).length > 0) waiting.push(lane);
     }
-    const published = turns.take("publish", async () => {
-      const wanted = next?.options ?? options;
-      next = undefined;
-      return await publishEpoch(parts, wanted);
-    });
-    next = { options, published };
-    // One that could not even queue up must not be waited for by the next.
-    published.catch(() => {
-      if (next?.published === published) next = undefined;
-    });
-    return published;
+    const records = await Promise.all(
+      (waiting.length === 0 ? [issuing()] : waiting).map((lane) => lane.publish(options)),
+    );
+    return records[0] as EpochRecord;
   };
+  const kinds = [revokeKind, retireKind, suspendKind, reinstateKind];
   const revocation: Revocation = {
-    issuer,
+    get issuer() {
+      return issuing().parts.authority.id;
+    },
     async plan(actor, selection, { rate } = {}) {
       const asked = { actor, kind: "revoke", request: asJson(selection), rate };
       const { plan, isAboveBound, detail } = await approval.preview(asked);
@@ -200,29 +210,38 @@ export function openRevocation(parts: RevocationParts): Revocation {
     async suspend(actor, device, reason) {
       await approval.submit({ actor, kind: "suspend", request: { device, reason } });
     },
-    endOwn: (tx, sha256) => endOwn(parts, tx, sha256),
+    endOwn: (tx, sha256) => endOwn({ ...parts, knownIssuers }, tx, sha256),
     async reinstate(actor, request) {
       return (await approval.submit({ actor, kind: "reinstate", request: asJson(request) })).plan;
     },
-    recover: () => recoverRevocations(parts),
+    async recover() {
+      let recovered = 0;
+      for (const lane of lanes()) recovered += await recoverRevocations(lane.parts);
+      return recovered;
+    },
     publish,
     async publishIfDue(options = { isStarting: false }) {
-      return await turns.take("publish", async () => {
-        const due = await isPublicationDue(parts, options);
-        return due === undefined ? undefined : await publishEpoch(parts, due);
-      });
+      const published: (EpochRecord | undefined)[] = [];
+      for (const lane of lanes()) published.push(await lane.publishIfDue(options));
+      return published.find((one) => one !== undefined);
     },
-    announce: () => announceEpoch(parts),
-    carried: (options) => carriedEpoch(parts, options),
-    propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuer, epoch })),
-    diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer, from, to })),
-    propagationIn: (tx) => findPropagation(tx, { issuer, epoch: undefined }),
+    async announce() {
+      for (const lane of lanes()) await announceEpoch(lane.parts);
+    },
+    async carried(options) {
+      const carried: CourierPart[] = [];
+      for (const lane of lanes()) carried.push(...(await carriedEpoch(lane.parts, options)));
+      return carried;
+    },
+    propagation: (epoch) => parts.store.transaction((tx) => newestPropagation(tx, { issuers: knownIssuers(), epoch })),
+    diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer: revocation.issuer, from, to })),
+    propagationIn: (tx) => newestPropagation(tx, { issuers: knownIssuers(), epoch: undefined }),
     crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),
     async headNextUpdate() {
-      return (await parts.store.transaction((tx) => tx.epochs.latest(issuer)))?.nextUpdate;
+      return (await parts.store.transaction((tx) => tx.epochs.latest(revocation.issuer)))?.nextUpdate;
     },
     handlers: { ack: (received, reply) => acceptAck(parts, received, reply) },
-    planKinds: [revokeKind, retireKind, suspendKind, reinstateKind].map((kind) => kind({ ...parts, publish })),
+    planKinds: kinds.map((kind) => kind({ ...parts, knownIssuers, publish })),
   };
   return revocation;
 }

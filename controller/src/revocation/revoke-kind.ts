@@ -6,7 +6,7 @@ import { blockAndPublish, type EndedSession, type PublishingParts } from "./bloc
 import { type Impact, impactOf } from "./impact.ts";
 import { itemsOf, readItems } from "./plan-items.ts";
 import type { RevocationParts, RevocationSelection } from "./revocation.ts";
-import { requireReason, type Selected, select, selectionJson } from "./selection.ts";
+import { findIssued, requireReason, type Selected, select, selectionJson } from "./selection.ts";
 import { isLeftToRevoke, revokeCertificate, suspendDevice } from "./take-away.ts";
 
 /** What a revocation would take away; nothing is changed by asking. */
@@ -142,7 +142,7 @@ async function execute(parts: RevocationParts, tx: Transaction, act: PlanAct): P
     for (const certificate of await leftOf(tx, device, reason)) await revokeCertificate(tx, certificate, taking);
   }
   for (const serial of serials) {
-    const certificate = await tx.certificates.findBySerial(parts.authority.id, serial);
+    const certificate = await findIssued(parts, tx, serial);
     if (certificate === undefined || !isLeftToRevoke(certificate, reason)) continue;
     await revokeCertificate(tx, certificate, taking);
     if (reason === "keyCompromise" && certificate.device !== "") suspended.add(certificate.device);
@@ -159,7 +159,7 @@ async function endedSessions(parts: RevocationParts, act: PlanAct): Promise<Ende
   const single = await parts.store.transaction(async (tx) => {
     const found: CertificateRecord[] = [];
     for (const serial of serials) {
-      const certificate = await tx.certificates.findBySerial(parts.authority.id, serial);
+      const certificate = await findIssued(parts, tx, serial);
       if (certificate !== undefined && certificate.device !== "") found.push(certificate);
     }
     return found;

@@ -98,12 +98,21 @@ async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord>
   return device;
 }
 
-async function requireCertificate(
-  { authority }: RevocationParts,
+/** The certificate of a serial, whichever of our issuers made it; serials are random enough to be one issuer's only. */
+export async function findIssued(
+  { knownIssuers }: Pick<RevocationParts, "knownIssuers">,
   tx: Transaction,
   serial: string,
-): Promise<CertificateRecord> {
-  const certificate = await tx.certificates.findBySerial(authority.id, serial);
+): Promise<CertificateRecord | undefined> {
+  for (const issuer of knownIssuers()) {
+    const found = await tx.certificates.findBySerial(issuer, serial);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function requireCertificate(parts: RevocationParts, tx: Transaction, serial: string): Promise<CertificateRecord> {
+  const certificate = await findIssued(parts, tx, serial);
   if (certificate === undefined) throw new FleetError("not-found", `no certificate has serial ${serial}`);
   return certificate;
 }

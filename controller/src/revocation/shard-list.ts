@@ -4,7 +4,7 @@ import type { Transaction } from "../store-port.ts";
 import { addDelta } from "./delta-list.ts";
 import { listThisUpdate } from "./list-time.ts";
 import { reasonOf } from "./record-revocation.ts";
-import type { RevocationParts, RevocationSettings } from "./revocation.ts";
+import type { IssuerParts, RevocationSettings } from "./revocation.ts";
 
 /** The list of a shard, with all that was ever revoked in it. */
 export interface ShardList {
@@ -14,7 +14,7 @@ export interface ShardList {
 
 /** The list of a shard at this epoch: the one there is while nothing changed, else a new one, signed and stored. */
 export async function listOfShard(
-  parts: RevocationParts,
+  parts: IssuerParts,
   made: {
     readonly shard: ShardRecord;
     readonly epoch: number;

@@ -7,7 +7,7 @@ import { blockAndPublish, type PublishingParts } from "./block-and-publish.ts";
 import { itemsOf, readItems } from "./plan-items.ts";
 import { liftHold } from "./record-revocation.ts";
 import type { RevocationParts } from "./revocation.ts";
-import { type Selection, select, selectionJson } from "./selection.ts";
+import { findIssued, type Selection, select, selectionJson } from "./selection.ts";
 import { suspendDevice } from "./take-away.ts";
 
 /** Suspending a device without touching its certificates. */
@@ -50,8 +50,10 @@ export function reinstateKind(parts: PublishingParts): PlanKind {
     draft: (tx, { request }) => draftReinstatement(parts, tx, request as unknown as Reinstatement),
     execute: (tx, act) => execute(parts, tx, act),
     async settle({ at }) {
-      const waits = await parts.store.transaction(async (tx) => tx.revocations.listUnpublished(parts.authority.id));
-      if (waits.length > 0) return await blockAndPublish(parts, { sessions: [], at });
+      const waits = await parts.store.transaction((tx) =>
+        Promise.all(parts.knownIssuers().map((issuer) => tx.revocations.listUnpublished(issuer))),
+      );
+      if (waits.flat().length > 0) return await blockAndPublish(parts, { sessions: [], at });
       return { droppedSessions: 0, blockedAtBroker: 0, epoch: undefined };
     },
   };
@@ -103,7 +105,7 @@ async function execute(parts: RevocationParts, tx: Transaction, { plan, items }:
     });
   }
   for (const serial of serials) {
-    const certificate = await tx.certificates.findBySerial(parts.authority.id, serial);
+    const certificate = await findIssued(parts, tx, serial);
     if (certificate !== undefined && isHeld(certificate)) await release(tx, certificate, act);
   }
 }

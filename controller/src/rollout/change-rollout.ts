@@ -76,5 +76,5 @@ const changes: Readonly<
   pause: { from: ["running"], to: "paused", action: "rollout.paused" },
   resume: { from: ["paused"], to: "running", action: "rollout.resumed" },
   abort: { from: ["planned", "running", "paused"], to: "aborted", action: "rollout.aborted" },
-  "roll-back": { from: ["running", "paused"], to: "rolled-back", action: "rollout.rolledBack" },
+  "roll-back": { from: ["running", "paused"], to: "rolled-back", action: "rollout.reverted" },
 };

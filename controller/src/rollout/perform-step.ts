@@ -54,7 +54,7 @@ async function perform(parts: RolloutParts, tx: Transaction, task: Task): Promis
       return await put(tx, { ...rollout, soakingSince: decision.since });
     case "begin-wave": {
       const next = { ...rollout, wave: decision.wave, waveStartedAt: now, soakingSince: undefined };
-      await note(tx, next, { now, action: "rollout.waveStarted" });
+      await note(tx, next, { now, action: "rolloutWave.started" });
       return await put(tx, next);
     }
     case "complete": {
@@ -68,7 +68,7 @@ async function perform(parts: RolloutParts, tx: Transaction, task: Task): Promis
     }
     case "roll-back": {
       const ended: RolloutRecord = { ...rollout, state: "rolled-back", stateReason: decision.reason, endedAt: now };
-      await note(tx, ended, { now, action: "rollout.rolledBack" });
+      await note(tx, ended, { now, action: "rollout.reverted" });
       await withdrawAll(parts, tx, ended);
       return await put(tx, ended);
     }

@@ -38,7 +38,7 @@ describe("a rotation in waves", () => {
     const { rollout, devices } = await world.controller.rollouts.show(id);
     expect(rollout).toMatchObject({ state: "completed", wave: 2 });
     expect(devices.every(({ state }) => state === "proven")).toBe(true);
-    const waves = ["rollout.waveStarted", "rollout.waveStarted"];
+    const waves = ["rolloutWave.started", "rolloutWave.started"];
     expect(await actions(world)).toEqual(["rollout.planned", "rollout.started", ...waves, "rollout.completed"]);
   });
 

@@ -30,12 +30,27 @@ export async function makeLadder(request: {
   readonly until: Instant;
 }): Promise<CommandKey[]> {
   const ladder: CommandKey[] = [];
+  const { keys, issuers, until } = request;
   for (const use of commandKeyUses) {
-    for (const { notBefore, notAfter } of planLadder({ from: request.from[use], until: request.until })) {
-      const { spki } = await request.keys.generate({ algorithm: "P-256", label: `command-${use}-${notBefore}` });
-      const issuers = use === "heads" ? request.issuers : [];
-      ladder.push({ spki, keyId: spkiSha256(spki), use, issuers, notBefore, notAfter });
-    }
+    ladder.push(...(await makeUseLadder({ keys, issuers, use, from: request.from[use], until })));
+  }
+  return ladder;
+}
+
+/** Makes the keys of one use. */
+export async function makeUseLadder(request: {
+  readonly keys: KeyProvider;
+  readonly issuers: readonly string[];
+  readonly use: CommandKeyUse;
+  readonly from: Instant;
+  readonly until: Instant;
+}): Promise<CommandKey[]> {
+  const { use } = request;
+  const ladder: CommandKey[] = [];
+  for (const { notBefore, notAfter } of planLadder(request)) {
+    const { spki } = await request.keys.generate({ algorithm: "P-256", label: `command-${use}-${notBefore}` });
+    const issuers = use === "heads" ? request.issuers : [];
+    ladder.push({ spki, keyId: spkiSha256(spki), use, issuers, notBefore, notAfter });
   }
   return ladder;
 }

@@ -7,9 +7,10 @@ import {
   type Signer,
 } from "@fleetcert/shared";
 import type { Issuance } from "../issuance/issuance.ts";
-import type { CertificateAuthority, Surroundings } from "../ports.ts";
+import type { Surroundings } from "../ports.ts";
 import type { CertificateRecord } from "../records.ts";
 import type { Store } from "../store-port.ts";
+import type { Issuers } from "./issuers.ts";
 
 /** What a TLS listener presents, or an OCSP responder signs with. */
 export interface ListenerCredential {
@@ -45,7 +46,7 @@ export function openListenerCertificates(parts: {
   readonly store: Store;
   readonly surroundings: Surroundings;
   readonly issuance: Issuance;
-  readonly authority: CertificateAuthority;
+  readonly issuers: Pick<Issuers, "issuing" | "require">;
   readonly keys: KeyProvider;
   readonly validity: Duration;
   readonly backdate: Duration;
@@ -102,15 +103,18 @@ export function openListenerCertificates(parts: {
       const { name, hosts } = own;
       const known = await find(name);
       const isFresh =
-        known !== undefined && !isDue(known.certificate, surroundings.clock.now()) && sameHosts(known, hosts);
+        known !== undefined &&
+        known.certificate.issuer === parts.issuers.issuing.id &&
+        !isDue(known.certificate, surroundings.clock.now()) &&
+        sameHosts(known, hosts);
       if (!isFresh) await issue(own);
       const note = isFresh ? known : await find(name);
       if (note === undefined)
         throw new FleetError("internal", `the certificate of ${name} was issued and is not stored`);
       const key = await keys.open(note.keyRef);
       await destroyOthers(name, key);
-      const { certificate, chain } = parts.authority;
-      const { der, notAfter } = note.certificate;
+      const { der, notAfter, issuer } = note.certificate;
+      const { certificate, chain } = parts.issuers.require(issuer);
       return {
         credential: { name, chain: [der, certificate, ...chain], tlsKey: key.tlsKey(), signer: key, notAfter },
         isNew: !isFresh,

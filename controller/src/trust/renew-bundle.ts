@@ -6,12 +6,13 @@ import {
   type Instant,
   type KeyProvider,
   keyAlgorithmOf,
+  type ProviderKey,
   parseCertificate,
   type Signer,
   spkiSha256,
 } from "@fleetcert/shared";
 import type { RandomSource } from "../ports.ts";
-import { commandKeyUses, makeLadder } from "./command-ladder.ts";
+import { commandKeyUses, makeLadder, makeUseLadder } from "./command-ladder.ts";
 import { bundleLifetime, issuingLifetime } from "./create-pki.ts";
 import { caTemplate, type RootRecords, signCa } from "./sign-ca.ts";
 import { renewRootLists, rootListUri } from "./sign-root-list.ts";
@@ -28,6 +29,10 @@ export interface BundleRenewal extends RootRecords {
   readonly raiseEra?: boolean;
   /** `http://host:port` of the distribution point, when it is fixed. */
   readonly crlBase?: string | undefined;
+  /** Key of an issuing CA to certify and to trust beside the others; made where the controller keeps its keys. */
+  readonly newIssuerKey?: Pick<ProviderKey, "id" | "spki" | "algorithm">;
+  /** An issuing CA that is not trusted any more, SPKI SHA-256. */
+  readonly retiredIssuer?: string;
 }
 
 /**
@@ -56,9 +61,20 @@ export async function renewBundle(
     Instant
   >;
   const authorities: Uint8Array[] = [];
-  for (const der of current.issuers) authorities.push(await renewIssuer(request, root, der));
+  for (const der of current.issuers) {
+    if (spkiSha256(parseCertificate(der).spki) === request.retiredIssuer) continue;
+    authorities.push(await renewIssuer(request, root, der));
+  }
+  const { newIssuerKey } = request;
+  if (newIssuerKey !== undefined) authorities.push(await certifyIssuer(request, root, newIssuerKey));
   const issuers = authorities.map((der) => spkiSha256(parseCertificate(der).spki));
   const added = await makeLadder({ keys, issuers, from, until: expires });
+  if (newIssuerKey !== undefined) {
+    // The heads of the others stay with the keys that every device knows already.
+    added.push(
+      ...(await makeUseLadder({ keys, issuers: [newIssuerKey.id], use: "heads", from: now - hour, until: expires })),
+    );
+  }
   const version = current.version + 1;
   const rootLists = await renewRootLists(request, { current, root, signer: rootSigner, number: version, now });
   const bundle: TrustBundle = {
@@ -72,6 +88,28 @@ export async function renewBundle(
     rootLists,
   };
   return { bundle, envelope: await signEnvelope(payloadTypes.trustBundle, encodeTrustBundle(bundle), rootSigner) };
+}
+
+/** A certificate for the key of another issuing CA. */
+async function certifyIssuer(
+  request: BundleRenewal,
+  root: Certificate,
+  key: NonNullable<BundleRenewal["newIssuerKey"]>,
+): Promise<Uint8Array> {
+  const { now, random, rootSigner, current } = request;
+  const template = {
+    ...caTemplate({
+      ...{ fleet: current.fleet, random, key },
+      commonName: `${current.fleet} issuing ${key.id.slice(0, 8)}`,
+      validity: { notBefore: seconds(now - hour), notAfter: Math.min(seconds(now + issuingLifetime), root.notAfter) },
+      pathLen: 0,
+      listUri: request.crlBase === undefined ? undefined : rootListUri(request.crlBase, root),
+    }),
+    issuer: root.subject.der,
+    issuerSpki: root.spki,
+    signatureAlgorithmOf: rootSigner.algorithm,
+  };
+  return (await signCa(request, { template, signer: rootSigner, target: "issuing CA" })).der;
 }
 
 /**

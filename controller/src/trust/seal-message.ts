@@ -29,7 +29,9 @@ export async function sealMessage(
     traceparent: undefined,
     body: letter.body,
   });
-  const signer = parts.trust.signerFor(commandKeyUseOf(kindOf(letter.body.type)), now);
+  const { body } = letter;
+  const issuer = body.type === "head" ? body.issuer : undefined;
+  const signer = parts.trust.signerFor(commandKeyUseOf(kindOf(body.type)), now, issuer);
   return { envelope: await signEnvelope(payloadTypes.message, payload, signer), payload };
 }
 

@@ -83,8 +83,8 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
     },
     current: () => bundle,
     walk: () => walkOf(envelopes),
-    signerFor(use, now) {
-      const { spki, ref } = keyInForce({ bundle, keyRefs }, use, now);
+    signerFor(use, now, issuer) {
+      const { spki, ref } = keyInForce({ bundle, keyRefs, issuer }, use, now);
       const signer = signers.get(ref) ?? lazySigner(spki, () => parts.keys.open(ref));
       signers.set(ref, signer);
       return signer;
@@ -158,13 +158,23 @@ async function commandKeyRefs(keys: KeyProvider): Promise<ReadonlyMap<string, st
 
 /** The newest key of the use whose time has come. */
 function keyInForce(
-  { bundle, keyRefs }: { readonly bundle: TrustBundle; readonly keyRefs: ReadonlyMap<string, string> },
+  {
+    bundle,
+    keyRefs,
+    issuer,
+  }: {
+    readonly bundle: TrustBundle;
+    readonly keyRefs: ReadonlyMap<string, string>;
+    readonly issuer: string | undefined;
+  },
   use: CommandKeyUse,
   now: Instant,
 ): { readonly spki: Uint8Array; readonly ref: string } {
-  const [newest] = bundle.commandKeys
+  const valid = bundle.commandKeys
     .filter((key) => key.use === use && key.notBefore <= now && now <= key.notAfter && keyRefs.has(key.keyId))
     .sort((a, b) => b.notBefore - a.notBefore);
+  // For a retired issuer no key speaks any more; nobody who trusts the bundle asks for its heads.
+  const newest = valid.find(({ issuers }) => issuer === undefined || issuers.includes(issuer)) ?? valid[0];
   if (newest === undefined) {
     throw new FleetError("time-unknown", `no command key for ${use} is valid at ${new Date(now).toISOString()}`, {
       hint: "run fleetcert trust renew with the root key, or look at the clock",

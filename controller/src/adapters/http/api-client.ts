@@ -37,6 +37,12 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       quote: (_, id, pcrs) => send("devices.quote", { params: { id }, body: { pcrs } }),
       retire: (_, id) => send("devices.retire", { params: { id } }),
     },
+    rollover: {
+      status: () => send("rollover.status"),
+      begin: (_, body) => send("rollover.begin", { body }),
+      resume: () => send("rollover.resume"),
+      finish: () => send("rollover.finish"),
+    },
     rotations: {
       request: (_, body) => send("rotations.request", { body }),
       plan: (_, body) => send("rotations.plan", { body }),

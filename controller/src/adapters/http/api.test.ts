@@ -135,6 +135,7 @@ function callRoute(client: Operations, name: string): Promise<unknown> {
     "devices.set": () => client.devices.set(remoteActor, "edge-1", { site: "berlin" }),
     "devices.suspend": () => client.devices.suspend(remoteActor, "edge-1", "lost"),
     "devices.quote": () => client.devices.quote(remoteActor, "edge-1", "sha256:0,7"),
+    "rollover.begin": () => client.rollover.begin(remoteActor, { to: "a".repeat(64) }),
     "rotations.plan": () => client.rotations.plan(remoteActor, { filter: "site=berlin" }),
     "rotations.show": () => client.rotations.show(remoteActor, "r1"),
     "rotations.request": () => client.rotations.request(remoteActor, { devices: ["edge-1"] }),
