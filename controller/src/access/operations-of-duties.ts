@@ -11,7 +11,6 @@ import type { Revocation } from "../revocation/revocation.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
 import type { Rollovers } from "../rollover/rollover.ts";
 import type { Store, Transaction } from "../store-port.ts";
-import type { Issuers } from "../trust/issuers.ts";
 import type { Expiry, Trust } from "../trust/trust.ts";
 import type { CourierOperations } from "./courier-operations.ts";
 import { certificateFacts, certificateFields, deviceFacts, deviceFields } from "./filter-facts.ts";
@@ -46,7 +45,8 @@ export interface CommandedDuties {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly authority: CertificateAuthority;
-  readonly issuers: Issuers;
+  /** Every issuing CA whose certificates may still be in use, the one that issues now first. */
+  readonly issuers: { all(): readonly { readonly id: string }[] };
   readonly courier: Courier;
   readonly enrolment: Enrolment;
   readonly attestation: Attestation;

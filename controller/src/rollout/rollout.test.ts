@@ -6,7 +6,7 @@ const minute = 60_000;
 
 async function actions(world: RolloutWorld): Promise<string[]> {
   const audit = await world.world.store.transaction((tx) => tx.audit.list(1, 10_000));
-  return audit.map(({ action }) => action).filter((action) => action.startsWith("rollout."));
+  return audit.map(({ action }) => action).filter((action) => action.startsWith("rollout"));
 }
 
 describe("a rotation in waves", () => {
