@@ -113,7 +113,7 @@ describeWith(
       programs.push(...running);
       await Promise.all(agents.map((agent, index) => untilSettled(agent, running[index] as Program, 1)));
       collectNumbers(keystore, agents);
-      await run("controller", ["--data", controller.data, "device", "renew", ...agents.map(({ device }) => device)]);
+      await run("controller", ["--data", controller.data, "rotate", "--device", ...agents.map(({ device }) => device)]);
       await Promise.all(agents.map((agent, index) => untilSettled(agent, running[index] as Program, 2)));
       collectNumbers(keystore, agents);
       processes.push(...readProcesses());

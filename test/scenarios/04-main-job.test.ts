@@ -99,7 +99,7 @@ describe("a small main job", () => {
     expect(figures).toMatchObject({ protection: { token: 0, software: 1 } });
   });
 
-  it.each(["--devices 0", "--devices x", "--keys tpm", "--scenario other", "--wrong"])(
+  it.each(["--devices 0", "--devices x", "--keys paper", "--scenario other", "--wrong"])(
     "refuses %s with its usage and starts nothing",
     async (args) => {
       const { run } = await play(args.split(" "), "usage");
