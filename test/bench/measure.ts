@@ -17,6 +17,23 @@ export async function mediansOf7<Name extends string>(
   return Object.fromEntries([...times].map(([name, each]) => [name, median(each)])) as Record<Name, number>;
 }
 
+/** Milliseconds of one call each: lower quartile of 21 rounds in which they take turns, so that a busy machine hits all alike and little. */
+export async function quartilesInTurn(runs: readonly (() => unknown)[]): Promise<number[]> {
+  const times: number[][] = runs.map(() => []);
+  const calls = 20;
+  for (let round = 0; round < 22; round++) {
+    for (const [at, run] of runs.entries()) {
+      const start = performance.now();
+      for (let call = 0; call < calls; call++) {
+        const pending = run();
+        if (pending instanceof Promise) await pending;
+      }
+      if (round > 0) times[at]?.push((performance.now() - start) / calls);
+    }
+  }
+  return times.map((all) => all.toSorted((left, right) => left - right)[5] ?? 0);
+}
+
 async function warmUp(run: () => unknown): Promise<void> {
   const end = performance.now() + 250;
   do await run();
