@@ -1,6 +1,13 @@
 import { FleetError } from "@fleetcert/shared";
 import { check } from "./checks.ts";
-import { decodeEnrol, decodeEvidence, encodeEnrol, maxCsrBytes } from "./enrolment-codec.ts";
+import {
+  decodeAttested,
+  decodeEnrol,
+  decodeRenew,
+  encodeAttested,
+  encodeEnrol,
+  encodeRenew,
+} from "./enrolment-codec.ts";
 import { fleetcert } from "./generated/v1.js";
 import type { Body, BodyOf, BodyType, MessageKind, RenewalMode, Via } from "./message.ts";
 import { decodeQuoteRequest } from "./quote-codec.ts";
@@ -26,30 +33,18 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
   attestation: {
     kind: "attest",
     field: "attestation",
-    encode: ({ enrol, activated }) => ({ enrol: encodeEnrol(enrol), activated }),
+    encode: ({ request, activated }) => ({ ...encodeAttested(request), activated }),
     decode: ({ attestation: wire }) => ({
       type: "attestation",
-      enrol: decodeEnrol(wire?.enrol),
+      request: decodeAttested(wire),
       activated: check.bytes(wire?.activated, "activated secret", 64, 16),
     }),
   },
   renew: {
     kind: "renew",
     field: "renew",
-    encode: (body) => body,
-    decode({ renew: wire }) {
-      const evidence = decodeEvidence(wire?.evidence);
-      return {
-        type: "renew",
-        slot: check.slot(wire?.slot),
-        generation: check.generation(wire?.generation),
-        csr: check.bytes(wire?.csr, "csr", maxCsrBytes),
-        previousCertificateSha256: check.sha256(wire?.previousCertificateSha256, "previous certificate"),
-        protection: check.protection(wire?.protection),
-        tokenSerial: check.text(wire?.tokenSerial, "token serial", 64),
-        ...(evidence && { evidence }),
-      };
-    },
+    encode: encodeRenew,
+    decode: ({ renew: wire }) => ({ type: "renew", ...decodeRenew(wire) }),
   },
   activated: {
     kind: "activated",

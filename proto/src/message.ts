@@ -70,7 +70,7 @@ export interface TpmEvidence {
   readonly evidence: KeyEvidence;
 }
 
-interface TpmKeys {
+export interface TpmKeys {
   /** TPMT_PUBLIC. */
   readonly endorsementKey: Uint8Array;
   /** DER, where the TPM has one. */
@@ -96,9 +96,9 @@ export interface Quote extends QuoteEvidence {
   readonly nonce: Uint8Array;
 }
 
-/** The second leg of an enrolment with a TPM. */
+/** The second leg of a request with a TPM. */
 export interface AttestationAnswer {
-  readonly enrol: EnrolRequest;
+  readonly request: EnrolRequest | RenewRequest;
   /** What the credential held. */
   readonly activated: Uint8Array;
 }
@@ -110,6 +110,8 @@ export interface RenewRequest extends SlotGeneration {
   readonly tokenSerial: string;
   /** Of the new key, by the attestation key the device enrolled with. */
   readonly evidence?: KeyEvidence;
+  /** Where the TPM has not been introduced yet. */
+  readonly tpm?: TpmKeys;
 }
 
 export interface Activated extends SlotGeneration {

@@ -15,8 +15,8 @@ const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
   // `time` on bootstrap asks why the operational listener turned the device away.
   ["issued", "bootstrap", ["enrol", "attest", "time"]],
   ["issued", "courier", ["activated", "enrol", "attest"]],
-  // The state of a TPM is asked for and told over live sessions only.
-  ["proven", "operational", [...everythingOperational, "quote"]],
+  // A TPM is introduced, and asked for its state, over live sessions only.
+  ["proven", "operational", [...everythingOperational, "quote", "attest"]],
   // The manifest of a bundle besides what it holds.
   ["proven", "courier", [...everythingOperational, "courier"]],
   ["proven", "bootstrap", ["renew", "time"]],

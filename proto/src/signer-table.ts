@@ -32,7 +32,7 @@ export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arriva
     courier: ["activated", "enrol", "attest"],
   },
   proven: {
-    operational: ["renew", "activated", "report", "ack", "time", "event", "challenge", "quote"],
+    operational: ["renew", "activated", "report", "ack", "time", "event", "challenge", "quote", "attest"],
     bootstrap: ["renew", "time"],
     courier: ["renew", "activated", "report", "ack", "time", "event", "challenge", "courier"],
   },

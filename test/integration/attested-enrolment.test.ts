@@ -1,5 +1,7 @@
-import { writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openTpmAttestor } from "@fleetcert/hw";
+import { requireEndorsementKey } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
@@ -80,4 +82,42 @@ describeWith([swtpmPart], "agents with TPMs and their controller", () => {
     const { items } = await controller.running.operations.devices.list(administrator, {});
     expect(items.map(({ id }) => id)).not.toContain("press-2");
   });
+
+  it("that enrolled before anybody asked prove their TPM with the next renewal", async () => {
+    const bare = await startSwtpm();
+    tpms.set("press-3", bare);
+    const silent = await realController({ settings: { graceAfterProof: "200ms", renewalWindow: "1s" } });
+    const look = () => silent.running.operations.devices.show(administrator, "press-3");
+    try {
+      const agent = await fleet.start("press-3", silent.endpoints, await silent.claim());
+      await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 1 } }));
+      expect(await look()).toMatchObject({ certificate: { protection: "token" }, attestation: undefined });
+      await silent.restart(async () => {
+        const { sha256 } = await readEndorsementKey(bare);
+        const config = join(silent.data, "config.yaml");
+        await appendFile(config, `\nattestation: { endorsementKeys: [ ${sha256} ] }\n`);
+      });
+      await eventually(async () => expect((await look()).connected).toBe(true));
+      agent.renew();
+      await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 2 } }));
+      expect(await look()).toMatchObject({
+        certificate: { protection: "attested", generation: 2 },
+        attestation: { ground: "allow-list" },
+      });
+      agent.renew();
+      await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 3 } }));
+      expect(await look()).toMatchObject({ certificate: { protection: "attested", generation: 3 } });
+      await agent.stop();
+    } finally {
+      await silent.close();
+    }
+  });
 });
+
+/** What `fleetcert-agent tpm ek` reads, through the connection the running agent has. */
+async function readEndorsementKey({ address, directory }: Swtpm): Promise<{ sha256: string }> {
+  const attestor = await openTpmAttestor({ tpm: address, directory });
+  const { endorsementKey } = await attestor.identify();
+  await attestor.close();
+  return { sha256: requireEndorsementKey(endorsementKey).hash };
+}

@@ -33,6 +33,14 @@ const enrolFields = {
   tokenSerial: text(64),
   agentVersion: text(64),
 };
+const renewFields = {
+  slot,
+  generation,
+  csr: bytes(600),
+  previousCertificateSha256: sha256,
+  protection,
+  tokenSerial: text(64),
+};
 const requiredOf = <T extends object>(fields: T) => ({ requiredKeys: Object.keys(fields) as (keyof T)[] });
 const attested = fc.record({ tpm, evidence });
 
@@ -41,24 +49,13 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
   enrol: fc.record({ type: of("enrol"), ...enrolFields, attested }, requiredOf({ type: 0, ...enrolFields })),
   attestation: fc.record({
     type: of("attestation"),
-    enrol: fc.record({ ...enrolFields, attested }, requiredOf(enrolFields)),
+    request: fc.oneof(
+      fc.record({ ...enrolFields, attested }, requiredOf(enrolFields)),
+      fc.record({ ...renewFields, evidence, tpm }, requiredOf(renewFields)),
+    ),
     activated: bytes(64, 16),
   }),
-  renew: fc.record(
-    {
-      type: of("renew"),
-      slot,
-      generation,
-      csr: bytes(600),
-      previousCertificateSha256: sha256,
-      protection,
-      tokenSerial: text(64),
-      evidence,
-    },
-    {
-      requiredKeys: ["type", "slot", "generation", "csr", "previousCertificateSha256", "protection", "tokenSerial"],
-    },
-  ),
+  renew: fc.record({ type: of("renew"), ...renewFields, evidence, tpm }, requiredOf({ type: 0, ...renewFields })),
   activated: fc.record({ type: of("activated"), slot, generation, certificateSha256: sha256 }),
   report: fc.record({
     type: of("report"),

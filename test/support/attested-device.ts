@@ -1,7 +1,7 @@
 import type { BodyOf } from "@fleetcert/proto";
-import { sha256Hex, spkiOfPublicArea } from "@fleetcert/shared";
+import { encodeCsr, sha256, sha256Hex, spkiOfPublicArea } from "@fleetcert/shared";
 import { aDevice, startTestController, type TestController } from "./controller.ts";
-import type { MakeBelieveTpm } from "./make-believe-tpm.ts";
+import type { MakeBelieveTpm, TpmSigner } from "./make-believe-tpm.ts";
 
 /** What an allow-list calls a TPM. */
 export const endorsementHashOf = (tpm: MakeBelieveTpm): string => sha256Hex(spkiOfPublicArea(tpm.endorsementKey.area));
@@ -39,6 +39,22 @@ export async function anAttestedDevice(controller: TestController, tpm: MakeBeli
   const answers = [answer.type, (await device.activate()).type].join();
   if (answers !== "issued,confirmed") throw new Error(`attested enrolment of ${id} ended with ${answers}`);
   return device;
+}
+
+/** A renewal that introduces a TPM, with the word of that TPM for the next key. */
+export async function introduction(
+  device: ReturnType<typeof aDevice>,
+  tpm: MakeBelieveTpm,
+  next: TpmSigner,
+): Promise<BodyOf<"renew">> {
+  const generation = device.generation + 1;
+  return {
+    ...{ type: "renew", slot: "identity", generation, protection: "token", tokenSerial: "" },
+    csr: await encodeCsr({ signer: next, commonName: device.id }),
+    previousCertificateSha256: sha256(device.certificate),
+    evidence: tpm.certify(next, { device: device.id, generation }),
+    tpm: tpm.identity,
+  };
 }
 
 /** Certificates of a device, the newest first. */

@@ -194,7 +194,7 @@ class TestDevice {
     { activated, ...changes }: Partial<BodyOf<"enrol">> & { readonly activated?: Uint8Array } = {},
   ): Promise<Body> {
     const { peer, body } = await this.#enrolment(claimString, changes);
-    const asked: Body = activated === undefined ? body : { type: "attestation", enrol: body, activated };
+    const asked: Body = activated === undefined ? body : { type: "attestation", request: body, activated };
     const answer = await this.ask(asked, { peer, key: this.key });
     if (answer.type === "issued") this.certificate = answer.certificate;
     return answer;

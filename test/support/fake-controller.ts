@@ -146,7 +146,7 @@ export class FakeController implements FakeServer {
         if (!isSignedBy(envelope, parseCsr(body.csr).spki)) return refusal("signature-invalid");
         return this.#issue(message.sender, body);
       case "attestation":
-        return this.#issue(message.sender, body.enrol);
+        return this.#issue(message.sender, body.request);
       case "renew":
         if (request.type === "operational" && !isSignedBy(envelope, request.credential.key.spki))
           return refusal("signature-invalid");

@@ -1,6 +1,7 @@
-import type { TpmEvidence } from "@fleetcert/proto";
+import type { RenewRequest, TpmEvidence } from "@fleetcert/proto";
 import { DeviceId, type KeyEvidence, keyQualifyingData } from "@fleetcert/shared";
-import type { KeyAttestor } from "../ports.ts";
+import type { KeyAttestor, Log } from "../ports.ts";
+import type { ProvenTpm } from "./proven-tpm.ts";
 
 /** A key that is asked a certificate for. */
 export interface RequestedKey {
@@ -20,4 +21,23 @@ export function vouchForKey(attestor: KeyAttestor, { ref, device, ...facts }: Re
 /** The same, and who the TPM is: what a first enrolment shows. */
 export async function introduceTpm(attestor: KeyAttestor, key: RequestedKey): Promise<TpmEvidence> {
   return { tpm: await attestor.identify(), evidence: await vouchForKey(attestor, key) };
+}
+
+/**
+ * What a renewal shows: the TPM's word for the key and, while the controller may not know the TPM, who it is. A TPM that
+ * cannot say who it is renews without: the credential in use must not expire for that.
+ */
+export async function vouchForRenewal(
+  tpm: ProvenTpm,
+  key: RequestedKey,
+  log: Log,
+): Promise<Pick<RenewRequest, "evidence" | "tpm">> {
+  const evidence = await vouchForKey(tpm, key);
+  if (await tpm.isProven()) return { evidence };
+  try {
+    return { evidence, tpm: await tpm.identify() };
+  } catch (error) {
+    log.warn({ error }, "TPM not introduced");
+    return { evidence };
+  }
 }

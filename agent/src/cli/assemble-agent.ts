@@ -1,6 +1,7 @@
 import type { DesiredState } from "@fleetcert/proto";
 import { FleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
 import { QuoteAnswers } from "../attestation/answer-quote.ts";
+import { ProvenTpm } from "../attestation/proven-tpm.ts";
 import { Connection } from "../connection/connection.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
@@ -89,7 +90,8 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     cleared: () => later.runner?.anchored(),
   });
   const connection = new Connection(context, parts.settings.connection, askWhy);
-  const { attestor } = parts;
+  const { attestor: tpm, ...others } = parts;
+  const attestor = tpm && new ProvenTpm(tpm, store);
   if (attestor !== undefined) later.quotes = new QuoteAnswers({ device, attestor, conversation: connection, log });
   const slotState = (): SlotState | undefined => later.runner?.state;
   const followers = await assembleFollowers({
@@ -136,7 +138,8 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       algorithm: () => desired.current?.slots.find(({ slot }) => slot === identitySlot)?.keyAlgorithm ?? "P-256",
       keys,
       actions: identityActions({
-        ...{ ...parts, trust, time, connection, isRevoked, report, standing, askWhy },
+        ...{ ...others, trust, time, connection, isRevoked, report, standing, askWhy },
+        ...(attestor && { attestor }),
         inTurn: bootstrapTurn,
       }),
       log,

@@ -1,10 +1,11 @@
-import type { BodyOf } from "@fleetcert/proto";
+import type { Body, BodyOf, Message } from "@fleetcert/proto";
 import { FleetError, isFleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
-import { introduceTpm, type RequestedKey, vouchForKey } from "../attestation/vouch-for-key.ts";
+import type { ProvenTpm } from "../attestation/proven-tpm.ts";
+import { introduceTpm, type RequestedKey, vouchForRenewal } from "../attestation/vouch-for-key.ts";
 import type { AskWhy, Connection } from "../connection/connection.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
 import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
-import type { Credential, KeyAttestor, Link, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { Credential, Link, Log, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
 import type { CredentialRecord } from "../renewal/slot-state.ts";
 import type { KnowsRevoked } from "../server/verify-server.ts";
@@ -17,7 +18,7 @@ export interface CredentialActionParts {
   readonly controller: ControllerAddress;
   readonly claim: ClaimSource;
   readonly keys: OpenKeyProvider;
-  readonly attestor?: KeyAttestor;
+  readonly attestor?: ProvenTpm;
   readonly link: Link;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
@@ -38,6 +39,7 @@ export function identityActions(parts: CredentialActionParts): RenewalActions {
   return {
     async request(request, signal) {
       const answer = await requestCertificate(request, parts, signal);
+      if (answer.type === "issued") await parts.attestor?.certified();
       // Other refusals may be about the asker alone; what is about the device was verified, since who asks has a trust bundle.
       if (answer.type === "refused" && request.asker !== undefined && deviceVerdicts.has(answer.code)) {
         await parts.standing.heard({ ...answer, type: "against" });
@@ -98,7 +100,7 @@ async function requestCertificate(
   }
   const previous = await openAsker(asker, keys);
   const previousCertificateSha256 = sha256(asker.certificate);
-  const evidence = attestor && { evidence: await vouchForKey(attestor, requested) };
+  const evidence = attestor && (await vouchForRenewal(attestor, requested, parts.surroundings.log));
   const body: BodyOf<"renew"> = { type: "renew", ...common, previousCertificateSha256, ...evidence };
   const isExpired = time.estimate().at > asker.notAfter;
   if (!isExpired && !connection.isLive) {
@@ -110,10 +112,11 @@ async function requestCertificate(
 
 async function overSession(
   { body, signer, spki }: { readonly body: BodyOf<"renew">; readonly signer: Credential; readonly spki: Uint8Array },
-  { connection, trust, time, identity }: CredentialActionParts,
+  { connection, trust, time, identity, attestor, surroundings }: CredentialActionParts,
   signal: AbortSignal,
 ): Promise<RequestAnswer> {
-  const answer = await connection.ask(body, { signer: signer.key, patience: answerPatience, signal });
+  const ask = (asked: Body) => connection.ask(asked, { signer: signer.key, patience: answerPatience, signal });
+  const answer = await answerIntroduction(await ask(body), { body, ask, attestor, log: surroundings.log });
   if (answer.body.type === "refused") return answer.body;
   const bundle = trust.current();
   if (answer.body.type !== "issued" || bundle === undefined) {
@@ -123,6 +126,33 @@ async function overSession(
   const record = verifyIssued(answer.body, { ...identity, slot, generation, spki, bundle, at: answer.sentAt });
   await time.accept(answer.sentAt, "issuance");
   return { type: "issued", ...record };
+}
+
+/**
+ * A credential is answered with what it holds. A TPM that cannot read it is introduced another time: the renewal goes on
+ * without, as the device would have renewed before.
+ */
+async function answerIntroduction(
+  answer: Message,
+  {
+    body,
+    ask,
+    attestor,
+    log,
+  }: {
+    readonly body: BodyOf<"renew">;
+    readonly ask: (asked: Body) => Promise<Message>;
+    readonly attestor: ProvenTpm | undefined;
+    readonly log: Log;
+  },
+): Promise<Message> {
+  if (answer.body.type !== "credential" || attestor === undefined) return answer;
+  const { tpm: _, ...plain } = body;
+  const activated = await attestor.activate(answer.body).catch((error: unknown) => {
+    log.warn({ error }, "TPM not introduced");
+    return undefined;
+  });
+  return await ask(activated === undefined ? plain : { type: "attestation", request: body, activated });
 }
 
 function overBootstrap(

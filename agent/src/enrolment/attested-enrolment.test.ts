@@ -89,8 +89,8 @@ describe("an enrolment with a TPM", () => {
   it("gives back what the credential held, with the same request, and takes the certificate", async () => {
     const { answers, body, ask } = await aTpmDevice();
     expect(await ask()).toMatchObject({ type: "issued" });
-    const { type: _, ...enrol } = body;
-    expect(answers).toEqual([{ type: "attestation", enrol, activated: challenge }]);
+    const { type: _, ...request } = body;
+    expect(answers).toEqual([{ type: "attestation", request, activated: challenge }]);
   });
 
   it("sends its answer again when that is lost, without asking for another credential", async () => {

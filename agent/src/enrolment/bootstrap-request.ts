@@ -48,7 +48,7 @@ export async function requestOverBootstrap(
 async function answerCredential(
   answer: Message,
   {
-    body: enrol,
+    body: request,
     ask,
     attestor,
   }: {
@@ -57,9 +57,9 @@ async function answerCredential(
     readonly attestor: KeyAttestor | undefined;
   },
 ): Promise<Message> {
-  if (answer.body.type !== "credential" || enrol.type !== "enrol" || attestor === undefined) return answer;
+  if (answer.body.type !== "credential" || request.type !== "enrol" || attestor === undefined) return answer;
   const activated = await attestor.activate(answer.body);
-  return await ask({ type: "attestation", enrol, activated });
+  return await ask({ type: "attestation", request, activated });
 }
 
 const answerPatience: Duration = 60_000;

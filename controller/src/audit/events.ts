@@ -37,6 +37,8 @@ export const auditEvents = {
   "device.reinstated": "A person re-approved a device → device",
   "device.retired": "A device left for good → device",
   "device.event": "A device told of something that touches security → device",
+  "attestation.proven": "A device that had enrolled before has proven its TPM → device",
+  "attestation.refused": "A TPM that a device showed with a renewal may not come in; its keys count as before → device",
   "attestation.lost": "A slot whose key was attested goes on with one that is not, as its profile allows → device",
   "quote.asked": "A device was asked for its PCRs → device",
   "quote.verified": "A device's TPM vouched for its PCRs → device",

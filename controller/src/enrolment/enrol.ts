@@ -30,8 +30,8 @@ export async function enrol(parts: EnrolmentParts, received: DeviceMessage, repl
 
 /** The second leg of an enrolment with a TPM: the same request again, with what the credential held. */
 export async function attest(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
-  const { enrol: request, activated } = received.message.body as AttestationAnswer;
-  const entry = requireEntry(received, request);
+  const { request, activated } = received.message.body as AttestationAnswer;
+  const entry = requireEntry(received, request as EnrolRequest);
   const tpm = tpmRequestOf(parts, entry);
   if (tpm === undefined) throw new FleetError("message-invalid", "no credential was asked for by this request");
   await issue(parts, entry, reply, (tx) => parts.attestation.prove(tx, tpm, activated));

@@ -3,14 +3,14 @@ import type { Approval } from "../approval/approval.ts";
 import type { Attestation } from "../attestation/attestation.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Issuance } from "../issuance/issuance.ts";
-import type { CertificateAuthority, MessageHandlers, RandomSource, Surroundings } from "../ports.ts";
+import type { CertificateAuthority, DeviceMessage, MessageHandlers, RandomSource, Surroundings } from "../ports.ts";
 import type { ClaimRecord, DeviceAttributes } from "../records.ts";
 import type { Store } from "../store-port.ts";
 import { activate } from "./activate.ts";
 import { createClaim, listClaims, revokeClaim } from "./claims.ts";
 import { attest, enrol } from "./enrol.ts";
 import { noteOverdueProofs } from "./note-overdue-proofs.ts";
-import { renew } from "./renew.ts";
+import { attestRenewal, renew } from "./renew.ts";
 
 /** What enrolment works with. */
 export interface EnrolmentParts {
@@ -71,9 +71,14 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
     noteOverdueProofs: () => noteOverdueProofs(parts),
     handlers: {
       enrol: (received, reply) => enrol(parts, received, reply),
-      attest: (received, reply) => attest(parts, received, reply),
+      attest: (received, reply) => (isOfRenewal(received) ? attestRenewal : attest)(parts, received, reply),
       renew: (received, reply) => renew(parts, received, reply),
       activated: (received, reply) => activate(parts, received, reply),
     },
   };
+}
+
+/** Whether the second leg is one of a renewal. */
+function isOfRenewal({ message: { body } }: DeviceMessage): boolean {
+  return body.type === "attestation" && "previousCertificateSha256" in body.request;
 }

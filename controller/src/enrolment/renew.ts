@@ -1,12 +1,13 @@
-import type { Body, RenewRequest } from "@fleetcert/proto";
-import { DeviceId, FleetError, parseCsr, spkiSha256 } from "@fleetcert/shared";
+import type { AttestationAnswer, Body, BodyOf, RenewRequest } from "@fleetcert/proto";
+import { type Csr, DeviceId, FleetError, parseCsr, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import { provenGeneration } from "../policy/policy.ts";
+import { findGranted, provenGeneration } from "../policy/policy.ts";
 import type { DeviceMessage } from "../ports.ts";
-import type { CertificateRecord } from "../records.ts";
+import type { AttestationRecord, CertificateRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { provable } from "./enrol.ts";
 import type { EnrolmentParts } from "./enrolment.ts";
+import { challengeIntroduced, introductionOf, noteProvenTpm, proveIntroduced } from "./introduce-tpm.ts";
 import { issuedBody } from "./issued-body.ts";
 
 type Reply = (tx: Transaction, body: Body) => Promise<void>;
@@ -15,16 +16,69 @@ type Reply = (tx: Transaction, body: Body) => Promise<void>;
  * Renews a slot: signed by the proven key of the current generation, the CSR proves the new one. The new certificate
  * says what the registry says: identity never widens. Another key for a generation that is installed already means that
  * two hold the device's key: the device is suspended, nothing is replaced.
+ *
+ * A device that has not enrolled with a TPM may introduce one: it is answered with a credential, the certificate comes
+ * for {@link attestRenewal}.
  */
 export async function renew(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
-  const request = received.message.body as RenewRequest;
-  const { device, certificate: signing } = received;
+  const renewal = await requireRenewal(parts, received, received.message.body as BodyOf<"renew">);
+  const introduced = introductionOf(parts, received, { request: renewal.request, spki: renewal.csr.spki });
+  if (introduced !== undefined && !(await isGranted(parts, renewal))) {
+    const isChallenged = await parts.store.transaction(async (tx) => {
+      const credential = await challengeIntroduced(parts, tx, introduced);
+      if (credential === undefined) return false;
+      await reply(tx, { type: "credential", ...credential, trustBundles: [] });
+      return true;
+    });
+    if (isChallenged) return;
+  }
+  const { slot, generation, evidence } = renewal.request;
+  const key = { device: DeviceId.parse(renewal.device), slot, generation, spki: renewal.csr.spki };
+  const attestation = await parts.store.transaction((tx) => parts.attestation.certify(tx, key, evidence));
+  await issue(parts, { ...renewal, attestation, isIntroduction: false }, reply);
+}
+
+/** The second leg of a renewal that introduces a TPM. */
+export async function attestRenewal(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
+  const { request, activated } = received.message.body as AttestationAnswer;
+  const renewal = await requireRenewal(parts, received, request as RenewRequest);
+  const introduced = introductionOf(parts, received, { request: renewal.request, spki: renewal.csr.spki });
+  if (await isGranted(parts, renewal))
+    return await issue(parts, { ...renewal, attestation: undefined, isIntroduction: true }, reply);
+  const proven = await parts.store.transaction((tx) => proveIntroduced(parts, tx, { introduced, activated }));
+  await issue(parts, { ...renewal, attestation: proven, isIntroduction: true }, reply);
+}
+
+/** A renewal whose signer is known, of a device that is no clone. */
+interface Renewal {
+  readonly device: string;
+  readonly request: RenewRequest;
+  readonly signing: CertificateRecord;
+  readonly csr: Csr;
+}
+
+async function requireRenewal(
+  parts: EnrolmentParts,
+  { device, certificate: signing }: DeviceMessage,
+  request: RenewRequest,
+): Promise<Renewal> {
   if (signing === undefined) throw new FleetError("signer-not-allowed", "a renewal is signed by a certified key");
   const csr = parseCsr(request.csr);
   await suspendClone(parts, { device, request, key: spkiSha256(csr.spki) });
-  const { slot, generation, evidence } = request;
-  const key = { device: DeviceId.parse(device), slot, generation, spki: csr.spki };
-  const attestation = await parts.store.transaction((tx) => parts.attestation.certify(tx, key, evidence));
+  return { device, request, signing, csr };
+}
+
+async function isGranted({ store }: EnrolmentParts, { device, request, csr }: Renewal): Promise<boolean> {
+  const certificatesOfKey = await store.transaction((tx) => tx.certificates.listByKey(spkiSha256(csr.spki)));
+  return findGranted({ ...request, device, certificatesOfKey }) !== undefined;
+}
+
+async function issue(
+  parts: EnrolmentParts,
+  renewal: Renewal & { readonly attestation: AttestationRecord | undefined; readonly isIntroduction: boolean },
+  reply: Reply,
+): Promise<void> {
+  const { device, request, signing, csr, attestation, isIntroduction } = renewal;
   const protection = attestation === undefined ? provable(request.protection) : "attested";
   let isNew = false;
   await parts.issuance.toDevice({
@@ -44,6 +98,7 @@ export async function renew(parts: EnrolmentParts, received: DeviceMessage, repl
     },
     async commit(tx, certificate) {
       if (isNew && attestation !== undefined) await tx.attestations.put(attestation);
+      if (isNew && attestation !== undefined && isIntroduction) await noteProvenTpm(tx, attestation);
       if (isNew) await noteLostAttestation(parts, tx, { device, certificate });
       await reply(tx, issuedBody(parts, certificate));
     },

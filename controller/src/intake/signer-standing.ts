@@ -104,7 +104,8 @@ export function standingOf(
 /** The CSR of an enrolment, in either of its legs. */
 function csrOf({ body }: Message): Uint8Array | undefined {
   if (body.type === "enrol") return body.csr;
-  return body.type === "attestation" ? body.enrol.csr : undefined;
+  if (body.type !== "attestation" || "previousCertificateSha256" in body.request) return undefined;
+  return body.request.csr;
 }
 
 function requireSignature(envelope: SignedEnvelope, spki: Uint8Array): void {

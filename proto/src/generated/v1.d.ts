@@ -8,6 +8,1107 @@ export namespace fleetcert {
     namespace v1 {
 
         /**
+         * Properties of an Attestation.
+         * @deprecated Use fleetcert.v1.Attestation.$Properties instead.
+         */
+        interface IAttestation extends fleetcert.v1.Attestation.$Properties {
+        }
+
+        /** Represents an Attestation. */
+        class Attestation {
+
+            /**
+             * Constructs a new Attestation.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Attestation.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Attestation enrol. */
+            enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
+
+            /** Attestation activated. */
+            activated: Uint8Array;
+
+            /** Attestation renew. */
+            renew?: (fleetcert.v1.RenewRequest.$Properties|null);
+
+            /**
+             * Encodes the specified Attestation message. Does not implicitly {@link fleetcert.v1.Attestation.verify|verify} messages.
+             * @param message Attestation message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Attestation.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an Attestation message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape} Attestation
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape;
+        }
+
+        namespace Attestation {
+
+            /** Properties of an Attestation. */
+            interface $Properties {
+
+                /** Attestation enrol */
+                enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
+
+                /** Attestation activated */
+                activated?: (Uint8Array|null);
+
+                /** Attestation renew */
+                renew?: (fleetcert.v1.RenewRequest.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an Attestation. */
+            type $Shape = fleetcert.v1.Attestation.$Properties;
+        }
+
+        /**
+         * Properties of an EnrolRequest.
+         * @deprecated Use fleetcert.v1.EnrolRequest.$Properties instead.
+         */
+        interface IEnrolRequest extends fleetcert.v1.EnrolRequest.$Properties {
+        }
+
+        /** Represents an EnrolRequest. */
+        class EnrolRequest {
+
+            /**
+             * Constructs a new EnrolRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.EnrolRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** EnrolRequest slot. */
+            slot: string;
+
+            /** EnrolRequest generation. */
+            generation: number;
+
+            /** EnrolRequest csr. */
+            csr: Uint8Array;
+
+            /** EnrolRequest protection. */
+            protection: string;
+
+            /** EnrolRequest tokenSerial. */
+            tokenSerial: string;
+
+            /** EnrolRequest agentVersion. */
+            agentVersion: string;
+
+            /** EnrolRequest tpm. */
+            tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+            /** EnrolRequest evidence. */
+            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
+            /**
+             * Encodes the specified EnrolRequest message. Does not implicitly {@link fleetcert.v1.EnrolRequest.verify|verify} messages.
+             * @param message EnrolRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.EnrolRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an EnrolRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.EnrolRequest & fleetcert.v1.EnrolRequest.$Shape} EnrolRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.EnrolRequest & fleetcert.v1.EnrolRequest.$Shape;
+        }
+
+        namespace EnrolRequest {
+
+            /** Properties of an EnrolRequest. */
+            interface $Properties {
+
+                /** EnrolRequest slot */
+                slot?: (string|null);
+
+                /** EnrolRequest generation */
+                generation?: (number|null);
+
+                /** EnrolRequest csr */
+                csr?: (Uint8Array|null);
+
+                /** EnrolRequest protection */
+                protection?: (string|null);
+
+                /** EnrolRequest tokenSerial */
+                tokenSerial?: (string|null);
+
+                /** EnrolRequest agentVersion */
+                agentVersion?: (string|null);
+
+                /** EnrolRequest tpm */
+                tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+                /** EnrolRequest evidence */
+                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an EnrolRequest. */
+            type $Shape = fleetcert.v1.EnrolRequest.$Properties;
+        }
+
+        /**
+         * Properties of an Issued.
+         * @deprecated Use fleetcert.v1.Issued.$Properties instead.
+         */
+        interface IIssued extends fleetcert.v1.Issued.$Properties {
+        }
+
+        /** Represents an Issued. */
+        class Issued {
+
+            /**
+             * Constructs a new Issued.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Issued.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Issued slot. */
+            slot: string;
+
+            /** Issued generation. */
+            generation: number;
+
+            /** Issued certificate. */
+            certificate: Uint8Array;
+
+            /** Issued chain. */
+            chain: Uint8Array[];
+
+            /** Issued trustBundles. */
+            trustBundles: Uint8Array[];
+
+            /**
+             * Encodes the specified Issued message. Does not implicitly {@link fleetcert.v1.Issued.verify|verify} messages.
+             * @param message Issued message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Issued.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an Issued message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Issued & fleetcert.v1.Issued.$Shape} Issued
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Issued & fleetcert.v1.Issued.$Shape;
+        }
+
+        namespace Issued {
+
+            /** Properties of an Issued. */
+            interface $Properties {
+
+                /** Issued slot */
+                slot?: (string|null);
+
+                /** Issued generation */
+                generation?: (number|null);
+
+                /** Issued certificate */
+                certificate?: (Uint8Array|null);
+
+                /** Issued chain */
+                chain?: (Uint8Array[]|null);
+
+                /** Issued trustBundles */
+                trustBundles?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an Issued. */
+            type $Shape = fleetcert.v1.Issued.$Properties;
+        }
+
+        /**
+         * Properties of a Refused.
+         * @deprecated Use fleetcert.v1.Refused.$Properties instead.
+         */
+        interface IRefused extends fleetcert.v1.Refused.$Properties {
+        }
+
+        /** Represents a Refused. */
+        class Refused {
+
+            /**
+             * Constructs a new Refused.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Refused.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Refused code. */
+            code: string;
+
+            /** Refused message. */
+            message: string;
+
+            /** Refused hint. */
+            hint: string;
+
+            /** Refused retryAfter. */
+            retryAfter: number;
+
+            /** Refused trustBundles. */
+            trustBundles: Uint8Array[];
+
+            /**
+             * Encodes the specified Refused message. Does not implicitly {@link fleetcert.v1.Refused.verify|verify} messages.
+             * @param message Refused message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Refused.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Refused message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Refused & fleetcert.v1.Refused.$Shape} Refused
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Refused & fleetcert.v1.Refused.$Shape;
+        }
+
+        namespace Refused {
+
+            /** Properties of a Refused. */
+            interface $Properties {
+
+                /** Refused code */
+                code?: (string|null);
+
+                /** Refused message */
+                message?: (string|null);
+
+                /** Refused hint */
+                hint?: (string|null);
+
+                /** Refused retryAfter */
+                retryAfter?: (number|null);
+
+                /** Refused trustBundles */
+                trustBundles?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Refused. */
+            type $Shape = fleetcert.v1.Refused.$Properties;
+        }
+
+        /**
+         * Properties of a Challenge.
+         * @deprecated Use fleetcert.v1.Challenge.$Properties instead.
+         */
+        interface IChallenge extends fleetcert.v1.Challenge.$Properties {
+        }
+
+        /** Represents a Challenge. */
+        class Challenge {
+
+            /**
+             * Constructs a new Challenge.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Challenge.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Challenge nonce. */
+            nonce: Uint8Array;
+
+            /**
+             * Encodes the specified Challenge message. Does not implicitly {@link fleetcert.v1.Challenge.verify|verify} messages.
+             * @param message Challenge message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Challenge.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Challenge message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Challenge & fleetcert.v1.Challenge.$Shape} Challenge
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Challenge & fleetcert.v1.Challenge.$Shape;
+        }
+
+        namespace Challenge {
+
+            /** Properties of a Challenge. */
+            interface $Properties {
+
+                /** Challenge nonce */
+                nonce?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Challenge. */
+            type $Shape = fleetcert.v1.Challenge.$Properties;
+        }
+
+        /**
+         * Properties of a ChallengeResponse.
+         * @deprecated Use fleetcert.v1.ChallengeResponse.$Properties instead.
+         */
+        interface IChallengeResponse extends fleetcert.v1.ChallengeResponse.$Properties {
+        }
+
+        /** Represents a ChallengeResponse. */
+        class ChallengeResponse {
+
+            /**
+             * Constructs a new ChallengeResponse.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.ChallengeResponse.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** ChallengeResponse nonce. */
+            nonce: Uint8Array;
+
+            /**
+             * Encodes the specified ChallengeResponse message. Does not implicitly {@link fleetcert.v1.ChallengeResponse.verify|verify} messages.
+             * @param message ChallengeResponse message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.ChallengeResponse.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a ChallengeResponse message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.ChallengeResponse & fleetcert.v1.ChallengeResponse.$Shape} ChallengeResponse
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.ChallengeResponse & fleetcert.v1.ChallengeResponse.$Shape;
+        }
+
+        namespace ChallengeResponse {
+
+            /** Properties of a ChallengeResponse. */
+            interface $Properties {
+
+                /** ChallengeResponse nonce */
+                nonce?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a ChallengeResponse. */
+            type $Shape = fleetcert.v1.ChallengeResponse.$Properties;
+        }
+
+        /**
+         * Properties of a TpmIdentity.
+         * @deprecated Use fleetcert.v1.TpmIdentity.$Properties instead.
+         */
+        interface ITpmIdentity extends fleetcert.v1.TpmIdentity.$Properties {
+        }
+
+        /** Represents a TpmIdentity. */
+        class TpmIdentity {
+
+            /**
+             * Constructs a new TpmIdentity.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.TpmIdentity.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** TpmIdentity endorsementKey. */
+            endorsementKey: Uint8Array;
+
+            /** TpmIdentity endorsementCertificate. */
+            endorsementCertificate: Uint8Array;
+
+            /** TpmIdentity attestationKey. */
+            attestationKey: Uint8Array;
+
+            /**
+             * Encodes the specified TpmIdentity message. Does not implicitly {@link fleetcert.v1.TpmIdentity.verify|verify} messages.
+             * @param message TpmIdentity message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.TpmIdentity.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a TpmIdentity message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape} TpmIdentity
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape;
+        }
+
+        namespace TpmIdentity {
+
+            /** Properties of a TpmIdentity. */
+            interface $Properties {
+
+                /** TpmIdentity endorsementKey */
+                endorsementKey?: (Uint8Array|null);
+
+                /** TpmIdentity endorsementCertificate */
+                endorsementCertificate?: (Uint8Array|null);
+
+                /** TpmIdentity attestationKey */
+                attestationKey?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a TpmIdentity. */
+            type $Shape = fleetcert.v1.TpmIdentity.$Properties;
+        }
+
+        /**
+         * Properties of a KeyEvidence.
+         * @deprecated Use fleetcert.v1.KeyEvidence.$Properties instead.
+         */
+        interface IKeyEvidence extends fleetcert.v1.KeyEvidence.$Properties {
+        }
+
+        /** Represents a KeyEvidence. */
+        class KeyEvidence {
+
+            /**
+             * Constructs a new KeyEvidence.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.KeyEvidence.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** KeyEvidence publicArea. */
+            publicArea: Uint8Array;
+
+            /** KeyEvidence parent. */
+            parent: Uint8Array;
+
+            /** KeyEvidence attest. */
+            attest: Uint8Array;
+
+            /** KeyEvidence signature. */
+            signature: Uint8Array;
+
+            /**
+             * Encodes the specified KeyEvidence message. Does not implicitly {@link fleetcert.v1.KeyEvidence.verify|verify} messages.
+             * @param message KeyEvidence message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.KeyEvidence.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a KeyEvidence message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape} KeyEvidence
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape;
+        }
+
+        namespace KeyEvidence {
+
+            /** Properties of a KeyEvidence. */
+            interface $Properties {
+
+                /** KeyEvidence publicArea */
+                publicArea?: (Uint8Array|null);
+
+                /** KeyEvidence parent */
+                parent?: (Uint8Array|null);
+
+                /** KeyEvidence attest */
+                attest?: (Uint8Array|null);
+
+                /** KeyEvidence signature */
+                signature?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a KeyEvidence. */
+            type $Shape = fleetcert.v1.KeyEvidence.$Properties;
+        }
+
+        /**
+         * Properties of a Credential.
+         * @deprecated Use fleetcert.v1.Credential.$Properties instead.
+         */
+        interface ICredential extends fleetcert.v1.Credential.$Properties {
+        }
+
+        /** Represents a Credential. */
+        class Credential {
+
+            /**
+             * Constructs a new Credential.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Credential.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Credential credentialBlob. */
+            credentialBlob: Uint8Array;
+
+            /** Credential secret. */
+            secret: Uint8Array;
+
+            /** Credential trustBundles. */
+            trustBundles: Uint8Array[];
+
+            /**
+             * Encodes the specified Credential message. Does not implicitly {@link fleetcert.v1.Credential.verify|verify} messages.
+             * @param message Credential message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Credential.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Credential message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape} Credential
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape;
+        }
+
+        namespace Credential {
+
+            /** Properties of a Credential. */
+            interface $Properties {
+
+                /** Credential credentialBlob */
+                credentialBlob?: (Uint8Array|null);
+
+                /** Credential secret */
+                secret?: (Uint8Array|null);
+
+                /** Credential trustBundles */
+                trustBundles?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Credential. */
+            type $Shape = fleetcert.v1.Credential.$Properties;
+        }
+
+        /**
+         * Properties of a QuoteRequest.
+         * @deprecated Use fleetcert.v1.QuoteRequest.$Properties instead.
+         */
+        interface IQuoteRequest extends fleetcert.v1.QuoteRequest.$Properties {
+        }
+
+        /** Represents a QuoteRequest. */
+        class QuoteRequest {
+
+            /**
+             * Constructs a new QuoteRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.QuoteRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** QuoteRequest nonce. */
+            nonce: Uint8Array;
+
+            /** QuoteRequest pcrs. */
+            pcrs: fleetcert.v1.PcrBank.$Properties[];
+
+            /**
+             * Encodes the specified QuoteRequest message. Does not implicitly {@link fleetcert.v1.QuoteRequest.verify|verify} messages.
+             * @param message QuoteRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.QuoteRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a QuoteRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape} QuoteRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape;
+        }
+
+        namespace QuoteRequest {
+
+            /** Properties of a QuoteRequest. */
+            interface $Properties {
+
+                /** QuoteRequest nonce */
+                nonce?: (Uint8Array|null);
+
+                /** QuoteRequest pcrs */
+                pcrs?: (fleetcert.v1.PcrBank.$Properties[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a QuoteRequest. */
+            type $Shape = fleetcert.v1.QuoteRequest.$Properties;
+        }
+
+        /**
+         * Properties of a PcrBank.
+         * @deprecated Use fleetcert.v1.PcrBank.$Properties instead.
+         */
+        interface IPcrBank extends fleetcert.v1.PcrBank.$Properties {
+        }
+
+        /** Represents a PcrBank. */
+        class PcrBank {
+
+            /**
+             * Constructs a new PcrBank.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.PcrBank.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** PcrBank hash. */
+            hash: string;
+
+            /** PcrBank indices. */
+            indices: number[];
+
+            /**
+             * Encodes the specified PcrBank message. Does not implicitly {@link fleetcert.v1.PcrBank.verify|verify} messages.
+             * @param message PcrBank message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.PcrBank.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a PcrBank message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape} PcrBank
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape;
+        }
+
+        namespace PcrBank {
+
+            /** Properties of a PcrBank. */
+            interface $Properties {
+
+                /** PcrBank hash */
+                hash?: (string|null);
+
+                /** PcrBank indices */
+                indices?: (number[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a PcrBank. */
+            type $Shape = fleetcert.v1.PcrBank.$Properties;
+        }
+
+        /**
+         * Properties of a Quote.
+         * @deprecated Use fleetcert.v1.Quote.$Properties instead.
+         */
+        interface IQuote extends fleetcert.v1.Quote.$Properties {
+        }
+
+        /** Represents a Quote. */
+        class Quote {
+
+            /**
+             * Constructs a new Quote.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Quote.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Quote nonce. */
+            nonce: Uint8Array;
+
+            /** Quote attest. */
+            attest: Uint8Array;
+
+            /** Quote signature. */
+            signature: Uint8Array;
+
+            /** Quote values. */
+            values: Uint8Array[];
+
+            /**
+             * Encodes the specified Quote message. Does not implicitly {@link fleetcert.v1.Quote.verify|verify} messages.
+             * @param message Quote message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Quote.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Quote message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape} Quote
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape;
+        }
+
+        namespace Quote {
+
+            /** Properties of a Quote. */
+            interface $Properties {
+
+                /** Quote nonce */
+                nonce?: (Uint8Array|null);
+
+                /** Quote attest */
+                attest?: (Uint8Array|null);
+
+                /** Quote signature */
+                signature?: (Uint8Array|null);
+
+                /** Quote values */
+                values?: (Uint8Array[]|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Quote. */
+            type $Shape = fleetcert.v1.Quote.$Properties;
+        }
+
+        /**
+         * Properties of a RenewRequest.
+         * @deprecated Use fleetcert.v1.RenewRequest.$Properties instead.
+         */
+        interface IRenewRequest extends fleetcert.v1.RenewRequest.$Properties {
+        }
+
+        /** Represents a RenewRequest. */
+        class RenewRequest {
+
+            /**
+             * Constructs a new RenewRequest.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.RenewRequest.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** RenewRequest slot. */
+            slot: string;
+
+            /** RenewRequest generation. */
+            generation: number;
+
+            /** RenewRequest csr. */
+            csr: Uint8Array;
+
+            /** RenewRequest previousCertificateSha256. */
+            previousCertificateSha256: Uint8Array;
+
+            /** RenewRequest protection. */
+            protection: string;
+
+            /** RenewRequest tokenSerial. */
+            tokenSerial: string;
+
+            /** RenewRequest evidence. */
+            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
+            /** RenewRequest tpm. */
+            tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+            /**
+             * Encodes the specified RenewRequest message. Does not implicitly {@link fleetcert.v1.RenewRequest.verify|verify} messages.
+             * @param message RenewRequest message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.RenewRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a RenewRequest message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.RenewRequest & fleetcert.v1.RenewRequest.$Shape} RenewRequest
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.RenewRequest & fleetcert.v1.RenewRequest.$Shape;
+        }
+
+        namespace RenewRequest {
+
+            /** Properties of a RenewRequest. */
+            interface $Properties {
+
+                /** RenewRequest slot */
+                slot?: (string|null);
+
+                /** RenewRequest generation */
+                generation?: (number|null);
+
+                /** RenewRequest csr */
+                csr?: (Uint8Array|null);
+
+                /** RenewRequest previousCertificateSha256 */
+                previousCertificateSha256?: (Uint8Array|null);
+
+                /** RenewRequest protection */
+                protection?: (string|null);
+
+                /** RenewRequest tokenSerial */
+                tokenSerial?: (string|null);
+
+                /** RenewRequest evidence */
+                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
+                /** RenewRequest tpm */
+                tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a RenewRequest. */
+            type $Shape = fleetcert.v1.RenewRequest.$Properties;
+        }
+
+        /**
+         * Properties of an Activated.
+         * @deprecated Use fleetcert.v1.Activated.$Properties instead.
+         */
+        interface IActivated extends fleetcert.v1.Activated.$Properties {
+        }
+
+        /** Represents an Activated. */
+        class Activated {
+
+            /**
+             * Constructs a new Activated.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Activated.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Activated slot. */
+            slot: string;
+
+            /** Activated generation. */
+            generation: number;
+
+            /** Activated certificateSha256. */
+            certificateSha256: Uint8Array;
+
+            /**
+             * Encodes the specified Activated message. Does not implicitly {@link fleetcert.v1.Activated.verify|verify} messages.
+             * @param message Activated message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Activated.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes an Activated message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Activated & fleetcert.v1.Activated.$Shape} Activated
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Activated & fleetcert.v1.Activated.$Shape;
+        }
+
+        namespace Activated {
+
+            /** Properties of an Activated. */
+            interface $Properties {
+
+                /** Activated slot */
+                slot?: (string|null);
+
+                /** Activated generation */
+                generation?: (number|null);
+
+                /** Activated certificateSha256 */
+                certificateSha256?: (Uint8Array|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of an Activated. */
+            type $Shape = fleetcert.v1.Activated.$Properties;
+        }
+
+        /**
+         * Properties of a Confirmed.
+         * @deprecated Use fleetcert.v1.Confirmed.$Properties instead.
+         */
+        interface IConfirmed extends fleetcert.v1.Confirmed.$Properties {
+        }
+
+        /** Represents a Confirmed. */
+        class Confirmed {
+
+            /**
+             * Constructs a new Confirmed.
+             * @param [properties] Properties to set
+             */
+            constructor(properties?: fleetcert.v1.Confirmed.$Properties);
+
+            /** Unknown fields preserved while decoding when enabled */
+            $unknowns?: Uint8Array[];
+
+            /** Confirmed slot. */
+            slot: string;
+
+            /** Confirmed generation. */
+            generation: number;
+
+            /** Confirmed certificateSha256. */
+            certificateSha256: Uint8Array;
+
+            /** Confirmed grace. */
+            grace: number;
+
+            /**
+             * Encodes the specified Confirmed message. Does not implicitly {@link fleetcert.v1.Confirmed.verify|verify} messages.
+             * @param message Confirmed message or plain object to encode
+             * @param [writer] Writer to encode to
+             * @returns Writer
+             */
+            static encode(message: fleetcert.v1.Confirmed.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+
+            /**
+             * Decodes a Confirmed message from the specified reader or buffer.
+             * @param reader Reader or buffer to decode from
+             * @param [length] Message length if known beforehand
+             * @returns {fleetcert.v1.Confirmed & fleetcert.v1.Confirmed.$Shape} Confirmed
+             * @throws {Error} If the payload is not a reader or valid buffer
+             * @throws {$protobuf.util.ProtocolError} If required fields are missing
+             */
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Confirmed & fleetcert.v1.Confirmed.$Shape;
+        }
+
+        namespace Confirmed {
+
+            /** Properties of a Confirmed. */
+            interface $Properties {
+
+                /** Confirmed slot */
+                slot?: (string|null);
+
+                /** Confirmed generation */
+                generation?: (number|null);
+
+                /** Confirmed certificateSha256 */
+                certificateSha256?: (Uint8Array|null);
+
+                /** Confirmed grace */
+                grace?: (number|null);
+
+                /** Unknown fields preserved while decoding when enabled */
+                $unknowns?: Uint8Array[];
+            }
+
+            /** Shape of a Confirmed. */
+            type $Shape = fleetcert.v1.Confirmed.$Properties;
+        }
+
+        /**
          * Properties of a CourierFile.
          * @deprecated Use fleetcert.v1.CourierFile.$Properties instead.
          */
@@ -564,858 +1665,6 @@ export namespace fleetcert {
         }
 
         /**
-         * Properties of an EnrolRequest.
-         * @deprecated Use fleetcert.v1.EnrolRequest.$Properties instead.
-         */
-        interface IEnrolRequest extends fleetcert.v1.EnrolRequest.$Properties {
-        }
-
-        /** Represents an EnrolRequest. */
-        class EnrolRequest {
-
-            /**
-             * Constructs a new EnrolRequest.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.EnrolRequest.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** EnrolRequest slot. */
-            slot: string;
-
-            /** EnrolRequest generation. */
-            generation: number;
-
-            /** EnrolRequest csr. */
-            csr: Uint8Array;
-
-            /** EnrolRequest protection. */
-            protection: string;
-
-            /** EnrolRequest tokenSerial. */
-            tokenSerial: string;
-
-            /** EnrolRequest agentVersion. */
-            agentVersion: string;
-
-            /** EnrolRequest tpm. */
-            tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
-
-            /** EnrolRequest evidence. */
-            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
-
-            /**
-             * Encodes the specified EnrolRequest message. Does not implicitly {@link fleetcert.v1.EnrolRequest.verify|verify} messages.
-             * @param message EnrolRequest message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.EnrolRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes an EnrolRequest message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.EnrolRequest & fleetcert.v1.EnrolRequest.$Shape} EnrolRequest
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.EnrolRequest & fleetcert.v1.EnrolRequest.$Shape;
-        }
-
-        namespace EnrolRequest {
-
-            /** Properties of an EnrolRequest. */
-            interface $Properties {
-
-                /** EnrolRequest slot */
-                slot?: (string|null);
-
-                /** EnrolRequest generation */
-                generation?: (number|null);
-
-                /** EnrolRequest csr */
-                csr?: (Uint8Array|null);
-
-                /** EnrolRequest protection */
-                protection?: (string|null);
-
-                /** EnrolRequest tokenSerial */
-                tokenSerial?: (string|null);
-
-                /** EnrolRequest agentVersion */
-                agentVersion?: (string|null);
-
-                /** EnrolRequest tpm */
-                tpm?: (fleetcert.v1.TpmIdentity.$Properties|null);
-
-                /** EnrolRequest evidence */
-                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of an EnrolRequest. */
-            type $Shape = fleetcert.v1.EnrolRequest.$Properties;
-        }
-
-        /**
-         * Properties of a TpmIdentity.
-         * @deprecated Use fleetcert.v1.TpmIdentity.$Properties instead.
-         */
-        interface ITpmIdentity extends fleetcert.v1.TpmIdentity.$Properties {
-        }
-
-        /** Represents a TpmIdentity. */
-        class TpmIdentity {
-
-            /**
-             * Constructs a new TpmIdentity.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.TpmIdentity.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** TpmIdentity endorsementKey. */
-            endorsementKey: Uint8Array;
-
-            /** TpmIdentity endorsementCertificate. */
-            endorsementCertificate: Uint8Array;
-
-            /** TpmIdentity attestationKey. */
-            attestationKey: Uint8Array;
-
-            /**
-             * Encodes the specified TpmIdentity message. Does not implicitly {@link fleetcert.v1.TpmIdentity.verify|verify} messages.
-             * @param message TpmIdentity message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.TpmIdentity.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a TpmIdentity message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape} TpmIdentity
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.TpmIdentity & fleetcert.v1.TpmIdentity.$Shape;
-        }
-
-        namespace TpmIdentity {
-
-            /** Properties of a TpmIdentity. */
-            interface $Properties {
-
-                /** TpmIdentity endorsementKey */
-                endorsementKey?: (Uint8Array|null);
-
-                /** TpmIdentity endorsementCertificate */
-                endorsementCertificate?: (Uint8Array|null);
-
-                /** TpmIdentity attestationKey */
-                attestationKey?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a TpmIdentity. */
-            type $Shape = fleetcert.v1.TpmIdentity.$Properties;
-        }
-
-        /**
-         * Properties of a KeyEvidence.
-         * @deprecated Use fleetcert.v1.KeyEvidence.$Properties instead.
-         */
-        interface IKeyEvidence extends fleetcert.v1.KeyEvidence.$Properties {
-        }
-
-        /** Represents a KeyEvidence. */
-        class KeyEvidence {
-
-            /**
-             * Constructs a new KeyEvidence.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.KeyEvidence.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** KeyEvidence publicArea. */
-            publicArea: Uint8Array;
-
-            /** KeyEvidence parent. */
-            parent: Uint8Array;
-
-            /** KeyEvidence attest. */
-            attest: Uint8Array;
-
-            /** KeyEvidence signature. */
-            signature: Uint8Array;
-
-            /**
-             * Encodes the specified KeyEvidence message. Does not implicitly {@link fleetcert.v1.KeyEvidence.verify|verify} messages.
-             * @param message KeyEvidence message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.KeyEvidence.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a KeyEvidence message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape} KeyEvidence
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.KeyEvidence & fleetcert.v1.KeyEvidence.$Shape;
-        }
-
-        namespace KeyEvidence {
-
-            /** Properties of a KeyEvidence. */
-            interface $Properties {
-
-                /** KeyEvidence publicArea */
-                publicArea?: (Uint8Array|null);
-
-                /** KeyEvidence parent */
-                parent?: (Uint8Array|null);
-
-                /** KeyEvidence attest */
-                attest?: (Uint8Array|null);
-
-                /** KeyEvidence signature */
-                signature?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a KeyEvidence. */
-            type $Shape = fleetcert.v1.KeyEvidence.$Properties;
-        }
-
-        /**
-         * Properties of a Credential.
-         * @deprecated Use fleetcert.v1.Credential.$Properties instead.
-         */
-        interface ICredential extends fleetcert.v1.Credential.$Properties {
-        }
-
-        /** Represents a Credential. */
-        class Credential {
-
-            /**
-             * Constructs a new Credential.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Credential.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Credential credentialBlob. */
-            credentialBlob: Uint8Array;
-
-            /** Credential secret. */
-            secret: Uint8Array;
-
-            /** Credential trustBundles. */
-            trustBundles: Uint8Array[];
-
-            /**
-             * Encodes the specified Credential message. Does not implicitly {@link fleetcert.v1.Credential.verify|verify} messages.
-             * @param message Credential message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Credential.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a Credential message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape} Credential
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Credential & fleetcert.v1.Credential.$Shape;
-        }
-
-        namespace Credential {
-
-            /** Properties of a Credential. */
-            interface $Properties {
-
-                /** Credential credentialBlob */
-                credentialBlob?: (Uint8Array|null);
-
-                /** Credential secret */
-                secret?: (Uint8Array|null);
-
-                /** Credential trustBundles */
-                trustBundles?: (Uint8Array[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a Credential. */
-            type $Shape = fleetcert.v1.Credential.$Properties;
-        }
-
-        /**
-         * Properties of an Attestation.
-         * @deprecated Use fleetcert.v1.Attestation.$Properties instead.
-         */
-        interface IAttestation extends fleetcert.v1.Attestation.$Properties {
-        }
-
-        /** Represents an Attestation. */
-        class Attestation {
-
-            /**
-             * Constructs a new Attestation.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Attestation.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Attestation enrol. */
-            enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
-
-            /** Attestation activated. */
-            activated: Uint8Array;
-
-            /**
-             * Encodes the specified Attestation message. Does not implicitly {@link fleetcert.v1.Attestation.verify|verify} messages.
-             * @param message Attestation message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Attestation.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes an Attestation message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape} Attestation
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Attestation & fleetcert.v1.Attestation.$Shape;
-        }
-
-        namespace Attestation {
-
-            /** Properties of an Attestation. */
-            interface $Properties {
-
-                /** Attestation enrol */
-                enrol?: (fleetcert.v1.EnrolRequest.$Properties|null);
-
-                /** Attestation activated */
-                activated?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of an Attestation. */
-            type $Shape = fleetcert.v1.Attestation.$Properties;
-        }
-
-        /**
-         * Properties of a QuoteRequest.
-         * @deprecated Use fleetcert.v1.QuoteRequest.$Properties instead.
-         */
-        interface IQuoteRequest extends fleetcert.v1.QuoteRequest.$Properties {
-        }
-
-        /** Represents a QuoteRequest. */
-        class QuoteRequest {
-
-            /**
-             * Constructs a new QuoteRequest.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.QuoteRequest.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** QuoteRequest nonce. */
-            nonce: Uint8Array;
-
-            /** QuoteRequest pcrs. */
-            pcrs: fleetcert.v1.PcrBank.$Properties[];
-
-            /**
-             * Encodes the specified QuoteRequest message. Does not implicitly {@link fleetcert.v1.QuoteRequest.verify|verify} messages.
-             * @param message QuoteRequest message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.QuoteRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a QuoteRequest message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape} QuoteRequest
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.QuoteRequest & fleetcert.v1.QuoteRequest.$Shape;
-        }
-
-        namespace QuoteRequest {
-
-            /** Properties of a QuoteRequest. */
-            interface $Properties {
-
-                /** QuoteRequest nonce */
-                nonce?: (Uint8Array|null);
-
-                /** QuoteRequest pcrs */
-                pcrs?: (fleetcert.v1.PcrBank.$Properties[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a QuoteRequest. */
-            type $Shape = fleetcert.v1.QuoteRequest.$Properties;
-        }
-
-        /**
-         * Properties of a PcrBank.
-         * @deprecated Use fleetcert.v1.PcrBank.$Properties instead.
-         */
-        interface IPcrBank extends fleetcert.v1.PcrBank.$Properties {
-        }
-
-        /** Represents a PcrBank. */
-        class PcrBank {
-
-            /**
-             * Constructs a new PcrBank.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.PcrBank.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** PcrBank hash. */
-            hash: string;
-
-            /** PcrBank indices. */
-            indices: number[];
-
-            /**
-             * Encodes the specified PcrBank message. Does not implicitly {@link fleetcert.v1.PcrBank.verify|verify} messages.
-             * @param message PcrBank message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.PcrBank.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a PcrBank message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape} PcrBank
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.PcrBank & fleetcert.v1.PcrBank.$Shape;
-        }
-
-        namespace PcrBank {
-
-            /** Properties of a PcrBank. */
-            interface $Properties {
-
-                /** PcrBank hash */
-                hash?: (string|null);
-
-                /** PcrBank indices */
-                indices?: (number[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a PcrBank. */
-            type $Shape = fleetcert.v1.PcrBank.$Properties;
-        }
-
-        /**
-         * Properties of a Quote.
-         * @deprecated Use fleetcert.v1.Quote.$Properties instead.
-         */
-        interface IQuote extends fleetcert.v1.Quote.$Properties {
-        }
-
-        /** Represents a Quote. */
-        class Quote {
-
-            /**
-             * Constructs a new Quote.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Quote.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Quote nonce. */
-            nonce: Uint8Array;
-
-            /** Quote attest. */
-            attest: Uint8Array;
-
-            /** Quote signature. */
-            signature: Uint8Array;
-
-            /** Quote values. */
-            values: Uint8Array[];
-
-            /**
-             * Encodes the specified Quote message. Does not implicitly {@link fleetcert.v1.Quote.verify|verify} messages.
-             * @param message Quote message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Quote.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a Quote message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape} Quote
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Quote & fleetcert.v1.Quote.$Shape;
-        }
-
-        namespace Quote {
-
-            /** Properties of a Quote. */
-            interface $Properties {
-
-                /** Quote nonce */
-                nonce?: (Uint8Array|null);
-
-                /** Quote attest */
-                attest?: (Uint8Array|null);
-
-                /** Quote signature */
-                signature?: (Uint8Array|null);
-
-                /** Quote values */
-                values?: (Uint8Array[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a Quote. */
-            type $Shape = fleetcert.v1.Quote.$Properties;
-        }
-
-        /**
-         * Properties of an Issued.
-         * @deprecated Use fleetcert.v1.Issued.$Properties instead.
-         */
-        interface IIssued extends fleetcert.v1.Issued.$Properties {
-        }
-
-        /** Represents an Issued. */
-        class Issued {
-
-            /**
-             * Constructs a new Issued.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Issued.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Issued slot. */
-            slot: string;
-
-            /** Issued generation. */
-            generation: number;
-
-            /** Issued certificate. */
-            certificate: Uint8Array;
-
-            /** Issued chain. */
-            chain: Uint8Array[];
-
-            /** Issued trustBundles. */
-            trustBundles: Uint8Array[];
-
-            /**
-             * Encodes the specified Issued message. Does not implicitly {@link fleetcert.v1.Issued.verify|verify} messages.
-             * @param message Issued message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Issued.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes an Issued message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Issued & fleetcert.v1.Issued.$Shape} Issued
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Issued & fleetcert.v1.Issued.$Shape;
-        }
-
-        namespace Issued {
-
-            /** Properties of an Issued. */
-            interface $Properties {
-
-                /** Issued slot */
-                slot?: (string|null);
-
-                /** Issued generation */
-                generation?: (number|null);
-
-                /** Issued certificate */
-                certificate?: (Uint8Array|null);
-
-                /** Issued chain */
-                chain?: (Uint8Array[]|null);
-
-                /** Issued trustBundles */
-                trustBundles?: (Uint8Array[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of an Issued. */
-            type $Shape = fleetcert.v1.Issued.$Properties;
-        }
-
-        /**
-         * Properties of a Refused.
-         * @deprecated Use fleetcert.v1.Refused.$Properties instead.
-         */
-        interface IRefused extends fleetcert.v1.Refused.$Properties {
-        }
-
-        /** Represents a Refused. */
-        class Refused {
-
-            /**
-             * Constructs a new Refused.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Refused.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Refused code. */
-            code: string;
-
-            /** Refused message. */
-            message: string;
-
-            /** Refused hint. */
-            hint: string;
-
-            /** Refused retryAfter. */
-            retryAfter: number;
-
-            /** Refused trustBundles. */
-            trustBundles: Uint8Array[];
-
-            /**
-             * Encodes the specified Refused message. Does not implicitly {@link fleetcert.v1.Refused.verify|verify} messages.
-             * @param message Refused message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Refused.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a Refused message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Refused & fleetcert.v1.Refused.$Shape} Refused
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Refused & fleetcert.v1.Refused.$Shape;
-        }
-
-        namespace Refused {
-
-            /** Properties of a Refused. */
-            interface $Properties {
-
-                /** Refused code */
-                code?: (string|null);
-
-                /** Refused message */
-                message?: (string|null);
-
-                /** Refused hint */
-                hint?: (string|null);
-
-                /** Refused retryAfter */
-                retryAfter?: (number|null);
-
-                /** Refused trustBundles */
-                trustBundles?: (Uint8Array[]|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a Refused. */
-            type $Shape = fleetcert.v1.Refused.$Properties;
-        }
-
-        /**
-         * Properties of a Challenge.
-         * @deprecated Use fleetcert.v1.Challenge.$Properties instead.
-         */
-        interface IChallenge extends fleetcert.v1.Challenge.$Properties {
-        }
-
-        /** Represents a Challenge. */
-        class Challenge {
-
-            /**
-             * Constructs a new Challenge.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Challenge.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Challenge nonce. */
-            nonce: Uint8Array;
-
-            /**
-             * Encodes the specified Challenge message. Does not implicitly {@link fleetcert.v1.Challenge.verify|verify} messages.
-             * @param message Challenge message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Challenge.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a Challenge message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Challenge & fleetcert.v1.Challenge.$Shape} Challenge
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Challenge & fleetcert.v1.Challenge.$Shape;
-        }
-
-        namespace Challenge {
-
-            /** Properties of a Challenge. */
-            interface $Properties {
-
-                /** Challenge nonce */
-                nonce?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a Challenge. */
-            type $Shape = fleetcert.v1.Challenge.$Properties;
-        }
-
-        /**
-         * Properties of a ChallengeResponse.
-         * @deprecated Use fleetcert.v1.ChallengeResponse.$Properties instead.
-         */
-        interface IChallengeResponse extends fleetcert.v1.ChallengeResponse.$Properties {
-        }
-
-        /** Represents a ChallengeResponse. */
-        class ChallengeResponse {
-
-            /**
-             * Constructs a new ChallengeResponse.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.ChallengeResponse.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** ChallengeResponse nonce. */
-            nonce: Uint8Array;
-
-            /**
-             * Encodes the specified ChallengeResponse message. Does not implicitly {@link fleetcert.v1.ChallengeResponse.verify|verify} messages.
-             * @param message ChallengeResponse message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.ChallengeResponse.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a ChallengeResponse message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.ChallengeResponse & fleetcert.v1.ChallengeResponse.$Shape} ChallengeResponse
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.ChallengeResponse & fleetcert.v1.ChallengeResponse.$Shape;
-        }
-
-        namespace ChallengeResponse {
-
-            /** Properties of a ChallengeResponse. */
-            interface $Properties {
-
-                /** ChallengeResponse nonce */
-                nonce?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a ChallengeResponse. */
-            type $Shape = fleetcert.v1.ChallengeResponse.$Properties;
-        }
-
-        /**
          * Properties of a SignedEnvelope.
          * @deprecated Use fleetcert.v1.SignedEnvelope.$Properties instead.
          */
@@ -1942,243 +2191,6 @@ export namespace fleetcert {
 
             /** COURIER value */
             COURIER = 2
-        }
-
-        /**
-         * Properties of a RenewRequest.
-         * @deprecated Use fleetcert.v1.RenewRequest.$Properties instead.
-         */
-        interface IRenewRequest extends fleetcert.v1.RenewRequest.$Properties {
-        }
-
-        /** Represents a RenewRequest. */
-        class RenewRequest {
-
-            /**
-             * Constructs a new RenewRequest.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.RenewRequest.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** RenewRequest slot. */
-            slot: string;
-
-            /** RenewRequest generation. */
-            generation: number;
-
-            /** RenewRequest csr. */
-            csr: Uint8Array;
-
-            /** RenewRequest previousCertificateSha256. */
-            previousCertificateSha256: Uint8Array;
-
-            /** RenewRequest protection. */
-            protection: string;
-
-            /** RenewRequest tokenSerial. */
-            tokenSerial: string;
-
-            /** RenewRequest evidence. */
-            evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
-
-            /**
-             * Encodes the specified RenewRequest message. Does not implicitly {@link fleetcert.v1.RenewRequest.verify|verify} messages.
-             * @param message RenewRequest message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.RenewRequest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a RenewRequest message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.RenewRequest & fleetcert.v1.RenewRequest.$Shape} RenewRequest
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.RenewRequest & fleetcert.v1.RenewRequest.$Shape;
-        }
-
-        namespace RenewRequest {
-
-            /** Properties of a RenewRequest. */
-            interface $Properties {
-
-                /** RenewRequest slot */
-                slot?: (string|null);
-
-                /** RenewRequest generation */
-                generation?: (number|null);
-
-                /** RenewRequest csr */
-                csr?: (Uint8Array|null);
-
-                /** RenewRequest previousCertificateSha256 */
-                previousCertificateSha256?: (Uint8Array|null);
-
-                /** RenewRequest protection */
-                protection?: (string|null);
-
-                /** RenewRequest tokenSerial */
-                tokenSerial?: (string|null);
-
-                /** RenewRequest evidence */
-                evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a RenewRequest. */
-            type $Shape = fleetcert.v1.RenewRequest.$Properties;
-        }
-
-        /**
-         * Properties of an Activated.
-         * @deprecated Use fleetcert.v1.Activated.$Properties instead.
-         */
-        interface IActivated extends fleetcert.v1.Activated.$Properties {
-        }
-
-        /** Represents an Activated. */
-        class Activated {
-
-            /**
-             * Constructs a new Activated.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Activated.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Activated slot. */
-            slot: string;
-
-            /** Activated generation. */
-            generation: number;
-
-            /** Activated certificateSha256. */
-            certificateSha256: Uint8Array;
-
-            /**
-             * Encodes the specified Activated message. Does not implicitly {@link fleetcert.v1.Activated.verify|verify} messages.
-             * @param message Activated message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Activated.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes an Activated message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Activated & fleetcert.v1.Activated.$Shape} Activated
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Activated & fleetcert.v1.Activated.$Shape;
-        }
-
-        namespace Activated {
-
-            /** Properties of an Activated. */
-            interface $Properties {
-
-                /** Activated slot */
-                slot?: (string|null);
-
-                /** Activated generation */
-                generation?: (number|null);
-
-                /** Activated certificateSha256 */
-                certificateSha256?: (Uint8Array|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of an Activated. */
-            type $Shape = fleetcert.v1.Activated.$Properties;
-        }
-
-        /**
-         * Properties of a Confirmed.
-         * @deprecated Use fleetcert.v1.Confirmed.$Properties instead.
-         */
-        interface IConfirmed extends fleetcert.v1.Confirmed.$Properties {
-        }
-
-        /** Represents a Confirmed. */
-        class Confirmed {
-
-            /**
-             * Constructs a new Confirmed.
-             * @param [properties] Properties to set
-             */
-            constructor(properties?: fleetcert.v1.Confirmed.$Properties);
-
-            /** Unknown fields preserved while decoding when enabled */
-            $unknowns?: Uint8Array[];
-
-            /** Confirmed slot. */
-            slot: string;
-
-            /** Confirmed generation. */
-            generation: number;
-
-            /** Confirmed certificateSha256. */
-            certificateSha256: Uint8Array;
-
-            /** Confirmed grace. */
-            grace: number;
-
-            /**
-             * Encodes the specified Confirmed message. Does not implicitly {@link fleetcert.v1.Confirmed.verify|verify} messages.
-             * @param message Confirmed message or plain object to encode
-             * @param [writer] Writer to encode to
-             * @returns Writer
-             */
-            static encode(message: fleetcert.v1.Confirmed.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-
-            /**
-             * Decodes a Confirmed message from the specified reader or buffer.
-             * @param reader Reader or buffer to decode from
-             * @param [length] Message length if known beforehand
-             * @returns {fleetcert.v1.Confirmed & fleetcert.v1.Confirmed.$Shape} Confirmed
-             * @throws {Error} If the payload is not a reader or valid buffer
-             * @throws {$protobuf.util.ProtocolError} If required fields are missing
-             */
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): fleetcert.v1.Confirmed & fleetcert.v1.Confirmed.$Shape;
-        }
-
-        namespace Confirmed {
-
-            /** Properties of a Confirmed. */
-            interface $Properties {
-
-                /** Confirmed slot */
-                slot?: (string|null);
-
-                /** Confirmed generation */
-                generation?: (number|null);
-
-                /** Confirmed certificateSha256 */
-                certificateSha256?: (Uint8Array|null);
-
-                /** Confirmed grace */
-                grace?: (number|null);
-
-                /** Unknown fields preserved while decoding when enabled */
-                $unknowns?: Uint8Array[];
-            }
-
-            /** Shape of a Confirmed. */
-            type $Shape = fleetcert.v1.Confirmed.$Properties;
         }
 
         /**
