@@ -213,6 +213,17 @@ export class RevocationWorld {
     return { disk, clock, log, time, trust, cache };
   }
 
+  /** Takes a head to a device as a session would: examined, then applied. Resolves with its ack, if it gave one. */
+  async apply(cache: RevocationCache, { envelope }: PublishedHead, asked: Topic[] = []) {
+    const offered = cache.examine(envelope, { issuer: this.issuer.id, via: "mqtt" });
+    return offered && (await cache.apply(offered, this.retained(asked), new AbortController().signal));
+  }
+
+  /** What a device says of the certificate with this index. */
+  status(cache: RevocationCache, index: number, shard = 1) {
+    return cache.isRevoked(this.issuer.id, serialOf(shard, index)).status;
+  }
+
   /** What the broker gives; counts what was asked for. */
   retained(asked: Topic[] = []): RetainedSource {
     const fetchKept = async (topics: readonly Topic[]) => {

@@ -9,6 +9,7 @@ import {
   type ShardContent,
   serialOf,
 } from "../../../test/support/revocation-world.ts";
+import { range } from "../../../test/support/snapshot-contents.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;
@@ -28,7 +29,7 @@ describe("a hostile broker", () => {
   it("rollback: cannot bring back an older epoch, also not after a restart", async () => {
     const device = await world.device();
     const older = await world.publish(4, [{ shard: 1, revoked: [] }]);
-    await apply(device.cache, await world.publish(5, contents));
+    await world.apply(device.cache, await world.publish(5, contents));
     await expectRefusal(device.cache, older, "rollback");
     const restarted = await world.device({ disk: device.disk.restart(), now: 0 });
     await expectRefusal(restarted.cache, older, "rollback");
@@ -38,7 +39,7 @@ describe("a hostile broker", () => {
     const { cache } = await world.device();
     const from = { issuer: world.issuer.id, via: "mqtt" as const };
     const older = cache.examine((await world.publish(4, [{ shard: 1, revoked: [] }])).envelope, from);
-    await apply(cache, await world.publish(5, contents));
+    await world.apply(cache, await world.publish(5, contents));
     await expect(cache.apply(older as NonNullable<typeof older>, world.retained(), signal)).rejects.toMatchObject({
       fault: "rollback",
     });
@@ -47,7 +48,7 @@ describe("a hostile broker", () => {
 
   it("freeze: cannot hide that its state is old; what was revoked stays revoked", async () => {
     const { cache, clock } = await world.device();
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     const fresh = () => cache.epochs()[0]?.stale;
     expect(fresh()).toBe(false);
     clock.advance(2 * hour);
@@ -57,7 +58,7 @@ describe("a hostile broker", () => {
 
   it("freeze: is not helped by a wall clock that is set back", async () => {
     const { cache, clock, time } = await world.device();
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     await time.accept(testNow + 3 * hour, "token");
     clock.jump(-hour);
     expect(cache.epochs()[0]?.stale).toBe(true);
@@ -66,13 +67,13 @@ describe("a hostile broker", () => {
   it("mix-and-match: cannot pair a newer head with an older list of a shard", async () => {
     const { cache } = await world.device();
     const old = await world.publish(3, [{ shard: 1, revoked: [] }]);
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     await expectRefusal(cache, await world.publish(5, [], { shards: old.head.shards }), "mix");
   });
 
   it("mix-and-match: cannot give another list for the epoch a list already came of", async () => {
     const { cache } = await world.device();
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     await expectRefusal(cache, await world.publish(5, [{ shard: 1, revoked: [], crlEpoch: 4 }]), "mix");
   });
 
@@ -103,9 +104,9 @@ describe("a hostile broker", () => {
     await tamper(() => world.shelf.set(first, (whole.get(first) as Uint8Array).subarray(1)), "truncated");
     await tamper(() => world.shelf.set(first, whole.get(second) as Uint8Array), "wrong-hash");
     world.shelf.delete(last);
-    await expect(apply(cache, published)).rejects.toMatchObject({ code: "timeout" });
+    await expect(world.apply(cache, published)).rejects.toMatchObject({ code: "timeout" });
     for (const [topic, bytes] of whole) world.shelf.set(topic, bytes);
-    await apply(cache, published);
+    await world.apply(cache, published);
     expect(cache.epochs()[0]?.epoch).toBe(5);
   });
 
@@ -123,7 +124,7 @@ describe("a hostile broker", () => {
 describe("a stolen or broken signer", () => {
   it("fork: cannot give two contents to one epoch", async () => {
     const { cache } = await world.device();
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     await expectRefusal(cache, await world.publish(4, [{ shard: 1, revoked: [] }]), "fork");
     const { head } = await world.publish(4, contents);
     const longer = { ...head, nextUpdate: head.nextUpdate + hour };
@@ -132,17 +133,17 @@ describe("a stolen or broken signer", () => {
 
   it("fast-forward: is undone by a root's new era, which alone may lower the epoch", async () => {
     const device = await world.device();
-    await apply(device.cache, await world.publish(4, contents));
+    await world.apply(device.cache, await world.publish(4, contents));
     const ahead = await world.publish(Number.MAX_SAFE_INTEGER - 1, [], {
       thisUpdate: testNow,
       nextUpdate: testNow + hour,
     });
-    await apply(device.cache, ahead);
+    await world.apply(device.cache, ahead);
     await expectRefusal(device.cache, await world.publish(5, contents), "rollback");
     const newEra = await world.publish(6, contents, { era: 2 });
     await expectRefusal(device.cache, newEra, "era-ahead");
     await device.trust.accept(await world.bundle({ era: 2, version: 1 }));
-    await apply(device.cache, newEra);
+    await world.apply(device.cache, newEra);
     expect(device.cache.epochs()).toMatchObject([{ era: 2, epoch: 6 }]);
     await expectRefusal(device.cache, ahead, "rollback");
   });
@@ -156,7 +157,7 @@ describe("a stolen or broken signer", () => {
     ["malformed", async () => Buffer.from("this is no list")],
   ])("%s: a list the head names, but that is not this shard's, is refused", async (fault, make) => {
     const { cache } = await world.device();
-    await apply(cache, await world.publish(4, contents));
+    await world.apply(cache, await world.publish(4, contents));
     const shard = world.shelve(await make(), { shard: 1, epoch: 5 });
     await expectRefusal(cache, await world.publish(5, [], { shards: [shard] }), fault);
     expect(cache.isRevoked(world.issuer.id, serialOf(1, 7)).status).toBe("revoked");
@@ -212,7 +213,7 @@ describe("whatever is offered and wherever the power is cut (I3)", () => {
           for (const [topic, bytes] of shelf) world.shelf.set(topic, bytes);
           if (tamper !== null) world.shelf.delete([...shelf.keys()][tamper % shelf.size] as string);
           if (cut !== null) device.disk.cutPower(cut);
-          const wasCut = await apply(device.cache, epochs[epoch] as PublishedHead).then(
+          const wasCut = await world.apply(device.cache, epochs[epoch] as PublishedHead).then(
             () => false,
             (error: unknown) => error instanceof PowerCut,
           );
@@ -245,22 +246,13 @@ function expectWhole(cache: RevocationCache, epoch: number): void {
   );
 }
 
-async function apply(cache: RevocationCache, { envelope }: PublishedHead) {
-  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
-  return offered && (await cache.apply(offered, world.retained(), signal));
-}
-
 /** Refused with this fault, and what is held stays as it was. */
 async function expectRefusal(cache: RevocationCache, published: PublishedHead, fault: string): Promise<void> {
   const before = cache.show();
-  await expect(apply(cache, published)).rejects.toMatchObject({ code: "revocation-invalid", fault });
+  await expect(world.apply(cache, published)).rejects.toMatchObject({ code: "revocation-invalid", fault });
   expect(cache.show()).toEqual(before);
 }
 
 function flipLastBit(der: Uint8Array): Uint8Array {
   return der.with(der.length - 1, (der.at(-1) as number) ^ 1);
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, index) => index);
 }

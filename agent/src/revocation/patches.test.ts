@@ -1,10 +1,9 @@
 import { formatTopic, type Topic } from "@fleetcert/proto";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
-const { signal } = new AbortController();
 const many = Array.from({ length: 60 }, (_, index) => index * 13);
 const more = [...many, 900].sort((a, b) => a - b);
 
@@ -20,23 +19,25 @@ const first = () => world.publish(4, [{ shard: 1, revoked: many }]);
 const second = () => world.publish(5, [{ shard: 1, revoked: more, patchFrom: [4] }]);
 const patchTopic = () => formatTopic({ type: "crl-patch", issuer: world.issuer.id, shard: 1, from: 4, to: 5 });
 
-async function apply(cache: RevocationCache, { envelope }: PublishedHead): Promise<string[]> {
+/** Types of the topics that were fetched. */
+async function apply(cache: RevocationCache, published: PublishedHead): Promise<string[]> {
   const asked: Topic[] = [];
-  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
-  if (offered !== undefined) await cache.apply(offered, world.retained(asked), signal);
+  await world.apply(cache, published, asked);
   return asked.map(({ type }) => type);
 }
-
-const status = (cache: RevocationCache, index: number) => cache.isRevoked(world.issuer.id, serialOf(1, index)).status;
 
 describe("a device that keeps lists", () => {
   it("fetches the patch alone when it leads from the list it holds to the one the head names, and keeps the result", async () => {
     const { cache, disk } = await world.device();
     await apply(cache, await first());
     expect(await apply(cache, await second())).toEqual(["crl-patch"]);
-    expect([status(cache, 900), status(cache, 13), status(cache, 14)]).toEqual(["revoked", "revoked", "good"]);
+    expect([world.status(cache, 900), world.status(cache, 13), world.status(cache, 14)]).toEqual([
+      "revoked",
+      "revoked",
+      "good",
+    ]);
     const restarted = await world.device({ disk: disk.restart() });
-    expect(status(restarted.cache, 900)).toBe("revoked");
+    expect(world.status(restarted.cache, 900)).toBe("revoked");
     expect(restarted.cache.allLists()?.[0]?.sha256).toBe(cache.allLists()?.[0]?.sha256);
   });
 
@@ -56,7 +57,7 @@ describe("a device that keeps lists", () => {
     const other = await world.crl({ shard: 1, revoked: [1, 2, 3], number: 5 });
     world.shelf.set(patchTopic(), other);
     expect(await apply(misled.cache, next)).toEqual(["crl-patch", "crl-part"]);
-    expect(status(misled.cache, 900)).toBe("revoked");
+    expect(world.status(misled.cache, 900)).toBe("revoked");
   });
 
   it("believes no patch with any octet changed, cut or endless: it falls back, and what it enforces is what was signed", async () => {
@@ -74,7 +75,7 @@ describe("a device that keeps lists", () => {
         const head = await second();
         world.shelf.set(patchTopic(), hostile);
         expect((await apply(cache, head))[0]).toBe("crl-patch");
-        expect([status(cache, 900), status(cache, 14)]).toEqual(["revoked", "good"]);
+        expect([world.status(cache, 900), world.status(cache, 14)]).toEqual(["revoked", "good"]);
       }),
       { numRuns: process.env["FLEETCERT_LONG"] === "1" ? 5000 : 60 },
     );

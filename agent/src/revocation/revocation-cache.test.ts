@@ -3,11 +3,10 @@ import { Serial } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
 import { aCommandKey, testNow } from "../../../test/support/fleet-trust.ts";
-import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;
-const { signal } = new AbortController();
 
 let world: RevocationWorld;
 beforeEach(async () => {
@@ -17,7 +16,7 @@ beforeEach(async () => {
 describe("applying an epoch", () => {
   it("answers good, revoked and unknown, with the epoch and its age", async () => {
     const { cache, clock } = await world.device();
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
     clock.advance(10 * 60_000);
     const epoch = {
       era: 1,
@@ -47,7 +46,7 @@ describe("applying an epoch", () => {
 
   it("gives the ack only once it is durable, and the same one after a restart", async () => {
     const device = await world.device();
-    const ack = await apply(device.cache, await world.publish(4, [{ shard: 1, revoked: [] }]));
+    const ack = await world.apply(device.cache, await world.publish(4, [{ shard: 1, revoked: [] }]));
     const { issuer } = world;
     expect(ack).toMatchObject({ type: "ack", issuer: issuer.id, era: 1, epoch: 4, via: "mqtt", appliedAt: testNow });
     const restarted = await world.device({ disk: device.disk.restart() });
@@ -58,9 +57,9 @@ describe("applying an epoch", () => {
     "enforces the epoch before while the new one is not on the disk: power cut at write %i",
     async (inWrites) => {
       const { cache, disk } = await world.device();
-      await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+      await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
       disk.cutPower({ inWrites, afterDisk: false });
-      await expect(apply(cache, await world.publish(5, [{ shard: 1, revoked: [] }]))).rejects.toThrow(PowerCut);
+      await expect(world.apply(cache, await world.publish(5, [{ shard: 1, revoked: [] }]))).rejects.toThrow(PowerCut);
       expect(cache.epochs()).toMatchObject([{ epoch: 4 }]);
       expect(ask(cache, 1, 7).status).toBe("revoked");
     },
@@ -68,7 +67,7 @@ describe("applying an epoch", () => {
 
   it("enforces after a restart without network, time or trust (I3)", async () => {
     const device = await world.device();
-    await apply(device.cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(device.cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
     device.disk.disk.delete("trust/bundle/a");
     device.disk.disk.delete("trust/bundle/b");
     for (const now of [0, testNow + 20 * 365 * 24 * hour]) {
@@ -84,9 +83,9 @@ describe("applying an epoch", () => {
         { shard: 1, revoked: [1], crlEpoch: 4 },
         { shard: 2, revoked },
       ]);
-    await apply(cache, await both(4, []));
+    await world.apply(cache, await both(4, []));
     const asked: Topic[] = [];
-    await apply(cache, await both(5, [3]), asked);
+    await world.apply(cache, await both(5, [3]), asked);
     expect(asked).toMatchObject([{ type: "crl-part", shard: 2, epoch: 5, part: 0 }]);
     expect([ask(cache, 1, 1).status, ask(cache, 2, 3).status]).toEqual(["revoked", "revoked"]);
   });
@@ -95,7 +94,7 @@ describe("applying an epoch", () => {
     const { cache } = await world.device();
     const revoked = Array.from({ length: 3000 }, (_, index) => index);
     const asked: Topic[] = [];
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked, coveredTo: 4096 }]), asked);
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked, coveredTo: 4096 }]), asked);
     expect(asked.length).toBeGreaterThan(2);
     expect([ask(cache, 1, 2999).status, ask(cache, 1, 3000).status]).toEqual(["revoked", "good"]);
   });
@@ -103,32 +102,33 @@ describe("applying an epoch", () => {
   it("has nothing to do for the epoch it holds, sent again in a message of its own", async () => {
     const { cache } = await world.device();
     const { head } = await world.publish(4, [{ shard: 1, revoked: [] }]);
-    await apply(cache, { head, envelope: await world.signHead(head) });
+    await world.apply(cache, { head, envelope: await world.signHead(head) });
     expect(cache.examine(await world.signHead(head), { issuer: world.issuer.id, via: "mqtt" })).toBeUndefined();
   });
 
   it("takes a hold back when a later epoch does", async () => {
     const { cache } = await world.device();
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
-    await apply(cache, await world.publish(5, [{ shard: 1, revoked: [] }]));
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(cache, await world.publish(5, [{ shard: 1, revoked: [] }]));
     expect(ask(cache, 1, 7).status).toBe("good");
   });
 
   it("raises the time floor by the head's thisUpdate", async () => {
     const { cache, time } = await world.device();
-    await apply(cache, await world.publish(9, [{ shard: 1, revoked: [] }]));
+    await world.apply(cache, await world.publish(9, [{ shard: 1, revoked: [] }]));
     expect(time.floor()).toBe(testNow + 9 * 60_000);
   });
 
   it("keeps no list on the disk that no epoch in force names", async () => {
     const { cache, disk } = await world.device();
-    for (const epoch of [4, 5, 6]) await apply(cache, await world.publish(epoch, [{ shard: 1, revoked: [epoch] }]));
+    for (const epoch of [4, 5, 6])
+      await world.apply(cache, await world.publish(epoch, [{ shard: 1, revoked: [epoch] }]));
     expect(await disk.keys("revocation/list/", 100)).toHaveLength(2);
   });
 
   it("tells for people what is held, and what every issuer says of a serial", async () => {
     const { cache } = await world.device();
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
     expect(cache.show()).toMatchObject([
       {
         issuer: world.issuer.id,
@@ -154,7 +154,7 @@ describe("a damaged disk", () => {
 
   it.each(["revocation/list/", "revocation/head/"])("is healed from the other copy of %s", async (prefix) => {
     const { cache, disk } = await world.device();
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
     for (const copy of ["a", "b"]) {
       expect(hurt(disk, prefix, [copy])).toBe(1);
       const restarted = await world.device({ disk: disk.restart() });
@@ -168,7 +168,7 @@ describe("a damaged disk", () => {
       { shard: 1, revoked: [7] },
       { shard: 2, revoked: [] },
     ]);
-    await apply(cache, published);
+    await world.apply(cache, published);
     const [, hash] = [0, Buffer.from(published.head.shards[0]?.crlSha256 ?? []).toString("hex")];
     hurt(disk, `revocation/list/${world.issuer.id}/${hash}`, ["a", "b"]);
     const restarted = await world.device({ disk: disk.restart() });
@@ -176,7 +176,7 @@ describe("a damaged disk", () => {
     expect(ask(restarted.cache, 1, 8)).toMatchObject({ status: "unknown", why: "damaged" });
     expect(ask(restarted.cache, 2, 8).status).toBe("good");
     const asked: Topic[] = [];
-    expect(await apply(restarted.cache, published, asked)).toBeUndefined();
+    expect(await world.apply(restarted.cache, published, asked)).toBeUndefined();
     expect(asked).toHaveLength(1);
     expect(ask(restarted.cache, 1, 7).status).toBe("revoked");
     const again = await world.device({ disk: restarted.disk.restart() });
@@ -186,11 +186,11 @@ describe("a damaged disk", () => {
   it("that lost the whole epoch is told of, and begins again with the next head", async () => {
     const { cache, disk } = await world.device();
     const published = await world.publish(4, [{ shard: 1, revoked: [7] }]);
-    await apply(cache, published);
+    await world.apply(cache, published);
     hurt(disk, "revocation/head/", ["a", "b"]);
     const restarted = await world.device({ disk: disk.restart() });
     expect(restarted.cache.lost).toEqual([world.issuer.id]);
-    await apply(restarted.cache, published);
+    await world.apply(restarted.cache, published);
     expect(ask(restarted.cache, 1, 7).status).toBe("revoked");
   });
 });
@@ -235,17 +235,11 @@ describe("a head", () => {
 
   it("that is past its expiry is taken and counts as stale: newer is better than older", async () => {
     const { cache } = await world.device({ now: testNow + 10 * hour });
-    await apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
     expect(ask(cache, 1, 7)).toMatchObject({ status: "revoked", epoch: { isStale: true } });
   });
 });
 
 function ask(cache: RevocationCache, shard: number, index: number) {
   return cache.isRevoked(world.issuer.id, serialOf(shard, index));
-}
-
-async function apply(cache: RevocationCache, { envelope }: PublishedHead, asked: Topic[] = []) {
-  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
-  if (offered === undefined) throw new Error("there was nothing to apply");
-  return await cache.apply(offered, world.retained(asked), signal);
 }

@@ -3,17 +3,17 @@ import { IndexSet, isFleetError } from "@fleetcert/shared";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
 import { testNow } from "../../../test/support/fleet-trust.ts";
+import { type PublishedHead, RevocationWorld, type ShardContent } from "../../../test/support/revocation-world.ts";
 import {
-  type PublishedHead,
-  RevocationWorld,
-  type ShardContent,
-  serialOf,
-} from "../../../test/support/revocation-world.ts";
+  aSnapshotDevice,
+  many,
+  publishSnapshot,
+  range,
+  snapshotTopic,
+} from "../../../test/support/snapshot-contents.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;
-const { signal } = new AbortController();
-const many = Array.from({ length: 60 }, (_, index) => index * 13);
 
 let world: RevocationWorld;
 beforeAll(async () => {
@@ -23,20 +23,17 @@ beforeEach(() => {
   world.shelf.clear();
 });
 
-const aDevice = (options: Parameters<RevocationWorld["device"]>[0] = {}) =>
-  world.device({ keepsLists: false, ...options });
-const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many, more: Partial<ShardContent> = {}) => [
-  { shard: 1, revoked, snapshotEpoch, ...more },
-];
-const publish = (epoch: number, revoked?: readonly number[], more?: Partial<ShardContent>) =>
-  world.publish(epoch, shardAt(epoch, revoked, more));
+const aDevice = (options?: Parameters<RevocationWorld["device"]>[0]) => aSnapshotDevice(world, options);
+const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many) => [{ shard: 1, revoked, snapshotEpoch }];
+const publish = (epoch: number, revoked = many, more: Partial<ShardContent> = {}) =>
+  publishSnapshot(world, epoch, { revoked, ...more });
 
 /** The cases of The Update Framework's conformance suite, for snapshots and deltas. */
 describe("a hostile broker, of snapshots", () => {
   it("rollback: cannot bring back an older epoch, also not after a restart", async () => {
     const device = await aDevice();
     const older = await publish(4, []);
-    await apply(device.cache, await publish(5));
+    await world.apply(device.cache, await publish(5));
     await expectRefusal(device.cache, older, "rollback");
     const restarted = await aDevice({ disk: device.disk.restart(), now: 0 });
     await expectRefusal(restarted.cache, older, "rollback");
@@ -44,16 +41,16 @@ describe("a hostile broker, of snapshots", () => {
 
   it("freeze: cannot hide that its state is old; what was revoked stays revoked", async () => {
     const { cache, clock } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     clock.advance(2 * hour);
     expect(cache.epochs()[0]?.stale).toBe(true);
-    expect(status(cache, 13)).toBe("revoked");
+    expect(world.status(cache, 13)).toBe("revoked");
   });
 
   it("mix-and-match: cannot pair a newer head with an older snapshot, or another one of the same epoch", async () => {
     const { cache } = await aDevice();
     const old = await publish(3, []);
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     const [oldRow] = old.head.shards;
     const { head } = await publish(5, []);
     const rows = head.shards.map((row) => ({ ...row, ...snapshotOf(oldRow) }));
@@ -63,14 +60,14 @@ describe("a hostile broker, of snapshots", () => {
 
   it("mix-and-match: cannot pass off a snapshot of another epoch or shard, or a delta to another one", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4, [2]));
+    await world.apply(cache, await publish(4, [2]));
     const published = await publish(5, [1], { deltaFrom: new Map([[4, IndexSet.of(1024, [2])]]) });
     await world.publish(6, [{ shard: 2, revoked: [], snapshotEpoch: 5 }]);
     const delta = formatTopic({ type: "delta", issuer: world.issuer.id, shard: 1, from: 4, to: 5 });
     for (const epoch of [4, 5]) {
       const shard = epoch === 4 ? 1 : 2;
       const topic = formatTopic({ type: "snapshot-part", issuer: world.issuer.id, shard, epoch, part: 0 });
-      world.shelf.set(snapshotTopic(5), world.shelf.get(topic) as Uint8Array);
+      world.shelf.set(snapshotTopic(world, 5), world.shelf.get(topic) as Uint8Array);
       world.shelf.set(delta, world.shelf.get(topic) as Uint8Array);
       dropLists();
       await expectUnmoved(cache, published);
@@ -79,31 +76,39 @@ describe("a hostile broker, of snapshots", () => {
 
   it("truncation: cannot shorten a snapshot or a delta by any number of octets", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     const published = await publish(5, [3, 4, 500], { deltaFrom: new Map([[4, IndexSet.of(1024, many)]]) });
     const delta = formatTopic({ type: "delta", issuer: world.issuer.id, shard: 1, from: 4, to: 5 });
     dropLists();
-    const [whole, wholeDelta] = [world.shelf.get(snapshotTopic(5)), world.shelf.get(delta)] as Uint8Array[];
+    const [whole, wholeDelta] = [world.shelf.get(snapshotTopic(world, 5)), world.shelf.get(delta)] as Uint8Array[];
     for (let length = 0; length < (wholeDelta as Uint8Array).length; length++) {
       world.shelf.set(delta, (wholeDelta as Uint8Array).subarray(0, length));
-      world.shelf.set(snapshotTopic(5), (whole as Uint8Array).subarray(0, Math.min(length, whole?.length ?? 0) - 1));
+      world.shelf.set(
+        snapshotTopic(world, 5),
+        (whole as Uint8Array).subarray(0, Math.min(length, whole?.length ?? 0) - 1),
+      );
       await expectUnmoved(cache, published);
     }
   });
 
   it("bit flip: cannot change a bit of a snapshot", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     const published = await publish(5, [3, 4, 500]);
     dropLists();
-    const whole = world.shelf.get(snapshotTopic(5)) as Uint8Array;
+    const whole = world.shelf.get(snapshotTopic(world, 5)) as Uint8Array;
     for (let bit = 0; bit < whole.length * 8; bit++) {
-      world.shelf.set(snapshotTopic(5), flipped(whole, bit));
+      world.shelf.set(snapshotTopic(world, 5), flipped(whole, bit));
       await expectUnmoved(cache, published);
     }
-    world.shelf.set(snapshotTopic(5), whole);
-    await apply(cache, published);
-    expect([3, 4, 500, 13].map((index) => status(cache, index))).toEqual(["revoked", "revoked", "revoked", "good"]);
+    world.shelf.set(snapshotTopic(world, 5), whole);
+    await world.apply(cache, published);
+    expect([3, 4, 500, 13].map((index) => world.status(cache, index))).toEqual([
+      "revoked",
+      "revoked",
+      "revoked",
+      "good",
+    ]);
   });
 
   it("bit flip: a changed bit of a delta leads to the very same snapshot or to none", async () => {
@@ -111,20 +116,20 @@ describe("a hostile broker, of snapshots", () => {
     const topic = formatTopic({ type: "delta", issuer: world.issuer.id, shard: 1, from: 4, to: 5 });
     const whole = world.shelf.get(topic) as Uint8Array;
     let device = await aDevice();
-    await apply(device.cache, await publish(4));
+    await world.apply(device.cache, await publish(4));
     const saved = new Map(device.disk.disk);
     let refused = 0;
     for (let bit = 0; bit < whole.length * 8; bit++) {
-      world.shelf.delete(snapshotTopic(5));
+      world.shelf.delete(snapshotTopic(world, 5));
       dropLists();
       world.shelf.set(topic, flipped(whole, bit));
       try {
-        await apply(device.cache, published);
-        expect(range(1024).filter((index) => status(device.cache, index) === "revoked")).toEqual([3, 4, 500]);
+        await world.apply(device.cache, published);
+        expect(range(1024).filter((index) => world.status(device.cache, index) === "revoked")).toEqual([3, 4, 500]);
         device = await aDevice({ disk: new CrashingStateStore(new Map(saved)) });
       } catch (error) {
         if (!isFleetError(error)) throw error;
-        expect(status(device.cache, 13)).toBe("revoked");
+        expect(world.status(device.cache, 13)).toBe("revoked");
         refused += 1;
       }
     }
@@ -133,7 +138,7 @@ describe("a hostile broker, of snapshots", () => {
 
   it("bit flip: cannot change a bit of a head but those that say nothing", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     const { envelope, head } = await publish(5, []);
     for (let bit = 0; bit < envelope.length * 8; bit++) {
       try {
@@ -146,14 +151,14 @@ describe("a hostile broker, of snapshots", () => {
         if (!isFleetError(error)) throw error;
       }
     }
-    expect(status(cache, 13)).toBe("revoked");
+    expect(world.status(cache, 13)).toBe("revoked");
   });
 });
 
 describe("a stolen or broken signer, of snapshots", () => {
   it("fork: cannot give two contents to one epoch", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     await expectRefusal(cache, await publish(4, []), "fork");
     const { head } = await publish(4);
     const shards = head.shards.map((row) => ({ ...row, snapshotLength: row.snapshotLength + 1 }));
@@ -162,13 +167,13 @@ describe("a stolen or broken signer, of snapshots", () => {
 
   it("fast-forward: is undone by a root's new era, which alone may lower the epoch", async () => {
     const device = await aDevice();
-    await apply(device.cache, await publish(4));
+    await world.apply(device.cache, await publish(4));
     const times = { thisUpdate: testNow, nextUpdate: testNow + hour };
-    await apply(device.cache, await world.publish(Number.MAX_SAFE_INTEGER - 1, [], times));
+    await world.apply(device.cache, await world.publish(Number.MAX_SAFE_INTEGER - 1, [], times));
     await expectRefusal(device.cache, await publish(5), "rollback");
     await device.trust.accept(await world.bundle({ era: 2, version: 1 }));
-    await apply(device.cache, await world.publish(6, shardAt(6), { era: 2 }));
-    expect(status(device.cache, 13)).toBe("revoked");
+    await world.apply(device.cache, await world.publish(6, shardAt(6), { era: 2 }));
+    expect(world.status(device.cache, 13)).toBe("revoked");
   });
 
   it.each([
@@ -182,7 +187,7 @@ describe("a stolen or broken signer, of snapshots", () => {
     const { head } = await publish(5);
     const shards = head.shards.map((row) => ({ ...row, ...change }));
     const asked: Topic[] = [];
-    await expect(apply(cache, await world.publish(5, [], { shards }), asked)).rejects.toMatchObject({
+    await expect(world.apply(cache, await world.publish(5, [], { shards }), asked)).rejects.toMatchObject({
       fault: "malformed",
     });
     expect(asked).toEqual([]);
@@ -198,9 +203,6 @@ describe("a stolen or broken signer, of snapshots", () => {
   });
 });
 
-const snapshotTopic = (epoch: number): string =>
-  formatTopic({ type: "snapshot-part", issuer: world.issuer.id, shard: 1, epoch, part: 0 });
-
 function snapshotOf(row: PublishedHead["head"]["shards"][number] | undefined) {
   if (row === undefined) throw new Error("no such shard");
   const { snapshotEpoch, snapshotLength, snapshotSha256 } = row;
@@ -212,33 +214,20 @@ function dropLists(): void {
   for (const topic of [...world.shelf.keys()]) if (parseTopic(topic)?.type === "crl-part") world.shelf.delete(topic);
 }
 
-function status(cache: RevocationCache, index: number, shard = 1) {
-  return cache.isRevoked(world.issuer.id, serialOf(shard, index)).status;
-}
-
-async function apply(cache: RevocationCache, { envelope }: PublishedHead, asked: Topic[] = []) {
-  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
-  return offered && (await cache.apply(offered, world.retained(asked), signal));
-}
-
 /** Refused with this fault, and what is held stays as it was. */
 async function expectRefusal(cache: RevocationCache, published: PublishedHead, fault: string): Promise<void> {
   const before = cache.show();
-  await expect(apply(cache, published)).rejects.toMatchObject({ code: "revocation-invalid", fault });
+  await expect(world.apply(cache, published)).rejects.toMatchObject({ code: "revocation-invalid", fault });
   expect(cache.show()).toEqual(before);
 }
 
 /** Not applied for want of anything that verifies, and what is held stays as it was. */
 async function expectUnmoved(cache: RevocationCache, published: PublishedHead): Promise<void> {
   const before = cache.show();
-  await expect(apply(cache, published)).rejects.toSatisfy(isFleetError);
+  await expect(world.apply(cache, published)).rejects.toSatisfy(isFleetError);
   expect(cache.show()).toEqual(before);
 }
 
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   return bytes.with(bit >> 3, (bytes[bit >> 3] as number) ^ (1 << (bit & 7)));
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, index) => index);
 }

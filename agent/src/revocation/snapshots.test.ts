@@ -10,10 +10,13 @@ import {
   type ShardContent,
   serialOf,
 } from "../../../test/support/revocation-world.ts";
-import type { RevocationCache } from "./revocation-cache.ts";
-
-const { signal } = new AbortController();
-const many = Array.from({ length: 60 }, (_, index) => index * 13);
+import {
+  aSnapshotDevice,
+  many,
+  publishSnapshot,
+  range,
+  snapshotTopic,
+} from "../../../test/support/snapshot-contents.ts";
 
 let world: RevocationWorld;
 beforeAll(async () => {
@@ -23,21 +26,18 @@ beforeEach(() => {
   world.shelf.clear();
 });
 
-const aDevice = (options: Parameters<RevocationWorld["device"]>[0] = {}) =>
-  world.device({ keepsLists: false, ...options });
-const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many, more: Partial<ShardContent> = {}) => [
-  { shard: 1, revoked, snapshotEpoch, ...more },
-];
-const publish = (epoch: number, revoked?: readonly number[], more?: Partial<ShardContent>) =>
-  world.publish(epoch, shardAt(epoch, revoked, more));
+const aDevice = (options?: Parameters<RevocationWorld["device"]>[0]) => aSnapshotDevice(world, options);
+const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many) => [{ shard: 1, revoked, snapshotEpoch }];
+const publish = (epoch: number, revoked = many, more: Partial<ShardContent> = {}) =>
+  publishSnapshot(world, epoch, { revoked, ...more });
 
 describe("a device that follows snapshots", () => {
   it("answers exactly for every index covered, beyond it never good, and fetches no list", async () => {
     const { cache } = await aDevice();
     const asked: Topic[] = [];
-    await apply(cache, await publish(4), asked);
+    await world.apply(cache, await publish(4), asked);
     expect(asked).toEqual([{ type: "snapshot-part", issuer: world.issuer.id, shard: 1, epoch: 4, part: 0 }]);
-    const answers = range(1100).map((index) => status(cache, index));
+    const answers = range(1100).map((index) => world.status(cache, index));
     expect(answers).toEqual(
       range(1100).map((index) => (index >= 1024 ? "unknown" : many.includes(index) ? "revoked" : "good")),
     );
@@ -56,12 +56,12 @@ describe("a device that follows snapshots", () => {
   it("tells reason and time only where the list is kept", async () => {
     const without = await aDevice();
     const published = await publish(4);
-    await apply(without.cache, published);
+    await world.apply(without.cache, published);
     expect(without.cache.isRevoked(world.issuer.id, serialOf(1, 13))).not.toHaveProperty("reason");
     expect(without.cache.show()[0]?.shards).toMatchObject([{ holds: ["snapshot"], entries: 60 }]);
     const keeping = await aDevice({ disk: without.disk.restart(), keepsLists: true });
     expect(keeping.cache.allLists()).toBeUndefined();
-    expect(await apply(keeping.cache, published)).toBeUndefined();
+    expect(await world.apply(keeping.cache, published)).toBeUndefined();
     expect(keeping.cache.isRevoked(world.issuer.id, serialOf(1, 13))).toMatchObject({
       reason: "keyCompromise",
       at: testNow,
@@ -72,13 +72,13 @@ describe("a device that follows snapshots", () => {
 
   it("takes the delta where it holds the base, also for a lifted hold and a range that grew", async () => {
     const { cache } = await aDevice();
-    await apply(cache, await publish(4));
+    await world.apply(cache, await publish(4));
     const next = [...many.slice(1), 900];
     const asked: Topic[] = [];
     const deltaFrom = new Map([[4, IndexSet.of(1024, many)]]);
-    await apply(cache, await publish(5, next, { deltaFrom, coveredTo: 2048 }), asked);
+    await world.apply(cache, await publish(5, next, { deltaFrom, coveredTo: 2048 }), asked);
     expect(asked).toEqual([{ type: "delta", issuer: world.issuer.id, shard: 1, from: 4, to: 5 }]);
-    expect([0, 13, 900, 2047, 2048].map((index) => status(cache, index))).toEqual([
+    expect([0, 13, 900, 2047, 2048].map((index) => world.status(cache, index))).toEqual([
       "good",
       "revoked",
       "revoked",
@@ -97,34 +97,38 @@ describe("a device that follows snapshots", () => {
     ];
     for (const change of changes) {
       const { cache } = await aDevice();
-      await apply(cache, await publish(4));
+      await world.apply(cache, await publish(4));
       const published = await publish(5, [1], { deltaFrom: new Map([[4, IndexSet.of(1024, many)]]) });
       const changed = change(world.shelf.get(topic) as Uint8Array);
       if (changed === undefined) world.shelf.delete(topic);
       else world.shelf.set(topic, changed);
       const asked: Topic[] = [];
-      await apply(cache, published, asked);
+      await world.apply(cache, published, asked);
       expect(asked.map(({ type }) => type)).toEqual(["delta", "snapshot-part"]);
-      expect([status(cache, 1), status(cache, 13)]).toEqual(["revoked", "good"]);
+      expect([world.status(cache, 1), world.status(cache, 13)]).toEqual(["revoked", "good"]);
     }
   });
 
   it("takes the list where no snapshot can be had, and answers as exactly", async () => {
     const { cache } = await aDevice();
     const published = await publish(4);
-    world.shelf.delete(snapshotTopic(4));
-    await apply(cache, published);
+    world.shelf.delete(snapshotTopic(world, 4));
+    await world.apply(cache, published);
     expect(cache.show()[0]?.shards).toMatchObject([{ holds: ["list"] }]);
-    expect([status(cache, 13), status(cache, 14), status(cache, 1024)]).toEqual(["revoked", "good", "unknown"]);
-    await apply(cache, await publish(5));
+    expect([world.status(cache, 13), world.status(cache, 14), world.status(cache, 1024)]).toEqual([
+      "revoked",
+      "good",
+      "unknown",
+    ]);
+    await world.apply(cache, await publish(5));
     expect(cache.show()[0]?.shards).toMatchObject([{ holds: ["snapshot"] }]);
   });
 
   it("fetches nothing when only the head is new, and leaves nothing on the disk that is not in force", async () => {
     const { cache, disk } = await aDevice();
-    for (const epoch of [4, 5, 6]) await apply(cache, await publish(epoch, [epoch]));
+    for (const epoch of [4, 5, 6]) await world.apply(cache, await publish(epoch, [epoch]));
     const asked: Topic[] = [];
-    await apply(cache, await world.publish(7, shardAt(6, [6])), asked);
+    await world.apply(cache, await world.publish(7, shardAt(6, [6])), asked);
     expect(asked).toEqual([]);
     expect(await disk.keys("revocation/snapshot/", 100)).toHaveLength(2);
     expect(await disk.keys("revocation/list/", 100)).toHaveLength(0);
@@ -133,7 +137,7 @@ describe("a device that follows snapshots", () => {
   it("enforces after a restart without network, and is healed from the other copy (I3)", async () => {
     const { cache, disk } = await aDevice();
     const published = await publish(4);
-    await apply(cache, published);
+    await world.apply(cache, published);
     const hurt = (copies: readonly string[]) => {
       const keys = [...disk.disk.keys()].filter((key) => key.startsWith("revocation/snapshot/"));
       for (const key of keys.filter((one) => copies.includes(one.slice(-1)))) {
@@ -143,13 +147,13 @@ describe("a device that follows snapshots", () => {
     for (const copies of [[], ["a"], ["b"]]) {
       hurt(copies);
       const restarted = await aDevice({ disk: disk.restart() });
-      expect([status(restarted.cache, 13), status(restarted.cache, 14)]).toEqual(["revoked", "good"]);
+      expect([world.status(restarted.cache, 13), world.status(restarted.cache, 14)]).toEqual(["revoked", "good"]);
     }
     hurt(["a", "b"]);
     const lost = await aDevice({ disk: disk.restart() });
     expect(lost.cache.isRevoked(world.issuer.id, serialOf(1, 14))).toMatchObject({ why: "damaged" });
-    expect(await apply(lost.cache, published)).toBeUndefined();
-    expect([status(lost.cache, 13), status(lost.cache, 14)]).toEqual(["revoked", "good"]);
+    expect(await world.apply(lost.cache, published)).toBeUndefined();
+    expect([world.status(lost.cache, 13), world.status(lost.cache, 14)]).toEqual(["revoked", "good"]);
   });
 });
 
@@ -178,7 +182,7 @@ describe("whatever is offered and wherever the power is cut, of snapshots (I3)",
           for (const [topic, bytes] of shelf) world.shelf.set(topic, bytes);
           if (tamper !== null) world.shelf.delete([...shelf.keys()][tamper % shelf.size] as string);
           if (cut !== null) device.disk.cutPower(cut);
-          const wasCut = await apply(device.cache, epochs[epoch] as PublishedHead).then(
+          const wasCut = await world.apply(device.cache, epochs[epoch] as PublishedHead).then(
             () => false,
             (error: unknown) => error instanceof PowerCut,
           );
@@ -186,7 +190,7 @@ describe("whatever is offered and wherever the power is cut, of snapshots (I3)",
           const held = device.cache.epochs()[0]?.epoch ?? 0;
           expect(held).toBeGreaterThanOrEqual(highest);
           for (const shard of [1, 2]) {
-            const answers = range(8).map((index) => status(device.cache, index, shard));
+            const answers = range(8).map((index) => world.status(device.cache, index, shard));
             expect(answers).toEqual(
               range(8).map((index) => (held === 0 ? "unknown" : index < held ? "revoked" : "good")),
             );
@@ -198,19 +202,3 @@ describe("whatever is offered and wherever the power is cut, of snapshots (I3)",
     );
   });
 });
-
-const snapshotTopic = (epoch: number): string =>
-  formatTopic({ type: "snapshot-part", issuer: world.issuer.id, shard: 1, epoch, part: 0 });
-
-function status(cache: RevocationCache, index: number, shard = 1) {
-  return cache.isRevoked(world.issuer.id, serialOf(shard, index)).status;
-}
-
-async function apply(cache: RevocationCache, { envelope }: PublishedHead, asked: Topic[] = []) {
-  const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
-  return offered && (await cache.apply(offered, world.retained(asked), signal));
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, index) => index);
-}
