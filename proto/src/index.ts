@@ -1,3 +1,4 @@
+export { maxCourierParts } from "./bodies.ts";
 export { decodeBodyAtRest, encodeBodyAtRest } from "./body-at-rest.ts";
 export { decodeMessage, encodeMessage, kindOf } from "./codec.ts";
 export {

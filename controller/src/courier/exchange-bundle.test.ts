@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { type Body, type BodyOf, decodeCourierFile, encodeCourierFile, maxCourierBytes } from "@fleetcert/proto";
+import {
+  type Body,
+  type BodyOf,
+  type CourierPart,
+  decodeCourierFile,
+  encodeCourierFile,
+  maxCourierBytes,
+} from "@fleetcert/proto";
 import { encodeCsr, sha256 } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -7,6 +14,7 @@ import { anEnrolledDevice, startTestController, type TestController } from "../.
 import { answersIn, BundlePacker } from "../../../test/support/courier-device.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import type { Transaction } from "../store-port.ts";
+import { openCourier } from "./courier.ts";
 
 type Device = Awaited<ReturnType<typeof anEnrolledDevice>>;
 
@@ -37,6 +45,12 @@ async function renewal(key = testSigner("P-256")): Promise<{ key: typeof key; bo
   };
   return { key, body };
 }
+
+const surroundings = () => ({
+  random: { bytes: (length: number) => new Uint8Array(randomBytes(length)), fraction: () => 0.5 },
+  notices: { raise: () => undefined },
+  failpoint: async () => undefined,
+});
 
 /** Everything a bundle might change, but for the audit of its refusal. */
 const state = () =>
@@ -82,6 +96,29 @@ describe("an exchanged bundle", () => {
     expect(kinds).toEqual(expect.arrayContaining(["desired", "snapshot-part", "crl-part", "head", "down"]));
     expect(kinds.lastIndexOf("snapshot-part")).toBeLessThan(kinds.indexOf("head"));
     expect(kinds.lastIndexOf("crl-part")).toBeLessThan(kinds.indexOf("head"));
+  });
+
+  it("leaves lists out where the reply would be larger than a device takes: snapshots say the same", async () => {
+    const list: CourierPart = {
+      topic: { type: "crl-part", issuer: "ab".repeat(32), shard: 0, epoch: 1, part: 0 },
+      payload: new Uint8Array(48 * 1024),
+    };
+    const snapshot: CourierPart = {
+      topic: { ...list.topic, type: "snapshot-part" } as CourierPart["topic"],
+      payload: Uint8Array.of(1),
+    };
+    const { store, clock } = controller.world;
+    const courier = openCourier({
+      ...{ store, sealer: controller.trust, intake: controller.events },
+      surroundings: { ...surroundings(), clock },
+      carried: async (_device, { withLists }) => [
+        snapshot,
+        ...(withLists ? Array.from({ length: 400 }, () => list) : []),
+      ],
+    });
+    const { reply } = await courier.exchange(alice, await packer.pack([event]));
+    const kinds = decodeCourierFile(reply, maxCourierBytes.reply).parts.map(({ topic }) => topic.type);
+    expect(kinds).toEqual(["snapshot-part", "down"]);
   });
 
   it("is audited with the operator and shown as the device's last contact", async () => {
