@@ -8,7 +8,6 @@ import {
   maxCourierBytes,
 } from "@fleetcert/proto";
 import { encodeCsr, sha256 } from "@fleetcert/shared";
-import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
 import { answersIn, BundlePacker } from "../../../test/support/courier-device.ts";
@@ -226,18 +225,18 @@ describe("an exchanged bundle", () => {
 });
 
 describe("a bundle is refused as a whole, and changes nothing,", () => {
-  it("when it was tampered with: any bit of it, whatever its checksum says", async () => {
+  it("when it was tampered with: any octet of it, whatever its checksum says", async () => {
     const bundle = await packer.pack([event]);
-    await fc.assert(
-      fc.asyncProperty(fc.nat(bundle.length * 8 - 1), fc.boolean(), async (bit, fixesChecksum) => {
+    for (let at = 0; at < bundle.length * 8; at += isLong ? 1 : 8) {
+      const bit = isLong ? at : at + ((at / 8) % 8);
+      for (const fixesChecksum of [false, true]) {
         const flipped = Uint8Array.from(bundle);
         flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
         if (fixesChecksum) flipped.set(sha256(flipped.subarray(0, -32)), flipped.length - 32);
-        if (Buffer.compare(flipped, bundle) === 0) return;
-        await expect(exchange(flipped)).rejects.toMatchObject({ name: "FleetError" });
-      }),
-      { numRuns: flips },
-    );
+        if (Buffer.compare(flipped, bundle) === 0) continue;
+        await expect(exchange(flipped), `bit ${bit}`).rejects.toMatchObject({ name: "FleetError" });
+      }
+    }
     expect((await state()).contact).toBeUndefined();
     await expectRefused(bundle.subarray(0, -1), "bundle-damaged");
   }, 60_000);
@@ -320,4 +319,4 @@ describe("a bundle is refused as a whole, and changes nothing,", () => {
   });
 });
 
-const flips = process.env["FLEETCERT_LONG"] === "1" ? 20_000 : 300;
+const isLong = process.env["FLEETCERT_LONG"] === "1";
