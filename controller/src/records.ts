@@ -93,6 +93,8 @@ export interface ClaimRecord {
   readonly profile: string;
   readonly createdAt: Instant;
   readonly createdBy: string;
+  /** The device it lets enrol anew, by a person's permission; empty for claims of new devices. */
+  readonly reenrols: string;
 }
 
 /** States of a credential as the controller knows it (DESIGN.md section 2). */

@@ -142,3 +142,4 @@ export {
   type TimeFloor,
   type TimeKnowledge,
 } from "./time/time-keeper.ts";
+export { packageVersion, versionText, versionWish } from "./version.ts";

@@ -125,6 +125,7 @@ const opensslVersion = (): string =>
   execFileSync("openssl", ["version"], { encoding: "utf8" }).split(" ").slice(0, 2).join(" ");
 
 const facts: Omit<IssuanceFacts, "now" | "device" | "keyAlgorithm"> = {
+  isReenrolment: false,
   deviceState: "active",
   stateReason: "",
   slot: "identity",

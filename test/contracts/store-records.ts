@@ -60,6 +60,7 @@ export const aClaim = (some: Partial<ClaimRecord> = {}): ClaimRecord => ({
   profile: "device",
   createdAt: 1_700_000_000_000,
   createdBy: "operator:alice",
+  reenrols: "",
   ...some,
 });
 

@@ -54,13 +54,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         await change(fillEveryTable);
         await change(async (tx) => {
           await tx.devices.put(aDevice({ lastSeenAt: 7, state: "suspended", stateReason: "lost" }));
-          await tx.claims.put(aClaim({ uses: 3, revokedAt: 9, allowedDevices: [] }));
+          await tx.claims.put(aClaim({ uses: 3, revokedAt: 9, allowedDevices: [], reenrols: "edge-1" }));
           await tx.certificates.put(aCertificate(1, { state: "proven", provenAt: 5 }));
           await tx.settings.put("colour", "blue");
         });
         const found = await read(readEveryTable);
         expect(found.device).toEqual(aDevice({ lastSeenAt: 7, state: "suspended", stateReason: "lost" }));
-        expect(found.claim).toEqual(aClaim({ uses: 3, revokedAt: 9, allowedDevices: [] }));
+        expect(found.claim).toEqual(aClaim({ uses: 3, revokedAt: 9, allowedDevices: [], reenrols: "edge-1" }));
         expect(found.certificates).toEqual([aCertificate(1, { state: "proven", provenAt: 5 })]);
         expect(found.setting).toBe("blue");
       });

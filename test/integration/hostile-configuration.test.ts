@@ -188,7 +188,7 @@ describe("fleetcert-agent on the command line", () => {
     await mkdir(data);
     await writeFile(join(data, "config.yaml"), "device: edge-1\n");
     await chmod(data, 0o000);
-    expect(await agent("status", "--data", data, "--json")).toMatchObject(failure("denied", exitCodes.denied));
+    expect(await agent("status", "--data", data, "--json")).toMatchObject(failure("data-directory", exitCodes.config));
     expect(await agent("run", "--data", data, "--json")).toMatchObject(failure("data-directory", exitCodes.config));
     await chmod(data, 0o700);
   });

@@ -48,7 +48,10 @@ export class RealAgents {
         controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
         claimFile,
         keys: this.#keysOf(id),
-        pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+        pace: {
+          ...{ reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+          ...{ turnedAwayBase: "50ms", turnedAwayCap: "500ms" },
+        },
       },
     });
     const log = new KeptLog();
@@ -64,6 +67,11 @@ export class RealAgents {
     };
     this.#running.push(agent);
     return agent;
+  }
+
+  /** The disk of a stopped agent is replaced by an empty one. */
+  async replaceDisk(id: string): Promise<void> {
+    await rm(join(this.#directory, id), { recursive: true });
   }
 
   async close(): Promise<void> {

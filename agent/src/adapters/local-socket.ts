@@ -59,7 +59,10 @@ export function askLocalSocket(
       else if ("code" in error && (error.code === "ENOENT" || error.code === "ECONNREFUSED")) resolve(undefined);
       else
         reject(
-          new FleetError("denied", `the agent's socket ${path} cannot be used`, { cause: error, hint: ownerHint }),
+          new FleetError("data-directory", `the agent's socket ${path} cannot be used`, {
+            cause: error,
+            hint: ownerHint,
+          }),
         );
     });
     asking.end(body);

@@ -27,6 +27,8 @@ export interface AgentParts {
   readonly identity: AgentIdentity;
   readonly controller: ControllerAddress;
   readonly claim: ClaimSource;
+  /** The generation from which on a person's claim permits this device to enrol anew; undefined without such a claim. */
+  readonly permitted?: number;
   readonly keys: OpenKeyProvider;
   /** Where the key store can prove its keys, and is to do so. */
   readonly attestor?: KeyAttestor;

@@ -1,5 +1,5 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { FleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
+import { FleetError, isFleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
 import { QuoteAnswers } from "../attestation/answer-quote.ts";
 import { ProvenTpm } from "../attestation/proven-tpm.ts";
 import { Connection } from "../connection/connection.ts";
@@ -159,8 +159,10 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
   if (runner.state.journal.at === "retired") leave(runner.state.journal);
-  else if (runner.state.current !== undefined) connection.use(await openCredential(runner.state.current, keys));
-  else runner.want();
+  else {
+    if (parts.permitted !== undefined) runner.permit(parts.permitted);
+    await useCredential(parts, { connection, runner });
+  }
   const quiet = AbortSignal.any([stop.signal, retired.signal]);
   const work = [runner.run(stop.signal), connection.run(quiet), followers.run(quiet)];
   const ended = Promise.all(work).then(
@@ -185,6 +187,27 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       await Promise.allSettled(work);
     },
   };
+}
+
+/**
+ * Connects with the credential in use, or asks for the first. Without its key the agent is of no use, unless a person permitted it
+ * to enrol anew.
+ */
+async function useCredential(
+  { keys, permitted, surroundings: { log } }: AgentParts,
+  { connection, runner }: { readonly connection: Connection; readonly runner: RenewalRunner },
+): Promise<void> {
+  const { current, reenrolment } = runner.state;
+  if (current === undefined) {
+    if (permitted === undefined) runner.want();
+    return;
+  }
+  try {
+    connection.use(await openCredential(current, keys));
+  } catch (error) {
+    if (!isFleetError(error, "key-not-found") || (permitted === undefined && reenrolment === 0)) throw error;
+    log.warn({ generation: current.generation, error }, "the key in use is gone; enrolling anew");
+  }
 }
 
 function followDesired(desired: DesiredState, runner: RenewalRunner | undefined): void {

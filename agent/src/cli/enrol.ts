@@ -7,6 +7,7 @@ import type { RunningAgent } from "./assemble-agent.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
 import { fromNow, renderOne, when } from "./output/render.ts";
+import type { readClaim } from "./start-agent.ts";
 import type { StatusView } from "./status-view.ts";
 
 interface EnrolOptions {
@@ -30,7 +31,7 @@ export function registerEnrol(program: Command, context: CliContext): void {
   program
     .command("enrol")
     .description(
-      "get the first credential of this device, by a claim; asking again after a failure goes on where it was",
+      "get the first credential of this device, or one anew by a person's permission, by a claim; asking again goes on where it was",
     )
     .option("--controller <host[:port]>", "the controller; its port for enrolled devices, 8883")
     .option("--bootstrap-port <port>", "its port for enrolment, 8884 or one above the other")
@@ -53,7 +54,8 @@ export function registerEnrol(program: Command, context: CliContext): void {
       const agent = await startAgent(config, { failpoint: context.failpoint, log: quietLog });
       try {
         await saveConfig(config);
-        const status = await untilEnrolled(agent, timeout, context.interrupted);
+        const generation = await generationToReach(config);
+        const status = await untilEnrolled(agent, { generation, timeout, interrupted: context.interrupted });
         context.stdout(renderOne(status, enrolledRows(status, data), formatOf(command)));
       } finally {
         await agent.stop();
@@ -61,17 +63,33 @@ export function registerEnrol(program: Command, context: CliContext): void {
     });
 }
 
-/** Waits until the first credential is proven. A refusal a person must act on ends the wait, what may pass by itself does not. */
-async function untilEnrolled(agent: RunningAgent, timeout: number, interrupted: AbortSignal): Promise<StatusView> {
+/** The first, or the one a claim permits to enrol anew with. */
+async function generationToReach(config: Parameters<typeof readClaim>[0]): Promise<number> {
+  const { readClaim } = await import("./start-agent.ts");
+  const claim = await readClaim(config).catch(() => undefined);
+  return claim?.reenrolment?.generation ?? 1;
+}
+
+/** Waits until a credential is proven. A refusal a person must act on ends the wait, what may pass by itself does not. */
+async function untilEnrolled(
+  agent: RunningAgent,
+  {
+    generation,
+    timeout,
+    interrupted,
+  }: { readonly generation: number; readonly timeout: number; readonly interrupted: AbortSignal },
+): Promise<StatusView> {
   const late = AbortSignal.timeout(timeout);
   const signal = AbortSignal.any([late, interrupted]);
   const failure = agent.ended.then(() => undefined);
   for (;;) {
     const status = agent.status();
     const [slot] = status.slots;
-    if (slot?.certificate !== undefined && slot.journal === "idle") return status;
+    const isReached = (slot?.certificate?.generation ?? 0) >= generation;
+    if (isReached && settledStates.has(slot?.journal ?? "")) return status;
     if (slot?.journal === "retired") throw failed("this device was retired", "device-retired");
-    const code = slot?.lastError ?? "";
+    // What went wrong with an earlier generation is not about this claim.
+    const code = isReached || (slot?.generation ?? 0) >= generation ? (slot?.lastError ?? "") : "";
     if (code !== "" && !isPassing(code)) throw failed(slot?.lastReason ?? "", code);
     if (late.aborted) throw code === "" ? failed("no answer yet", "timeout") : failed(slot?.lastReason ?? "", code);
     if (interrupted.aborted) throw new FleetError("timeout", "interrupted", { hint: "run the same command again" });
@@ -157,9 +175,12 @@ function enrolledRows(status: StatusView, data: string): [string, string][] {
 const quietLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const hints: Readonly<Record<string, string>> = {
   "claim-invalid": "ask for a new claim: fleetcert claim create",
-  "device-exists": "another device has or had this id; choose another with --device-id, or have a person re-approve it",
+  "device-exists":
+    "another device has or had this id; choose another with --device-id, or have a person permit it: fleetcert device reenrol ID",
   "device-retired": "enrol it as another device, with another --device-id and another --data directory",
   "path-invalid": "compare the root fingerprint with what `fleetcert trust show` prints; something may sit in between",
   offline: "check the address, the network and that `fleetcert serve` is running",
 };
+/** The new credential is proven; the old one may still be in its grace. */
+const settledStates: ReadonlySet<string> = new Set(["idle", "confirmed", "oldRetired"]);
 const pollInterval = 50;

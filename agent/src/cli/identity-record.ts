@@ -43,9 +43,10 @@ export async function settleIdentity(store: StateStore, wishes: IdentityWishes):
     requireSame("rootFingerprint", wishes.rootFingerprint, stored.rootSha256);
     return { identity: stored, replacedDevice: undefined };
   }
-  const { fleet, rootSha256 } = await wishes.claim();
+  const { fleet, rootSha256, reenrolment } = await wishes.claim();
   requireSame("rootFingerprint", wishes.rootFingerprint, rootSha256);
-  const identity = { fleet, device: deviceOf(wishes), rootSha256 };
+  if (reenrolment !== undefined) requireSame("device", wishes.device, reenrolment.device);
+  const identity = { fleet, device: reenrolment?.device ?? deviceOf(wishes), rootSha256 };
   const isOther = stored !== undefined && stored.device !== identity.device;
   await store.write([
     ...putTwin(identityKey, new TextEncoder().encode(JSON.stringify(identity))),

@@ -1,4 +1,4 @@
-import { exitCodes, FleetError } from "@fleetcert/shared";
+import { exitCodes, FleetError, versionText, versionWish } from "@fleetcert/shared";
 import { Command, CommanderError, Option } from "commander";
 import { registerBundle } from "./bundle.ts";
 import { type CliContext, QuietExit } from "./context.ts";
@@ -14,6 +14,11 @@ import { registerTpm } from "./tpm/tpm.ts";
 
 /** Runs `fleetcert-agent` with arguments; resolves with the exit code. stdout carries data, stderr the rest. */
 export async function runProgram(args: readonly string[], context: CliContext): Promise<number> {
+  const wish = versionWish(args);
+  if (wish !== undefined) {
+    context.stdout(versionText("fleetcert-agent", process.version, wish));
+    return exitCodes.ok;
+  }
   const program = buildProgram(context);
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -35,6 +40,7 @@ export function buildProgram(context: CliContext): Command {
     .description("the certificate of this device: enrolled, rotated on time, aware of what is revoked")
     .exitOverride()
     .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .option("--version", "show the version of this program and of Node")
     .showSuggestionAfterError();
   registerEnrol(program, context);
   registerRun(program, context);

@@ -11,7 +11,14 @@ import {
   type TpmKeysConfig,
   tokenStore,
 } from "@fleetcert/hw";
-import { type Claim, FleetError, type OpenKeyProvider, parseClaimString } from "@fleetcert/shared";
+import {
+  type Claim,
+  FleetError,
+  isFleetError,
+  type OpenKeyProvider,
+  packageVersion,
+  parseClaimString,
+} from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { outputDirectory } from "../adapters/disk/output-directory.ts";
 import { ensureSecretFile } from "../adapters/disk/secret-file.ts";
@@ -23,7 +30,7 @@ import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { type AgentConfig, durationOf, failOpenOf, keepsLists } from "../config.ts";
 import type { Link, Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
-import type { AgentParts } from "./agent-parts.ts";
+import type { AgentIdentity, AgentParts } from "./agent-parts.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 import { identitySlot } from "./credential-actions.ts";
 import { settleIdentity } from "./identity-record.ts";
@@ -69,6 +76,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       identity,
       controller: config.controller,
       claim: () => readClaim(config),
+      ...(await permissionOf(config, identity)),
       keys,
       ...(attestor && { attestor }),
       store,
@@ -82,7 +90,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
         failpoint: surroundings.failpoint ?? (async () => undefined),
       },
       buildTime,
-      agentVersion,
+      agentVersion: packageVersion,
       platform: `${process.platform}-${process.arch} node-${process.versions.node}`,
       outputs: outputsOf(config),
       patches: zstdListPatches,
@@ -150,6 +158,20 @@ export async function readClaim({ claimFile }: Pick<AgentConfig, "claimFile">): 
   }
 }
 
+/**
+ * What the claim file permits a device that is known already. Other claims say nothing to it, and it needs none: a file that is
+ * gone or damaged keeps no enrolled device from its work.
+ */
+async function permissionOf(config: AgentConfig, identity: AgentIdentity): Promise<Pick<AgentParts, "permitted">> {
+  const claim = await readClaim(config).catch((error: unknown) => {
+    if (isFleetError(error, "claim-invalid", "claim-malformed", "config-invalid")) return undefined;
+    throw error;
+  });
+  const { device, fleet, rootSha256 } = identity;
+  const isOurs = claim?.reenrolment?.device === device && claim.fleet === fleet && claim.rootSha256 === rootSha256;
+  return isOurs && claim.reenrolment !== undefined ? { permitted: claim.reenrolment.generation } : {};
+}
+
 /** Keys of a name that came to nothing. */
 async function destroyKeysOf(device: string, keys: OpenKeyProvider): Promise<void> {
   for (const { ref } of await keys.list(keyLabelPrefix({ device, slot: identitySlot }))) await keys.destroy(ref);
@@ -197,7 +219,5 @@ function closingAfter(agent: RunningAgent, close: () => Promise<void>): RunningA
   };
 }
 
-/** The version reports and requests name. */
-export const agentVersion = "0.1.0";
 /** No present is earlier than the year this was written in. */
 const buildTime = Date.UTC(2026, 0, 1);

@@ -75,7 +75,11 @@ async function withStoredState<T>(
   try {
     await access(directory);
   } catch (cause) {
-    throw notEnrolled(data, cause);
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") throw notEnrolled(data, cause);
+    throw new FleetError("data-directory", `the data directory ${data} cannot be read`, {
+      cause,
+      hint: "ask as the user the agent runs as: sudo fleetcert-agent status, or name your own directory with --data",
+    });
   }
   const store = await openLevelStore(directory);
   try {

@@ -151,6 +151,10 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
       await revocation.suspend(name, id, reason);
       return view(await store.transaction((tx) => requireDevice(tx, id)));
     },
+    async reenrol({ name }, id, validFor) {
+      const { claim, ...permission } = await duties.enrolment.permitReenrolment(name, id, validFor);
+      return { ...permission, claim: claimView(claim) };
+    },
     async reinstate({ name }, id) {
       await revocation.reinstate(name, { device: id, onlyHolds: false });
       return view(await store.transaction((tx) => requireDevice(tx, id)));

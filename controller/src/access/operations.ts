@@ -54,6 +54,15 @@ export interface ClaimView {
   readonly attributes: DeviceAttributes;
   readonly createdAt: Instant;
   readonly createdBy: string;
+  /** The device it lets enrol anew; empty for claims of new devices. */
+  readonly reenrols: string;
+}
+
+/** A permission to enrol anew. */
+export interface ReenrolmentView {
+  readonly claim: ClaimView;
+  readonly claimString: string;
+  readonly generation: number;
 }
 
 export interface ClaimOperations {
@@ -162,6 +171,8 @@ export interface DeviceOperations {
   ): Promise<DeviceView>;
   suspend(actor: Actor, id: string, reason: string): Promise<DeviceView>;
   reinstate(actor: Actor, id: string): Promise<DeviceView>;
+  /** Permits a known device to enrol anew, once; the claim string is given this one time. `validFor` in milliseconds. */
+  reenrol(actor: Actor, id: string, validFor: number): Promise<ReenrolmentView>;
   /** Asks its TPM for PCRs, such as `sha256:0,7`; the answer comes later and stands in {@link DeviceDetails.quote}. */
   quote(actor: Actor, id: string, pcrs: string): Promise<QuoteView>;
   /** Revokes, erases keys on next contact, keeps the history. */
@@ -297,6 +308,15 @@ export interface OperatorOperations {
   create(
     actor: Actor,
     request: { readonly name: string; readonly person?: string; readonly role: Role; readonly csr: Uint8Array },
+  ): Promise<{
+    readonly operator: OperatorView;
+    readonly certificate: Uint8Array;
+    readonly chain: readonly Uint8Array[];
+  }>;
+  /** Certifies a new key under the same name; the certificate of before ends. Throws `not-found`, `conflict` when disabled. */
+  renew(
+    actor: Actor,
+    request: { readonly name: string; readonly csr: Uint8Array },
   ): Promise<{
     readonly operator: OperatorView;
     readonly certificate: Uint8Array;

@@ -4,6 +4,7 @@ import { createApiKey, revokeApiKey } from "./api-keys.ts";
 import { filteredPage } from "./filtered-page.ts";
 import type { OperatorOperations } from "./operations.ts";
 import type { CommandedDuties } from "./operations-of-duties.ts";
+import { renewOperator } from "./renew-operator.ts";
 import { apiKeyView, operatorView } from "./views.ts";
 
 /** Who may use the API: operators with a certificate, and the API keys that stand for them. */
@@ -15,7 +16,7 @@ export function operatorOperations(duties: CommandedDuties): OperatorOperations 
       await store.transaction(async (tx) => {
         if ((await tx.operators.find(name)) !== undefined) {
           throw new FleetError("already-exists", `there is an operator ${name}`, {
-            hint: "take another name; names are never used again",
+            hint: `renew its certificate with fleetcert operator renew ${name}, or take another name`,
           });
         }
       });
@@ -43,6 +44,7 @@ export function operatorOperations(duties: CommandedDuties): OperatorOperations 
       if (operator === undefined) throw new FleetError("internal", `operator ${name} was not kept`);
       return { operator: operatorView(operator), certificate: certificate.der, chain: [authority.certificate] };
     },
+    renew: (actor, request) => renewOperator(duties, { actor, ...request, validity: operatorValidity }),
     list: (_actor, request) =>
       filteredPage(store, request, {
         read: (tx, page) => tx.operators.list(page),

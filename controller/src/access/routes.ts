@@ -104,6 +104,15 @@ export const routes: readonly Route[] = [
     call: ({ devices }, actor, { params, body }) => devices.quote(actor, params["id"] ?? "", body.pcrs),
   },
   {
+    name: "devices.reenrol",
+    method: "POST",
+    path: "/devices/:id/reenrol",
+    permission: "device.reinstate",
+    summary: "Permit a known device to enrol anew, once: its lost or revoked credential stays behind",
+    body: closed({ validFor: milliseconds() }),
+    call: ({ devices }, actor, { params, body }) => devices.reenrol(actor, params["id"] ?? "", body.validFor),
+  },
+  {
     name: "devices.retire",
     method: "POST",
     path: "/devices/:id/retire",
@@ -243,6 +252,16 @@ export const routes: readonly Route[] = [
       csr: base64(4096),
     }),
     call: ({ operators }, actor, { body }) => operators.create(actor, { ...body, csr: fromBase64(body.csr) }),
+  },
+  {
+    name: "operators.renew",
+    method: "POST",
+    path: "/operators/:name/renew",
+    permission: "operator.write",
+    summary: "Certify a new key of an operator; the certificate of before ends",
+    body: closed({ csr: base64(4096) }),
+    call: ({ operators }, actor, { params, body }) =>
+      operators.renew(actor, { name: params["name"] ?? "", csr: fromBase64(body.csr) }),
   },
   {
     name: "operators.list",

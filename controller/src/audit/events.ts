@@ -12,6 +12,7 @@ export const auditEvents = {
   "settings.changed": "A setting was changed → its name",
   // persons and rights
   "operator.created": "A person got access → operator",
+  "operator.renewed": "A person's certificate was replaced; the one before ended → operator",
   "operator.disabled": "A person's access ended → operator",
   "apiKey.created": "A key of the API was made for an operator → key",
   "apiKey.revoked": "A key of the API was ended → key",
@@ -31,6 +32,8 @@ export const auditEvents = {
   "claim.revoked": "A right to enrol was taken back → claim",
   "enrolment.refused": "A device was not admitted → device",
   "device.enrolled": "A device was admitted → device",
+  "reenrolment.permitted": "A person permitted a known device to enrol anew, once (I7) → device",
+  "device.reenrolled": "A known device was admitted anew, by a person's permission → device",
   "device.changed": "Registry attributes of a device were changed → device",
   "device.suspended": "A device was blocked until a person re-approves it (I7) → device",
   "suspension.withheld": "The controller would have suspended a device by itself, but had suspended too many → device",

@@ -29,7 +29,7 @@ export function registerClaim(program: Command, context: CliContext): void {
         ...(options.device !== undefined && { allowedDevices: options.device }),
         attributes: attributesOf(options),
       });
-      if (options.out !== undefined) await writeSecret(options.out, claimString);
+      if (options.out !== undefined) await writeClaim(options.out, claimString);
       const shown = options.out === undefined ? claimString : `in ${options.out}`;
       printOne(
         context,
@@ -98,7 +98,8 @@ function stateOf(claim: ClaimView, now: number): string {
   return claim.uses >= claim.maxUses ? "spent" : "open";
 }
 
-async function writeSecret(file: string, text: string): Promise<void> {
+/** Writes a claim string into a new file that only its owner can read. Throws `already-exists`. */
+export async function writeClaim(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, `${text}\n`, { mode: 0o600, flag: "wx" });
   } catch (cause) {

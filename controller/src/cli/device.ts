@@ -6,13 +6,14 @@ import { attestationRows } from "./attestation-rows.ts";
 import { type AttributeOptions, addAttributeOptions, attributesOf } from "./attributes.ts";
 import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
+import { registerReenrol } from "./device-reenrol.ts";
 import { fromNow, short, span, when } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
 import { registerQuote } from "./quote.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";
 
-/** `device list|show|set|suspend|reinstate|retire`. */
+/** `device list|show|set|suspend|reinstate|reenrol|retire`. */
 export function registerDevice(program: Command, context: CliContext): void {
   const device = program.command("device").description("the devices of the fleet");
   registerList(device, context);
@@ -47,6 +48,7 @@ export function registerDevice(program: Command, context: CliContext): void {
     .action(async (id: string, _options: object, command: Command) => {
       printDevice(context, command, await (await connect(context, command)).devices.reinstate(remoteActor, id));
     });
+  registerReenrol(device, context);
   registerQuote(device, context);
   device
     .command("retire")

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeCsr, FleetError, pemEncode, type Signer } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
@@ -10,7 +10,7 @@ import { allPages, type CliContext, connect, formatOf, printList, printOne } fro
 import { registerOperatorKey } from "./operator-key.ts";
 import { short, when } from "./output/human.ts";
 
-/** `operator create|list|disable|key`. */
+/** `operator create|renew|list|disable|key`. */
 export function registerOperator(program: Command, context: CliContext): void {
   const operator = program.command("operator").description("persons who may use the API, by client certificate or key");
   registerOperatorKey(operator, context);
@@ -51,6 +51,35 @@ export function registerOperator(program: Command, context: CliContext): void {
           `next: fleetcert --url https://HOST:PORT --cert ${certificateFile} --key ${keyFile} --root ROOT.pem device list\n`,
         );
       }
+    });
+
+  operator
+    .command("renew")
+    .description("make a new key here and let the controller certify it under the same name; the old certificate ends")
+    .argument("<name>")
+    .option("--out <dir>", "folder of NAME.key.pem and NAME.cert.pem, which are replaced", ".")
+    .action(async (name: string, options: { out: string }, command: Command) => {
+      const { privateKey, signer } = newKey();
+      const operations = await connect(context, command);
+      const keyFile = join(options.out, `${name}.key.pem`);
+      const certificateFile = join(options.out, `${name}.cert.pem`);
+      const csr = await encodeCsr({ signer, commonName: name });
+      // Beside the old one until it is certified: whoever is refused keeps what worked.
+      await rm(`${keyFile}.new`, { force: true });
+      await writeNew(options.out, `${keyFile}.new`, privateKey, 0o600);
+      const made = await operations.operators.renew(remoteActor, { name, csr });
+      const chain = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
+      await rm(`${certificateFile}.new`, { force: true });
+      await writeNew(options.out, `${certificateFile}.new`, chain, 0o644);
+      await rename(`${keyFile}.new`, keyFile);
+      await rename(`${certificateFile}.new`, certificateFile);
+      printOne(context, command, { ...made.operator, keyFile, certificateFile }, [
+        ["operator", made.operator.name],
+        ["role", made.operator.role],
+        ["expires", when(made.operator.notAfter)],
+        ["key", keyFile],
+        ["certificate", certificateFile],
+      ]);
     });
 
   operator

@@ -1,4 +1,4 @@
-import { exitCodes, FleetError } from "@fleetcert/shared";
+import { exitCodes, FleetError, versionText, versionWish } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
 import { registerApprove, registerBound } from "./approve.ts";
 import { registerAudit } from "./audit.ts";
@@ -25,6 +25,11 @@ export async function runProgram(
   context: CliContext,
   registerLocal: readonly RegisterLocal[] = [],
 ): Promise<number> {
+  const wish = versionWish(args);
+  if (wish !== undefined) {
+    context.stdout(versionText("fleetcert", process.version, wish));
+    return exitCodes.ok;
+  }
   const program = buildProgram(context, registerLocal);
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -45,6 +50,7 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
     .description("certificates for a fleet of devices: claims, ages, rotation, revocation, audit")
     .exitOverride()
     .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .option("--version", "show the version of this program and of Node")
     .showSuggestionAfterError();
   const trust = program.command("trust").description("the signed list of CAs and command keys");
   registerTrustShow(trust, context);

@@ -10,29 +10,10 @@ export async function createClaim(
   parts: EnrolmentParts,
   request: ClaimRequest & { readonly actor: string },
 ): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }> {
-  const { surroundings, store, trust } = parts;
+  const { store } = parts;
   requireSensible(request);
-  const now = surroundings.clock.now();
-  const secret = surroundings.random.bytes(32);
-  const claim: ClaimRecord = {
-    id: claimIdOf(surroundings.random.bytes(12)),
-    secretSha256: sha256Hex(secret),
-    maxUses: request.maxUses,
-    uses: 0,
-    expiresAt: now + request.validFor,
-    revokedAt: undefined,
-    allowedDevices: [...new Set(request.allowedDevices ?? [])],
-    attributes: { ...unknownAttributes, ...request.attributes },
-    profile: request.profile ?? "device",
-    createdAt: now,
-    createdBy: request.actor,
-  };
-  const claimString = formatClaimString({
-    claimId: claim.id,
-    secret: Secret.of(Buffer.from(secret).toString("base64url")),
-    rootSha256: trust.rootSha256,
-    fleet: trust.fleet,
-  });
+  const { claim, secret } = makeClaim(parts, { ...request, reenrols: "" });
+  const claimString = claimStringOf(parts, { claim, secret, generation: 0 });
   const refused = await store.transaction(async (tx) => {
     const { maxUses, allowedDevices, profile, attributes } = claim;
     const { actor, validFor } = request;
@@ -41,7 +22,7 @@ export async function createClaim(
     if (refused !== undefined) return refused;
     await tx.claims.put(claim);
     await appendAudit(tx, {
-      at: now,
+      at: claim.createdAt,
       actor: request.actor,
       action: "claim.created",
       target: claim.id,
@@ -57,6 +38,48 @@ export async function createClaim(
   });
   if (refused !== undefined) throw refused;
   return { claim, claimString };
+}
+
+/** A claim that nobody has yet, and its secret. */
+export function makeClaim(
+  { surroundings }: Pick<EnrolmentParts, "surroundings">,
+  request: ClaimRequest & { readonly actor: string; readonly reenrols: string },
+): { readonly claim: ClaimRecord; readonly secret: Uint8Array } {
+  const now = surroundings.clock.now();
+  const secret = surroundings.random.bytes(32);
+  const claim: ClaimRecord = {
+    id: claimIdOf(surroundings.random.bytes(12)),
+    secretSha256: sha256Hex(secret),
+    maxUses: request.maxUses,
+    uses: 0,
+    expiresAt: now + request.validFor,
+    revokedAt: undefined,
+    allowedDevices: [...new Set(request.allowedDevices ?? [])],
+    attributes: { ...unknownAttributes, ...request.attributes },
+    profile: request.profile ?? "device",
+    createdAt: now,
+    createdBy: request.actor,
+    reenrols: request.reenrols,
+  };
+  return { claim, secret };
+}
+
+/** What a person hands to the device; it names the device and generation where it lets one enrol anew. */
+export function claimStringOf(
+  { trust }: Pick<EnrolmentParts, "trust">,
+  {
+    claim,
+    secret,
+    generation,
+  }: { readonly claim: ClaimRecord; readonly secret: Uint8Array; readonly generation: number },
+): string {
+  return formatClaimString({
+    claimId: claim.id,
+    secret: Secret.of(Buffer.from(secret).toString("base64url")),
+    rootSha256: trust.rootSha256,
+    fleet: trust.fleet,
+    ...(claim.reenrols !== "" && { reenrolment: { device: claim.reenrols, generation } }),
+  });
 }
 
 /** Claims in order of id, whatever their state. */
@@ -89,7 +112,8 @@ export async function revokeClaim(
   });
 }
 
-function requireSensible({ maxUses, validFor, allowedDevices = [] }: ClaimRequest): void {
+/** Throws `request-invalid` unless a claim may be so. */
+export function requireSensible({ maxUses, validFor, allowedDevices = [] }: ClaimRequest): void {
   const refuse = (message: string): never => {
     throw new FleetError("request-invalid", message);
   };

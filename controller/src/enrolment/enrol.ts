@@ -80,19 +80,21 @@ async function issue(
 ): Promise<void> {
   const { device, claimId, request, csr } = entry;
   const { slot, generation, tokenSerial } = request;
-  const { profile, attestation } = await parts.store.transaction(async (tx) => ({
-    profile: (await tx.claims.find(claimId))?.profile ?? "device",
+  const { claim, attestation } = await parts.store.transaction(async (tx) => ({
+    claim: await tx.claims.find(claimId),
     attestation: await prove?.(tx),
   }));
+  const profile = claim?.profile ?? "device";
+  const isReenrolment = claim?.reenrols === device;
   const protection = attestation === undefined ? provable(request.protection) : "attested";
   await parts.issuance.toDevice({
     actor: `device:${device}`,
-    ...{ device, slot, generation, csr, protection, tokenSerial, profile, claimId },
+    ...{ device, slot, generation, csr, protection, tokenSerial, profile, claimId, isReenrolment },
     ...(attestation && { endorsementKey: attestation.endorsementKeySha256 }),
     judge: (tx) => requireClaim(parts, tx, entry),
     async commit(tx, certificate) {
-      await requireSameClaim(tx, entry);
-      await register(parts, tx, { ...entry, protection, attestation });
+      if (!isReenrolment) await requireSameClaim(tx, entry);
+      await register(parts, tx, { ...entry, protection, attestation, isReenrolment });
       await reply(tx, issuedBody(parts, certificate));
     },
   });
@@ -128,33 +130,47 @@ async function register(
     request,
     protection,
     attestation,
-  }: Entry & { readonly protection: Protection; readonly attestation: AttestationRecord | undefined },
+    isReenrolment,
+  }: Entry & {
+    readonly protection: Protection;
+    readonly attestation: AttestationRecord | undefined;
+    readonly isReenrolment: boolean;
+  },
 ): Promise<void> {
   const known = await tx.devices.find(id);
-  if (known !== undefined) return;
+  if (known !== undefined && (known.claimId === claimId || !isReenrolment)) return;
   const claim = (await tx.claims.find(claimId)) as ClaimRecord;
   const now = parts.surroundings.clock.now();
-  const device: DeviceRecord = {
-    id,
-    state: "active",
-    stateReason: "",
-    attributes: claim.attributes,
-    createdAt: now,
-    lastSeenAt: now,
-    desiredVersion: 0,
-    agentVersion: request.agentVersion,
-    clockOffset: 0,
-    claimId,
-  };
+  const { agentVersion } = request;
+  const device: DeviceRecord = known
+    ? { ...known, claimId, agentVersion, lastSeenAt: now }
+    : {
+        id,
+        state: "active",
+        stateReason: "",
+        attributes: claim.attributes,
+        createdAt: now,
+        lastSeenAt: now,
+        desiredVersion: 0,
+        agentVersion,
+        clockOffset: 0,
+        claimId,
+      };
   await parts.inventory.publishDesired(tx, device);
   if (attestation !== undefined) await tx.attestations.put(attestation);
   await appendAudit(tx, {
     at: now,
     actor: `device:${id}`,
-    action: "device.enrolled",
+    action: known === undefined ? "device.enrolled" : "device.reenrolled",
     target: id,
     outcome: "success",
-    details: { claimId, protection, agentVersion: request.agentVersion, ...groundOf(request, attestation) },
+    details: {
+      claimId,
+      protection,
+      agentVersion,
+      generation: String(request.generation),
+      ...groundOf(request, attestation),
+    },
   });
 }
 

@@ -10,6 +10,7 @@ import { activate } from "./activate.ts";
 import { createClaim, listClaims, revokeClaim } from "./claims.ts";
 import { attest, enrol } from "./enrol.ts";
 import { noteOverdueProofs } from "./note-overdue-proofs.ts";
+import { permitReenrolment, type Reenrolment } from "./permit-reenrolment.ts";
 import { attestRenewal, renew } from "./renew.ts";
 
 /** What enrolment works with. */
@@ -54,6 +55,8 @@ export interface Enrolment {
     actor: string,
     request: ClaimRequest,
   ): Promise<{ readonly claim: ClaimRecord; readonly claimString: string }>;
+  /** Lets one device that is known enrol anew, once; see {@link permitReenrolment}. */
+  permitReenrolment(actor: string, device: string, validFor: Duration): Promise<Reenrolment>;
   listClaims(page: { readonly after?: string; readonly limit: number }): Promise<ClaimRecord[]>;
   /** Throws `not-found`. Revoking again changes nothing. */
   revokeClaim(actor: string, id: string): Promise<ClaimRecord>;
@@ -66,6 +69,7 @@ export interface Enrolment {
 export function openEnrolment(parts: EnrolmentParts): Enrolment {
   return {
     createClaim: (actor, request) => createClaim(parts, { actor, ...request }),
+    permitReenrolment: (actor, device, validFor) => permitReenrolment(parts, { actor, device, validFor }),
     listClaims: (page) => listClaims(parts, page),
     revokeClaim: (actor, id) => revokeClaim(parts, { actor, id }),
     noteOverdueProofs: () => noteOverdueProofs(parts),

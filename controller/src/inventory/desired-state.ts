@@ -11,6 +11,7 @@ import type { CertificateRecord, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { InventoryParts } from "./inventory.ts";
 import { assignWindow } from "./renewal-window.ts";
+import { withdrawReenrolment } from "./withdraw-reenrolment.ts";
 
 /** Stores the device under a new version of its desired state and enqueues that, retained. */
 export async function publishDesired(
@@ -18,6 +19,7 @@ export async function publishDesired(
   tx: Transaction,
   device: DeviceRecord,
 ): Promise<DeviceRecord> {
+  if (device.state !== "active") await withdrawReenrolment(tx, device.id, parts.surroundings.clock.now());
   return await publish(parts, tx, { device, content: await contentOf(parts, tx, device) });
 }
 

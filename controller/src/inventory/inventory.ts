@@ -100,6 +100,9 @@ export function openInventory(parts: InventoryParts): Inventory {
   };
 }
 
+/** Setting that names the claim by which a device may enrol anew. */
+export const reenrolmentSetting = (device: string): string => `reenrolment/${device}`;
+
 /** Attributes of a device nobody has described. */
 export const unknownAttributes: DeviceAttributes = {
   site: "",

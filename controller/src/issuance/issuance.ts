@@ -47,6 +47,8 @@ export interface DeviceOrder {
   readonly profile: string;
   /** A use of it is counted with the intent and given back when it is aborted; empty for renewals. */
   readonly claimId: string;
+  /** Whether a person permitted the device to enrol anew. */
+  readonly isReenrolment?: boolean;
   /** Judges what only the caller knows, in the transaction of the intent. Throws to refuse. */
   judge(tx: Transaction): Promise<void>;
   /** Adds what must stand or fall with the certificate. */

@@ -80,6 +80,7 @@ async function gatherFacts(
     stateReason: device?.stateReason ?? "",
     slot: order.slot,
     generation: order.generation,
+    isReenrolment: order.isReenrolment ?? false,
     profile: context.profiles.get(order.profile),
     profileName: order.profile,
     keyAlgorithm: order.csr.keyAlgorithm,

@@ -36,6 +36,8 @@ export interface IssuanceFacts {
   readonly stateReason: string;
   readonly slot: string;
   readonly generation: number;
+  /** Whether a person permitted the device to enrol anew. */
+  readonly isReenrolment: boolean;
   readonly profile: Profile | undefined;
   readonly profileName: string;
   readonly keyAlgorithm: KeyAlgorithm;
@@ -120,6 +122,11 @@ export function supersededBy(
   return certificates.filter(
     (one) => one.generation <= generation - 2 && one.revokedAt === undefined && one.notAfter >= now,
   );
+}
+
+/** Highest generation there ever was of the given certificates; 0 when there is none. */
+export function highestGeneration(certificates: readonly CertificateRecord[]): number {
+  return Math.max(0, ...certificates.map(({ generation }) => generation));
 }
 
 /** Highest generation of the slot that was proven in use; 0 when none was. */

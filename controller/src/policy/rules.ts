@@ -1,5 +1,6 @@
 import {
   type ClaimFacts,
+  highestGeneration,
   type IssuanceFacts,
   maxReplacements,
   pendingOf,
@@ -107,8 +108,9 @@ export const issuanceRules: readonly Rule<IssuanceFacts>[] = [
   },
   {
     name: "generation-follows",
-    violated: ({ slot, generation, slotCertificates }) => {
-      const next = provenGeneration(slotCertificates) + 1;
+    violated: ({ slot, generation, slotCertificates, isReenrolment }) => {
+      // Who enrols anew may know of nothing: no generation is ever used again.
+      const next = (isReenrolment ? highestGeneration : provenGeneration)(slotCertificates) + 1;
       if (generation === next) return undefined;
       return {
         code: "generation-conflict",
@@ -181,13 +183,13 @@ export const claimRules: readonly Rule<ClaimFacts>[] = [
   },
   {
     name: "device-is-new",
-    violated: ({ device, deviceCertificates }) =>
-      deviceCertificates.length === 0
+    violated: ({ device, claim, deviceCertificates }) =>
+      deviceCertificates.length === 0 || claim?.reenrols === device
         ? undefined
         : {
             code: "device-exists",
             message: `device ${device} has or had a credential`,
-            hint: "a claim never enrols it again; that is a person's act",
+            hint: `a claim never enrols it again; a person may permit it: fleetcert device reenrol ${device}`,
           },
   },
   {
@@ -212,11 +214,17 @@ export const claimRules: readonly Rule<ClaimFacts>[] = [
         : refuseClaim(`claim ${claim.id} is spent: ${claim.uses} of ${claim.maxUses} uses`),
   },
   {
-    name: "first-generation",
-    violated: ({ slot, generation }) =>
-      slot === "identity" && generation === 1
-        ? undefined
-        : { code: "request-invalid", message: `an enrolment is for identity generation 1, not ${slot} ${generation}` },
+    name: "generation-to-begin-with",
+    violated: ({ slot, generation, claim, deviceCertificates }) => {
+      const isAnew = claim !== undefined && claim.reenrols !== "";
+      const identities = deviceCertificates.filter((one) => one.slot === "identity");
+      const first = isAnew ? highestGeneration(identities) + 1 : 1;
+      if (slot === "identity" && generation === first) return undefined;
+      const message = `an enrolment is for identity generation ${first}, not ${slot} ${generation}`;
+      return isAnew
+        ? { code: "generation-conflict", message, hint: "make a new permission: fleetcert device reenrol" }
+        : { code: "request-invalid", message };
+    },
   },
 ];
 

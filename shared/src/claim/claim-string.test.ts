@@ -13,6 +13,10 @@ const claims = fc.record({
   rootSha256: fc.string({ unit: characters("0123456789abcdef"), minLength: 64, maxLength: 64 }),
   fleet: fc.string({ unit: characters("ab0"), minLength: 1, maxLength: 63 }),
 });
+const anew = fc.record({
+  device: fc.string({ unit: characters("ab.0_-"), maxLength: 63 }).map((text) => `d${text}`),
+  generation: fc.integer({ min: 1, max: 999_999_999 }),
+});
 
 describe("a claim string", () => {
   it("reads back as what was written, with white space around it", () => {
@@ -20,6 +24,18 @@ describe("a claim string", () => {
       fc.property(claims, (claim) => {
         const read = parseClaimString(` ${formatClaimString(claim)}\n`);
         expect({ ...read, secret: read.secret.reveal() }).toEqual({ ...claim, secret: claim.secret.reveal() });
+      }),
+    );
+  });
+
+  it("names the one device it lets enrol anew, and the generation to begin with", () => {
+    fc.assert(
+      fc.property(claims, anew, (claim, reenrolment) => {
+        const text = formatClaimString({ ...claim, reenrolment });
+        expect(text.startsWith("fc2.")).toBe(true);
+        expect(parseClaimString(text).reenrolment).toEqual(reenrolment);
+        expect(() => parseClaimString(text.replace("fc2.", "fc1."))).toThrow(FleetError);
+        expect(() => parseClaimString(text.slice(0, -reenrolment.device.length - 1))).toThrow(FleetError);
       }),
     );
   });

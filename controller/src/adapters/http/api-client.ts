@@ -33,6 +33,7 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       show: (_, id) => send("devices.show", { params: { id } }),
       set: (_, id, body) => send("devices.set", { params: { id }, body }),
       suspend: (_, id, reason) => send("devices.suspend", { params: { id }, body: { reason } }),
+      reenrol: (_, id, validFor) => send("devices.reenrol", { params: { id }, body: { validFor } }),
       reinstate: (_, id) => send("devices.reinstate", { params: { id } }),
       quote: (_, id, pcrs) => send("devices.quote", { params: { id }, body: { pcrs } }),
       retire: (_, id) => send("devices.retire", { params: { id } }),
@@ -111,6 +112,12 @@ export function openApiClient(target: ApiTarget, timeoutMs = 60_000): Operations
       async create(_, { csr, ...rest }) {
         const made = await send<Awaited<ReturnType<Operations["operators"]["create"]>>>("operators.create", {
           body: { ...rest, csr: Buffer.from(csr).toString("base64") },
+        });
+        return { ...made, certificate: octets(made.certificate), chain: made.chain.map(octets) };
+      },
+      async renew(_, { name, csr }) {
+        const made = await send<Awaited<ReturnType<Operations["operators"]["renew"]>>>("operators.renew", {
+          ...{ params: { name }, body: { csr: Buffer.from(csr).toString("base64") } },
         });
         return { ...made, certificate: octets(made.certificate), chain: made.chain.map(octets) };
       },

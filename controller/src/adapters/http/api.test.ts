@@ -134,6 +134,8 @@ function callRoute(client: Operations, name: string): Promise<unknown> {
     "claims.create": () => client.claims.create(remoteActor, { maxUses: 1, validFor: 60_000 }),
     "devices.set": () => client.devices.set(remoteActor, "edge-1", { site: "berlin" }),
     "devices.suspend": () => client.devices.suspend(remoteActor, "edge-1", "lost"),
+    "devices.reenrol": () => client.devices.reenrol(remoteActor, "edge-1", 3_600_000),
+    "operators.renew": () => client.operators.renew(remoteActor, { name: "erin", csr: new Uint8Array([1]) }),
     "devices.quote": () => client.devices.quote(remoteActor, "edge-1", "sha256:0,7"),
     "rollover.begin": () => client.rollover.begin(remoteActor, { to: "a".repeat(64) }),
     "rotations.plan": () => client.rotations.plan(remoteActor, { filter: "site=berlin" }),

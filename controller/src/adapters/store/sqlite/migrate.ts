@@ -6,6 +6,7 @@ import { attested } from "./migrations/0004-attested.ts";
 import { waves } from "./migrations/0005-waves.ts";
 import { courier } from "./migrations/0006-courier.ts";
 import { crlStandards } from "./migrations/0007-crl-standards.ts";
+import { wayback } from "./migrations/0008-wayback.ts";
 
 /** One step of the schema. Steps are only added, never changed; there is no way back but a backup. */
 export interface Migration {
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   { version: 5, name: "waves", sql: waves },
   { version: 6, name: "courier", sql: courier },
   { version: 7, name: "crl-standards", sql: crlStandards },
+  { version: 8, name: "wayback", sql: wayback },
 ];
 
 /**

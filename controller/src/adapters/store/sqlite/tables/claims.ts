@@ -50,5 +50,6 @@ const put = upsert("claims", {
     "profile",
     "createdAt",
     "createdBy",
+    "reenrols",
   ],
 });
