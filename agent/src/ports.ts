@@ -160,6 +160,8 @@ export interface Incoming {
   connected(session: { readonly credential: Credential }): Promise<void>;
   /** Bytes of a fleet topic (trust, heads, parts), not verified: their own envelope or hash carries the trust. */
   fleet(topic: Topic, payload: Uint8Array): Promise<void>;
+  /** The time is known again within a session: a new era had forgotten it. */
+  anchored(): void;
   /** A verified desired state, newer by (era, version) than any before it. */
   desired(desired: DesiredState): Promise<void>;
   /** A verified message of the controller that answers nothing asked here: a question, or an answer that came too late. */

@@ -59,6 +59,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       later.followers?.connected(credential);
       later.runner?.connected();
     },
+    anchored: () => later.runner?.anchored(),
     async fleet(topic, payload) {
       await later.followers?.fleet(topic, payload);
     },

@@ -38,6 +38,7 @@ async function aConnection(standsAgainst = () => false) {
     connected: async ({ credential }) => void events.push(`connected ${credential.generation}`),
     fleet: async (topic) => void events.push(topic.type),
     desired: async ({ version }) => void events.push(`desired ${version}`),
+    anchored: () => void events.push("anchored"),
     unasked: async ({ kind }) => void events.push(`unasked ${kind}`),
   };
   const connection = new Connection(

@@ -41,6 +41,7 @@ export class LiveSession {
   readonly #inbox: Inbox;
   readonly #end = Promise.withResolvers<unknown>();
   #session: Session | undefined;
+  #askTimeAgain: (() => void) | undefined;
 
   private constructor(credential: Credential, context: SessionContext) {
     this.credential = credential;
@@ -91,6 +92,7 @@ export class LiveSession {
       const isFresh = context.time.estimate().status !== "anchored" || check.isDeferred;
       if (isFresh) await live.#anchorTime(check, signal);
       else live.#refreshTime(check, signal);
+      live.#askTimeAgain = () => live.#refreshTime(check, signal);
     } catch (error) {
       await live.close();
       throw error;
@@ -118,7 +120,11 @@ export class LiveSession {
 
   /** The monotonic clock stands still while the machine sleeps, so every session asks for the time; only the first waits for it. */
   #refreshTime(check: ServerCheck, signal: AbortSignal): void {
-    this.#anchorTime(check, signal).catch(async (error: unknown) => {
+    const wasAnchored = this.#context.time.estimate().status === "anchored";
+    const asked = this.#anchorTime(check, signal).then(() => {
+      if (!wasAnchored) this.#context.incoming.anchored();
+    });
+    asked.catch(async (error: unknown) => {
       this.#context.surroundings.log.warn({ error }, "time not refreshed");
       if (isFleetError(error, "path-invalid")) await this.close();
     });
@@ -149,8 +155,17 @@ export class LiveSession {
     } else if (topic.type === "desired" && topic.device === device) {
       this.#put(() => this.#takeDesired(payload), topic);
     } else if (isFleetTopic(topic)) {
-      this.#put(() => this.#context.incoming.fleet(topic, payload), topic);
+      this.#put(() => this.#takeFleet(topic, payload), topic);
     }
+  }
+
+  async #takeFleet(topic: Topic, payload: Uint8Array): Promise<void> {
+    const { incoming, time } = this.#context;
+    const isKnown = () => time.estimate().status === "anchored";
+    const wasKnown = isKnown();
+    await incoming.fleet(topic, payload);
+    // A bundle of a new era forgets every signed time of the one before; without one nothing is renewed.
+    if (wasKnown && !isKnown()) this.#askTimeAgain?.();
   }
 
   #put(handle: () => Promise<void>, topic: Topic): void {
