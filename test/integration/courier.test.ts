@@ -98,6 +98,20 @@ describe("a device without network, by courier", () => {
     expect(received).toBeGreaterThanOrEqual(1);
   });
 
+  it("that was retired meanwhile learns it with the reply, and erases its keys", async () => {
+    const device = await aDevice();
+    const bundle = await device.export(true);
+    await controller.running.operations.devices.retire(administrator, device.id);
+    const { answers, reply } = await exchange(bundle);
+    expect(answers.map(({ answer, code }) => [answer, code])).toContainEqual(["refused", "device-retired"]);
+    const { refused } = await device.import(reply);
+    expect(refused.map(({ code }) => code)).toContain("device-retired");
+    await device.work(async () => undefined);
+    const left = Object.keys(await device.contents()).filter((name) => name.startsWith("keys/"));
+    expect(left).toEqual([]);
+    await expect(device.export(true)).rejects.toMatchObject({ code: "not-found" });
+  });
+
   it("loses nothing when a stick is lost on either way: it exports again", async () => {
     const device = await aDevice();
     const lost = await device.export(true);

@@ -22,7 +22,7 @@ export async function assembleCourier(
     readonly followers: Followers;
   },
 ): Promise<Courier> {
-  const { identity, keys, store, surroundings, time, followers, connection, desired, incoming } = parts;
+  const { identity, keys, store, surroundings, time, followers, connection, desired, incoming, runner } = parts;
   const { random, log } = surroundings;
   const sequences = await SequenceBlocks.open(store, "courier");
   const slot = {
@@ -43,8 +43,13 @@ export async function assembleCourier(
     async desired(state, envelope) {
       const isNewer = await desired.accept(state, envelope);
       if (isNewer) await incoming.desired(state);
+      if (isNewer && state.retire)
+        await runner.until(({ journal }) => journal.at === "retired" && journal.isErased, patience);
       return isNewer;
     },
     applied: () => void followers.carried(),
   });
 }
+
+/** A token may be slow to forget its keys. */
+const patience = 60_000;

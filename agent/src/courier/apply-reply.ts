@@ -24,18 +24,16 @@ export interface AppliedReply {
 }
 
 /**
- * Applies a verified reply: trust first, then time, desired state, revocations, certificates and receipts. Every step is durable
+ * Applies a verified reply: trust first, then time, the desired state, revocations, certificates and receipts. Every step is durable
  * by itself and may be done again; the export counts as answered when all are done, so that after a cut the same file goes on.
  */
 export async function applyReply(parts: CourierParts, reply: OpenedReply, signal: AbortSignal): Promise<AppliedReply> {
   const { record } = reply;
   for (const envelope of reply.trust) await parts.trust.accept(envelope);
   const hasTime = await takeTime(parts, reply);
-  const { desired } = reply;
-  if (desired !== undefined) {
-    const { type: _, ...state } = desired.body;
-    await parts.desired(state, desired.envelope);
-  }
+  // The end of the device comes last: its keys go with it, and whoever brought the bundle is told first.
+  const isTheEnd = reply.desired?.body.retire === true;
+  if (!isTheEnd) await takeDesired(parts, reply);
   const { epochs, problems } = await applyEpochs(parts, reply, signal);
   const issued: Record<string, number> = {};
   for (const { slot, generation, issued: certificate, at } of reply.certificates) {
@@ -46,6 +44,7 @@ export async function applyReply(parts: CourierParts, reply: OpenedReply, signal
   const refused = await applyRefusals(parts, reply);
   const received = await settleReceived(parts, reply);
   await rememberExport(parts.state, { ...record, importedAt: parts.time.estimate().at });
+  if (isTheEnd) await takeDesired(parts, reply);
   parts.applied();
   const { generation, counter } = record;
   parts.log.info({ generation, counter, issued, confirmed, epochs }, "courier bundle imported");
@@ -53,6 +52,12 @@ export async function applyReply(parts: CourierParts, reply: OpenedReply, signal
     ...{ device: parts.device, generation, counter, issued, confirmed, refused, epochs, received, hasTime, problems },
     trustVersion: parts.trust.current()?.version ?? 0,
   };
+}
+
+async function takeDesired(parts: CourierParts, { desired }: OpenedReply): Promise<void> {
+  if (desired === undefined) return;
+  const { type: _, ...state } = desired.body;
+  await parts.desired(state, desired.envelope);
 }
 
 /** A token may be as old as the reply may be. */
