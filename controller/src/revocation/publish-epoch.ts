@@ -1,5 +1,5 @@
 import { formatTopic, type HeadShard, splitParts } from "@fleetcert/proto";
-import { type Instant, sha256, sha256Hex } from "@fleetcert/shared";
+import { type Instant, sha256Hex } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
@@ -51,10 +51,12 @@ export async function publishEpoch(parts: IssuerParts, options: PublicationOptio
   const shards = await openShards(parts, now);
   // After a skip agents may hold newer lists than those at hand: all are made anew, or the head would take shards back.
   const refreshAll = options.refreshAll || hasSkipped;
+  const unpublishedRows = await store.transaction((tx) => tx.revocations.listUnpublished(issuer));
+  const waiting = new Set(unpublishedRows.map(({ shard }) => shard));
   const contents: ShardContent[] = [];
   for (const shard of shards) {
-    const { list, revocations } = await listOfShard(parts, { shard, epoch, now, refreshAll, hasSkipped });
-    const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
+    const made = { shard, epoch, stored, now, refreshAll, hasSkipped, waiting };
+    const { list, unpublished } = await listOfShard(parts, made);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     const patches = await patchesTo(parts, list);
     const snapshots = await parts.snapshots.next(before, { shard, list, epoch });
@@ -209,7 +211,7 @@ async function headOf(tx: Transaction, { shard, list, patches, snapshots }: Shar
     coveredTo: shard.coveredTo,
     crlEpoch: list.epoch,
     crlLength: list.der.length,
-    crlSha256: sha256(list.der),
+    crlSha256: Uint8Array.from(Buffer.from(list.sha256, "hex")),
     crlPatchFrom: patches.from,
     ...snapshotInHead(snapshots),
   };

@@ -6,10 +6,10 @@ import { listThisUpdate } from "./list-time.ts";
 import { reasonOf } from "./record-revocation.ts";
 import type { IssuerParts, RevocationSettings } from "./revocation.ts";
 
-/** The list of a shard, with all that was ever revoked in it. */
+/** The list of a shard, with what it says that no published epoch has said. */
 export interface ShardList {
   readonly list: CrlRecord;
-  readonly revocations: readonly RevocationRecord[];
+  readonly unpublished: readonly RevocationRecord[];
 }
 
 /** The list of a shard at this epoch: the one there is while nothing changed, else a new one, signed and stored. */
@@ -18,22 +18,30 @@ export async function listOfShard(
   made: {
     readonly shard: ShardRecord;
     readonly epoch: number;
+    /** The last epoch that was published. */
+    readonly stored: number;
     readonly now: Instant;
     readonly refreshAll: boolean;
+    /** Shards in which something waits for publication. */
+    readonly waiting: ReadonlySet<number>;
     /** Lists were published that this store does not know: none of its lists is a base to go on from. */
     readonly hasSkipped: boolean;
   },
 ): Promise<ShardList> {
   const { store, authority, settings, issuance } = parts;
-  const { epoch, now } = made;
+  const { epoch, stored, now } = made;
   const issuer = authority.id;
   const { shard } = made.shard;
-  const { latest, revocations } = await store.transaction(async (tx) => ({
-    latest: await tx.crls.latest(issuer, shard),
-    revocations: await tx.revocations.listOf(issuer, shard),
-  }));
+  const latest = await store.transaction((tx) => tx.crls.latest(issuer, shard));
+  const isWaiting = made.waiting.has(shard);
+  // Ten thousand rows of a shard where nothing has happened are not read to find that out.
+  if (latest !== undefined && latest.epoch <= stored && !isWaiting && !made.refreshAll) {
+    return { list: latest, unpublished: [] };
+  }
+  const revocations = await store.transaction((tx) => tx.revocations.listOf(issuer, shard));
   const changed = revocations.filter((one) => one.epoch === 0);
-  if (latest !== undefined && changed.length === 0 && !made.refreshAll) return { list: latest, revocations };
+  const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
+  if (latest !== undefined && changed.length === 0 && !made.refreshAll) return { list: latest, unpublished };
 
   const before = latest && parseCrl(latest.der).thisUpdate;
   const listed = revocations.filter((one) => isListed(one, { now, before, settings }));
@@ -53,7 +61,7 @@ export async function listOfShard(
   });
   const complete = list as unknown as CrlRecord;
   const wantsDelta = settings.deltaLists && !made.hasSkipped;
-  return { list: wantsDelta ? await addDelta(parts, { list: complete, entries, now }) : complete, revocations };
+  return { list: wantsDelta ? await addDelta(parts, { list: complete, entries, now }) : complete, unpublished };
 }
 
 /**
