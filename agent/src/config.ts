@@ -95,6 +95,13 @@ export const configSchema = Type.Object(
           maxLength: 512,
           description: "tpm: where it is; `device:PATH`, `swtpm:host=HOST,port=PORT` or `swtpm:path=PATH`",
         }),
+        pcrs: Type.String({
+          default: "",
+          maxLength: 256,
+          pattern: "^([a-z0-9]+:[0-9,]+([+][a-z0-9]+:[0-9,]+)*)?$",
+          description:
+            "tpm: new keys sign only while these PCRs have the values of the moment, such as sha256:7; empty binds them to none",
+        }),
         attest: Type.Enum(["always", "never"], {
           default: "always",
           description:

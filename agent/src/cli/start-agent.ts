@@ -18,6 +18,7 @@ import {
   type OpenKeyProvider,
   packageVersion,
   parseClaimString,
+  parsePcrSelections,
 } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { outputDirectory } from "../adapters/disk/output-directory.ts";
@@ -137,7 +138,8 @@ async function openAttestor({ data, keys }: Pick<AgentConfig, "data" | "keys">):
 /** Settings of the TPM a configuration names. */
 export function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): TpmKeysConfig {
   const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
-  return { tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth };
+  const pcrs = keys.pcrs === "" ? {} : { pcrs: parsePcrSelections(keys.pcrs) };
+  return { tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth, ...pcrs };
 }
 
 /** Reads the claim of a configuration anew. Throws `claim-invalid` when there is none, `claim-malformed`. */

@@ -85,6 +85,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   TPM_RC_SESSION_MEMORY: { hint: "the TPM has no free slot for sessions; stop what leaves sessions open", retry: true },
   TPM_RC_SESSION_HANDLES: { hint: "the TPM has no free session handle; stop what leaves sessions open", retry: true },
   TPM_RC_OBJECT_HANDLES: { hint: "the TPM has no free object handle; restart what uses it", retry: true },
+  TPM_RC_POLICY_FAIL: {
+    hint: "the key is bound to PCRs, and they have other values than when it was made: other software was started here; start what was there before, or enrol again",
+  },
+  TPM_RC_PCR_CHANGED: { hint: "a PCR changed at this moment; try again", retry: true },
   TPM_RC_RETRY: { hint: "the TPM is busy; try again", retry: true },
   TPM_RC_YIELDED: { hint: "the TPM is busy; try again", retry: true },
   TPM_RC_TESTING: { hint: "the TPM tests itself; try again", retry: true },

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
-import { FleetError, type KeyAlgorithm, type TpmSignatureScheme } from "@fleetcert/shared";
+import { FleetError, type KeyAlgorithm, type PcrSelection, type TpmSignatureScheme } from "@fleetcert/shared";
 import type { DigestToSign } from "../tls/tls-key-handle.ts";
 import { signDigest } from "./commands/signing.ts";
+import { withPcrPolicy } from "./pcr-policy.ts";
 import { pssSaltLength } from "./pss-salt.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
 import type { TpmObject } from "./tpm-object.ts";
@@ -14,11 +15,15 @@ import type { TpmObject } from "./tpm-object.ts";
  */
 export function signWithTpm(
   tpm: TpmConnection,
-  key: { readonly loaded: TpmObject; readonly spki: Uint8Array },
+  key: { readonly loaded: TpmObject; readonly spki: Uint8Array; readonly pcrs: readonly PcrSelection[] },
   { scheme, hash: name, digest, saltLength }: DigestToSign,
 ): Uint8Array {
   const asked: TpmSignatureScheme = { name: schemes[scheme], hash: name };
-  const { value } = signDigest(tpm, { key: key.loaded, digest, scheme: asked });
+  const request = { key: key.loaded, digest, scheme: asked };
+  const { value } =
+    key.pcrs.length === 0
+      ? signDigest(tpm, request)
+      : withPcrPolicy(tpm, key.pcrs, (authorization) => signDigest(tpm, { ...request, authorization }));
   if (scheme !== "rsa-pss") return new Uint8Array(value);
   const salt = pssSaltLength(key.spki, { hash: name, signature: value });
   if (salt === saltLength) return new Uint8Array(value);

@@ -41,6 +41,11 @@ export function signingKeyTemplate(algorithm: TpmKeyAlgorithm): TpmPublicArea {
   };
 }
 
+/** A device key that signs only while a policy is satisfied, which takes the place of the empty authorisation value. */
+export function underPolicy(template: TpmPublicArea, authPolicy: Uint8Array): TpmPublicArea {
+  return { ...template, attributes: template.attributes & ~objectAttributes.userWithAuth, authPolicy };
+}
+
 /** The attestation key: restricted, so that it signs only what the TPM itself states. */
 export function attestationKeyTemplate(algorithm: TpmKeyAlgorithm): TpmPublicArea {
   const template = signingKeyTemplate(algorithm);

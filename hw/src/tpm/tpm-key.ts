@@ -1,4 +1,4 @@
-import { FleetError, type KeyAlgorithm, type ProviderKey, type Secret } from "@fleetcert/shared";
+import { FleetError, type KeyAlgorithm, type PcrSelection, type ProviderKey, type Secret } from "@fleetcert/shared";
 import type { DigestToSign } from "../tls/tls-key-handle.ts";
 import { messageToSign, signWithTpm } from "./sign-with-tpm.ts";
 import type { LoadableKey, Tpm } from "./tpm.ts";
@@ -13,15 +13,17 @@ export class TpmKey implements ProviderKey {
   readonly algorithm: KeyAlgorithm;
   readonly spki: Uint8Array;
   readonly #loadable: LoadableKey;
+  readonly #pcrs: readonly PcrSelection[];
   readonly #provider: KeyHolder;
 
-  constructor({ id, label, algorithm, spki, blob }: TpmKeyFile, access: Secret | undefined, provider: KeyHolder) {
+  constructor({ id, label, algorithm, spki, blob, pcrs }: TpmKeyFile, access: Secret | undefined, provider: KeyHolder) {
     this.ref = tpmKeyRef(id);
     this.id = id;
     this.label = label;
     this.algorithm = algorithm;
     this.spki = spki;
     this.#loadable = { id, blob, access };
+    this.#pcrs = pcrs;
     this.#provider = provider;
   }
 
@@ -32,7 +34,9 @@ export class TpmKey implements ProviderKey {
   /** One signature for TLS, before this returns. */
   signDigest(request: DigestToSign): Uint8Array {
     const tpm = this.#provider.requireTpm();
-    return tpm.withKey(this.#loadable, (loaded) => signWithTpm(tpm.connection, { loaded, spki: this.spki }, request));
+    return tpm.withKey(this.#loadable, (loaded) =>
+      signWithTpm(tpm.connection, { loaded, spki: this.spki, pcrs: this.#pcrs }, request),
+    );
   }
 
   tlsKey(): string {

@@ -4,14 +4,17 @@ import {
   type KeyProviderInfo,
   type KeySummary,
   type OpenKeyProvider,
+  type PcrSelection,
   type ProviderKey,
   type Secret,
   type SecretSource,
+  type TpmPublicArea,
 } from "@fleetcert/shared";
 import { requireLabel } from "../key-label.ts";
 import { KeyDirectory } from "../software/key-directory.ts";
 import { openTlsKeyHandle, type TlsKeyHandle } from "../tls/tls-key-handle.ts";
-import { signingKeyTemplate } from "./templates.ts";
+import { presentPcrPolicy } from "./pcr-policy.ts";
+import { signingKeyTemplate, type TpmKeyAlgorithm, underPolicy } from "./templates.ts";
 import { Tpm } from "./tpm.ts";
 import { type KeyHolder, TpmKey, tpmKeyId, tpmKeyRef } from "./tpm-key.ts";
 import { formatTpmKeyFile, keyFile, parseTpmKeyFile, type TpmKeyFile } from "./tpm-key-file.ts";
@@ -24,6 +27,8 @@ export interface TpmKeysConfig {
   readonly directory: string;
   /** The owner's authorisation value, where the TPM has one. It proves itself and does not cross the bus. */
   readonly ownerAuth?: SecretSource;
+  /** New keys sign only while these PCRs have the values they have when the key is made; keys made before stay as they are. */
+  readonly pcrs?: readonly PcrSelection[];
 }
 
 /**
@@ -39,11 +44,17 @@ export async function openTpmProvider(config: TpmKeysConfig): Promise<OpenKeyPro
   try {
     // Whether the owner's value is right shows now, and not at the first handshake.
     if (access !== undefined) tpm.withStorageRoot(access, () => undefined);
-    return new TpmProvider(tpm, directory, access);
+    return new TpmProvider(tpm, { directory, access, pcrs: config.pcrs ?? [] });
   } catch (error) {
     tpm.release();
     throw error;
   }
+}
+
+interface HowKept {
+  readonly directory: KeyDirectory;
+  readonly access: Secret | undefined;
+  readonly pcrs: readonly PcrSelection[];
 }
 
 class TpmProvider implements OpenKeyProvider, KeyHolder {
@@ -51,16 +62,18 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
   readonly #tpm: Tpm;
   readonly #directory: KeyDirectory;
   readonly #access: Secret | undefined;
+  readonly #pcrs: readonly PcrSelection[];
   readonly #tlsHandles = new Map<string, TlsKeyHandle>();
   #isOpen = true;
 
-  constructor(tpm: Tpm, directory: KeyDirectory, access: Secret | undefined) {
+  constructor(tpm: Tpm, { directory, access, pcrs }: HowKept) {
     const { manufacturer, model, firmware } = tpm.facts;
     const description = `TPM 2.0 (${manufacturer} ${model}, firmware ${firmware})`;
     this.info = { kind: "tpm", protection: "token", description, algorithms: tpm.algorithms };
     this.#tpm = tpm;
     this.#directory = directory;
     this.#access = access;
+    this.#pcrs = pcrs;
   }
 
   async generate(request: { readonly algorithm: KeyAlgorithm; readonly label: string }): Promise<ProviderKey> {
@@ -72,8 +85,8 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
         hint: `choose one of ${tpm.algorithms.join(", ")}`,
       });
     }
-    const blob = tpm.makeKey(this.#access, signingKeyTemplate(algorithm));
-    const file = keyFile(label, blob);
+    const blob = tpm.makeKey(this.#access, () => this.#template(tpm, algorithm));
+    const file = keyFile(label, blob, this.#pcrs);
     await this.#directory.write(file.id, formatTpmKeyFile(file));
     return this.#key(file);
   }
@@ -120,6 +133,11 @@ class TpmProvider implements OpenKeyProvider, KeyHolder {
     const handle = this.#tlsHandles.get(key.id) ?? openTlsKeyHandle(key.spki, (request) => key.signDigest(request));
     this.#tlsHandles.set(key.id, handle);
     return handle.pem;
+  }
+
+  #template(tpm: Tpm, algorithm: TpmKeyAlgorithm): TpmPublicArea {
+    const template = signingKeyTemplate(algorithm);
+    return this.#pcrs.length === 0 ? template : underPolicy(template, presentPcrPolicy(tpm.connection, this.#pcrs));
   }
 
   #key(file: TpmKeyFile): TpmKey {

@@ -109,10 +109,10 @@ export class Tpm {
   }
 
   /** Makes a key. It is loaded once, by which the TPM shows that both halves of the answer are its own. */
-  makeKey(access: Secret | undefined, template: TpmPublicArea): TpmKeyBlob {
+  makeKey(access: Secret | undefined, templateOf: () => TpmPublicArea): TpmKeyBlob {
     return this.attempt(() =>
       this.withStorageRoot(access, (parent) => {
-        const key = createKey(this.connection, { parent, template });
+        const key = createKey(this.connection, { parent, template: templateOf() });
         return whileLoaded(this.connection, loadKey(this.connection, { parent, key }), () => key);
       }),
     );

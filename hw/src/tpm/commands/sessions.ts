@@ -1,8 +1,18 @@
 /** Session commands (Part 3 §11, §23). */
-import { maxNameBytes, tpmAlgorithms, tpmJoin, tpmSized, tpmU8, tpmU16, tpmU32 } from "@fleetcert/shared";
+import {
+  maxNameBytes,
+  type PcrSelection,
+  tpmAlgorithms,
+  tpmJoin,
+  tpmSized,
+  tpmU8,
+  tpmU16,
+  tpmU32,
+} from "@fleetcert/shared";
 import { noAuthorization } from "../authorization.ts";
 import type { TpmConnection } from "../tpm-connection.ts";
 import { nullHierarchy, permanentObject, type TpmObject } from "../tpm-object.ts";
+import { encodePcrSelections } from "./attestation.ts";
 
 /** What TPM2_StartAuthSession gives. */
 export interface StartedSession {
@@ -70,6 +80,19 @@ export function policyOr(tpm: TpmConnection, session: number, branches: readonly
       code: 0x171,
       handles: [permanentObject(session)],
       parameters: tpmJoin(tpmU32(branches.length), ...branches.map((digest) => tpmSized(digest))),
+    },
+    () => undefined,
+  );
+}
+
+/** TPM2_PolicyPCR: the PCRs as they are now. */
+export function policyPcr(tpm: TpmConnection, session: number, pcrs: readonly PcrSelection[]): void {
+  tpm.run(
+    {
+      name: "TPM2_PolicyPCR",
+      code: 0x17f,
+      handles: [permanentObject(session)],
+      parameters: tpmJoin(tpmSized(), encodePcrSelections(pcrs)),
     },
     () => undefined,
   );

@@ -9,7 +9,7 @@ import {
   tpmU16,
   tpmU32,
 } from "@fleetcert/shared";
-import { noAuthorization } from "../authorization.ts";
+import { type Authorization, noAuthorization } from "../authorization.ts";
 import type { TpmConnection } from "../tpm-connection.ts";
 import { nullHierarchy, type TpmObject } from "../tpm-object.ts";
 
@@ -20,7 +20,13 @@ export function signDigest(
     key,
     digest,
     scheme,
-  }: { readonly key: TpmObject; readonly digest: Uint8Array; readonly scheme: TpmSignatureScheme },
+    authorization = noAuthorization,
+  }: {
+    readonly key: TpmObject;
+    readonly digest: Uint8Array;
+    readonly scheme: TpmSignatureScheme;
+    readonly authorization?: Authorization;
+  },
 ): TpmSignature {
   // A ticket would show that the TPM made the digest, which only restricted keys ask for (Part 2 §10.7.4).
   const noTicket = tpmJoin(tpmU16(0x8024), tpmU32(nullHierarchy.handle), tpmSized());
@@ -29,7 +35,7 @@ export function signDigest(
       name: "TPM2_Sign",
       code: 0x15d,
       handles: [key],
-      authorizations: [noAuthorization],
+      authorizations: [authorization],
       parameters: tpmJoin(
         tpmSized(digest),
         tpmU16(tpmAlgorithms[scheme.name]),
