@@ -11,6 +11,7 @@ export interface CutProxy {
    * rotation. Resolves when it has happened.
    */
   cutAtNextConnection(): Promise<void>;
+  /** Also what was to be cut at the next connection is not. */
   mend(): void;
   close(): Promise<void>;
 }
@@ -61,6 +62,7 @@ export async function openCutProxy(target: { readonly host: string; readonly por
       }),
     mend() {
       isCut = false;
+      onNextConnection = undefined;
     },
     async close() {
       server.close();

@@ -16,11 +16,15 @@ export interface OwnAgent {
   readonly identity: { readonly key: string; readonly cert: string };
 }
 
-/** Starts and enrols one more device of the run; `outputs` are lists it hands to other software of its host. */
+/**
+ * Starts and enrols one more device of the run; `outputs` are lists it hands to other software of its host, `port` is its way
+ * to the controller when that is not the straight one.
+ */
 export async function startOwnAgent(
   stage: Stage,
   name: string,
   outputs: readonly { readonly file: string; readonly reload: string }[] = [],
+  port = stage.controller.endpoints.operational.port,
 ): Promise<OwnAgent> {
   const { controller, place } = stage;
   const device = `${name}-${place.run}`;
@@ -30,10 +34,10 @@ export async function startOwnAgent(
   const asked = { maxUses: 1, validFor: 3_600_000, allowedDevices: [device] };
   const { claimString } = await controller.operations.claims.create(localActor, asked);
   await writeFile(claimFile, `${claimString}\n`, { mode: 0o600 });
-  const { operational, bootstrap } = controller.endpoints;
+  const { bootstrap } = controller.endpoints;
   const text = JSON.stringify({
     device,
-    controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
+    controller: { host: "127.0.0.1", port, bootstrapPort: bootstrap.port },
     claimFile,
     keys: { provider: "software" },
     pace: { reconnectCap: "2s", retryCap: "5s" },
