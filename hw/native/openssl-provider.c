@@ -24,6 +24,7 @@
 #define MAX_PEM_LINES 64
 #define EC_NAMES "EC:id-ecPublicKey:1.2.840.10045.2.1"
 #define RSA_NAMES "RSA:rsaEncryption:1.2.840.113549.1.1.1"
+#define ED25519_NAMES "ED25519:1.3.101.112"
 
 static OSSL_FUNC_BIO_gets_fn *core_gets;
 
@@ -61,6 +62,7 @@ static int key_export(void *key, int selection, OSSL_CALLBACK *callback, void *a
       OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL), OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0)
 #define EC_PARAMS \
   OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0), OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0)
+#define ED25519_PARAMS OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0)
 #define RSA_PARAMS OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0), OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0)
 
 static const OSSL_PARAM *ec_gettable(void *provider) {
@@ -76,6 +78,14 @@ static const OSSL_PARAM *rsa_gettable(void *provider) {
   return params;
 }
 
+/* A mandatory digest that is empty says that there is none. */
+static const OSSL_PARAM *ed25519_gettable(void *provider) {
+  UNUSED(provider);
+  static const OSSL_PARAM params[] = {COMMON_PARAMS, ED25519_PARAMS,
+                                      OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_MANDATORY_DIGEST, NULL, 0), OSSL_PARAM_END};
+  return params;
+}
+
 static const OSSL_PARAM *ec_export_types(int selection) {
   static const OSSL_PARAM params[] = {EC_PARAMS, OSSL_PARAM_END};
   return selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY ? NULL : params;
@@ -86,11 +96,21 @@ static const OSSL_PARAM *rsa_export_types(int selection) {
   return selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY ? NULL : params;
 }
 
+static const OSSL_PARAM *ed25519_export_types(int selection) {
+  static const OSSL_PARAM params[] = {ED25519_PARAMS, OSSL_PARAM_END};
+  return selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY ? NULL : params;
+}
+
 static const char *ec_operation_name(int operation) { return operation == OSSL_OP_SIGNATURE ? "ECDSA" : "EC"; }
 
 static const char *rsa_operation_name(int operation) {
   UNUSED(operation);
   return "RSA";
+}
+
+static const char *ed25519_operation_name(int operation) {
+  UNUSED(operation);
+  return "ED25519";
 }
 
 #define KEY_FUNCTIONS(gettable, export_types, operation_name) \
@@ -104,6 +124,8 @@ static const char *rsa_operation_name(int operation) {
 
 static const OSSL_DISPATCH ec_key_functions[] = KEY_FUNCTIONS(ec_gettable, ec_export_types, ec_operation_name);
 static const OSSL_DISPATCH rsa_key_functions[] = KEY_FUNCTIONS(rsa_gettable, rsa_export_types, rsa_operation_name);
+static const OSSL_DISPATCH ed25519_key_functions[] =
+    KEY_FUNCTIONS(ed25519_gettable, ed25519_export_types, ed25519_operation_name);
 
 /* ---- the PEM handle ---- */
 
@@ -136,14 +158,14 @@ static signing_key *read_handle(OSSL_CORE_BIO *bio) {
 }
 
 /* Returns 1 without a callback for everything that is not ours, so that the next decoder is asked. */
-static int decode(OSSL_CORE_BIO *bio, OSSL_CALLBACK *callback, void *arg, int is_rsa) {
+static int decode(OSSL_CORE_BIO *bio, OSSL_CALLBACK *callback, void *arg, const char *wanted) {
   signing_key *key = read_handle(bio);
   if (key == NULL) return 1;
   int answer = 1, type = OSSL_OBJECT_PKEY;
-  if (signing_key_is_rsa(key) == is_rsa) {
+  if (signing_key_is_a(key, wanted)) {
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, is_rsa ? "RSA" : "EC", 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)wanted, 0),
         OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof key),
         OSSL_PARAM_construct_end(),
     };
@@ -153,17 +175,15 @@ static int decode(OSSL_CORE_BIO *bio, OSSL_CALLBACK *callback, void *arg, int is
   return answer;
 }
 
-static int decode_ec(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback, void *arg,
-                     OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg) {
-  UNUSED(ctx), UNUSED(selection), UNUSED(passphrase), UNUSED(passphrase_arg);
-  return decode(bio, callback, arg, 0);
-}
-
-static int decode_rsa(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback, void *arg,
-                      OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg) {
-  UNUSED(ctx), UNUSED(selection), UNUSED(passphrase), UNUSED(passphrase_arg);
-  return decode(bio, callback, arg, 1);
-}
+#define DECODE(name, type) \
+  static int name(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback, void *arg, \
+                  OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg) { \
+    UNUSED(ctx), UNUSED(selection), UNUSED(passphrase), UNUSED(passphrase_arg); \
+    return decode(bio, callback, arg, type); \
+  }
+DECODE(decode_ec, "EC")
+DECODE(decode_rsa, "RSA")
+DECODE(decode_ed25519, "ED25519")
 
 #define DECODER_FUNCTIONS(function) \
   { \
@@ -173,6 +193,7 @@ static int decode_rsa(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBAC
 
 static const OSSL_DISPATCH ec_decoder_functions[] = DECODER_FUNCTIONS(decode_ec);
 static const OSSL_DISPATCH rsa_decoder_functions[] = DECODER_FUNCTIONS(decode_rsa);
+static const OSSL_DISPATCH ed25519_decoder_functions[] = DECODER_FUNCTIONS(decode_ed25519);
 
 /* ---- provider ---- */
 
@@ -180,12 +201,15 @@ static const OSSL_ALGORITHM *provider_query(void *provider, int operation, int *
   static const char properties[] = "provider=" PROVIDER_NAME;
   static const OSSL_ALGORITHM keys[] = {{EC_NAMES, properties, ec_key_functions, NULL},
                                         {RSA_NAMES, properties, rsa_key_functions, NULL},
+                                        {ED25519_NAMES, properties, ed25519_key_functions, NULL},
                                         {NULL, NULL, NULL, NULL}};
   static const OSSL_ALGORITHM signatures[] = {{"ECDSA", properties, signature_functions, NULL},
                                               {RSA_NAMES, properties, signature_functions, NULL},
+                                              {ED25519_NAMES, properties, message_signature_functions, NULL},
                                               {NULL, NULL, NULL, NULL}};
   static const OSSL_ALGORITHM decoders[] = {{EC_NAMES, "provider=" PROVIDER_NAME ",input=pem", ec_decoder_functions, NULL},
                                             {RSA_NAMES, "provider=" PROVIDER_NAME ",input=pem", rsa_decoder_functions, NULL},
+                                            {ED25519_NAMES, "provider=" PROVIDER_NAME ",input=pem", ed25519_decoder_functions, NULL},
                                             {NULL, NULL, NULL, NULL}};
   UNUSED(provider);
   *no_cache = 0;

@@ -1,4 +1,4 @@
-/* ECDSA and RSA signatures for OpenSSL: the private operation by the owner of the key, verification by OpenSSL itself. */
+/* Signatures for OpenSSL: the private operation by the owner of the key, verification by OpenSSL itself. */
 #include "signing-key.h"
 
 #include <openssl/core_names.h>
@@ -150,7 +150,7 @@ static int signature_sign(void *vctx, unsigned char *out, size_t *length, size_t
   if (out == NULL) return 1;
   if (ctx->md == NULL || digest_length != (size_t)EVP_MD_get_size(ctx->md))
     return signing_error(REASON_UNSUPPORTED, "a digest whose length does not fit its algorithm");
-  int is_rsa = signing_key_is_rsa(ctx->key), is_pss = is_rsa && ctx->padding == RSA_PKCS1_PSS_PADDING;
+  int is_rsa = signing_key_is_a(ctx->key, "RSA"), is_pss = is_rsa && ctx->padding == RSA_PKCS1_PSS_PADDING;
   const sign_input input = {
       .scheme = !is_rsa ? "ecdsa" : is_pss ? "rsa-pss" : "rsa-pkcs1",
       .md_name = EVP_MD_get0_name(ctx->md),
@@ -181,7 +181,7 @@ static int signature_verify(void *vctx, const unsigned char *signature, size_t l
                             size_t digest_length) {
   signature_ctx *ctx = vctx;
   EVP_PKEY_CTX *verifier = EVP_PKEY_CTX_new_from_pkey(NULL, signing_key_public(ctx->key), NULL);
-  int is_rsa = signing_key_is_rsa(ctx->key), is_pss = is_rsa && ctx->padding == RSA_PKCS1_PSS_PADDING;
+  int is_rsa = signing_key_is_a(ctx->key, "RSA"), is_pss = is_rsa && ctx->padding == RSA_PKCS1_PSS_PADDING;
   int is_valid = verifier != NULL && EVP_PKEY_verify_init(verifier) > 0 &&
                  (ctx->md == NULL || EVP_PKEY_CTX_set_signature_md(verifier, ctx->md) > 0) &&
                  (!is_rsa || EVP_PKEY_CTX_set_rsa_padding(verifier, ctx->padding) > 0) &&
@@ -198,6 +198,52 @@ static int digest_verify_final(void *vctx, const unsigned char *signature, size_
   if (ctx->hash == NULL || !EVP_DigestFinal_ex(ctx->hash, digest, &digest_length)) return 0;
   return signature_verify(ctx, signature, length, digest, digest_length);
 }
+
+/* ---- Ed25519: the whole message at once, without a digest (RFC 8032) ---- */
+
+static int message_init(void *vctx, const char *md_name, void *vkey, const OSSL_PARAM params[]) {
+  UNUSED(params);
+  if (md_name != NULL && *md_name != 0) return signing_error(REASON_UNSUPPORTED, "a digest with Ed25519");
+  return signature_init(vctx, vkey, NULL);
+}
+
+static int message_sign(void *vctx, unsigned char *out, size_t *length, size_t size, const unsigned char *message,
+                        size_t message_length) {
+  signature_ctx *ctx = vctx;
+  unsigned char signature[MAX_SIGNATURE];
+  *length = (size_t)EVP_PKEY_get_size(signing_key_public(ctx->key));
+  if (out == NULL) return 1;
+  if (message_length > MAX_MESSAGE) return signing_error(REASON_UNSUPPORTED, "a message of more than %d bytes", MAX_MESSAGE);
+  const sign_input input = {.scheme = "ed25519", .md_name = "", .digest = message, .digest_length = message_length};
+  size_t written = signing_key_sign(ctx->key, &input, signature);
+  if (written == 0) return 0;
+  if (written != *length || written > size)
+    return signing_error(REASON_SIGNER, "the signature has %d bytes, not %d", (int)written, (int)*length);
+  memcpy(out, signature, written);
+  return 1;
+}
+
+static int message_verify(void *vctx, const unsigned char *signature, size_t length, const unsigned char *message,
+                          size_t message_length) {
+  signature_ctx *ctx = vctx;
+  EVP_MD_CTX *verifier = EVP_MD_CTX_new();
+  int is_valid = verifier != NULL &&
+                 EVP_DigestVerifyInit_ex(verifier, NULL, NULL, NULL, NULL, signing_key_public(ctx->key), NULL) > 0 &&
+                 EVP_DigestVerify(verifier, signature, length, message, message_length) > 0;
+  EVP_MD_CTX_free(verifier);
+  return is_valid;
+}
+
+const OSSL_DISPATCH message_signature_functions[] = {
+    {OSSL_FUNC_SIGNATURE_NEWCTX, FN(signature_new)},
+    {OSSL_FUNC_SIGNATURE_FREECTX, FN(signature_free)},
+    {OSSL_FUNC_SIGNATURE_DUPCTX, FN(signature_dup)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, FN(message_init)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN, FN(message_sign)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, FN(message_init)},
+    {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, FN(message_verify)},
+    {0, NULL},
+};
 
 const OSSL_DISPATCH signature_functions[] = {
     {OSSL_FUNC_SIGNATURE_NEWCTX, FN(signature_new)},

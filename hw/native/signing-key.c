@@ -86,7 +86,7 @@ signing_key *signing_key_find(const char *handle) {
 
 EVP_PKEY *signing_key_public(const signing_key *key) { return key->public_key; }
 
-int signing_key_is_rsa(const signing_key *key) { return EVP_PKEY_is_a(key->public_key, "RSA"); }
+int signing_key_is_a(const signing_key *key, const char *type) { return EVP_PKEY_is_a(key->public_key, type); }
 
 /* On the owner thread: by unregister(), or when its environment ends (without that a later signature would abort). */
 static void close_key(void *data) {
@@ -107,7 +107,7 @@ static void close_key(void *data) {
 typedef struct {
   signing_key *key;
   char scheme[16], md_name[32];
-  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned char *digest;
   size_t digest_length;
   int salt_length;
   size_t signature_length; /* 0: `error` tells why */
@@ -120,10 +120,13 @@ typedef struct {
 
 static sign_request *request_new(signing_key *key, const sign_input *input) {
   sign_request *request = calloc(1, sizeof *request);
-  if (request == NULL || input->digest_length > sizeof request->digest) {
+  unsigned char *digest = malloc(input->digest_length + 1);
+  if (request == NULL || digest == NULL) {
     free(request);
+    free(digest);
     return NULL;
   }
+  request->digest = digest;
   request->key = signing_key_hold(key);
   OPENSSL_strlcpy(request->scheme, input->scheme, sizeof request->scheme);
   OPENSSL_strlcpy(request->md_name, input->md_name, sizeof request->md_name);
@@ -144,6 +147,7 @@ static void request_release(sign_request *request) {
   uv_cond_destroy(&request->answered);
   uv_mutex_destroy(&request->mutex);
   signing_key_release(request->key);
+  free(request->digest);
   free(request);
 }
 
@@ -272,7 +276,8 @@ static EVP_PKEY *public_key_argument(napi_env env, napi_value value) {
     return NULL;
   const unsigned char *at = bytes;
   EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)length);
-  if (key != NULL && at == (unsigned char *)bytes + length && (EVP_PKEY_is_a(key, "EC") || EVP_PKEY_is_a(key, "RSA")))
+  if (key != NULL && at == (unsigned char *)bytes + length &&
+      (EVP_PKEY_is_a(key, "EC") || EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "ED25519")))
     return key;
   EVP_PKEY_free(key);
   return NULL;
@@ -292,7 +297,7 @@ static napi_value register_key(napi_env env, napi_callback_info info) {
   signing_key *key = calloc(1, sizeof *key);
   if (key == NULL || RAND_bytes(random, sizeof random) != 1 || (key->public_key = public_key_argument(env, args[0])) == NULL) {
     free(key);
-    return throw_error(env, "the public key is not the SPKI of an EC or RSA key");
+    return throw_error(env, "the public key is not the SPKI of an EC, RSA or Ed25519 key");
   }
   EVP_EncodeBlock((unsigned char *)key->handle, random, sizeof random);
   key->references = 1;

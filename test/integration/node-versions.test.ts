@@ -33,7 +33,7 @@ function probe(node: string): { readonly node: string; readonly worked: readonly
   return JSON.parse(output.toString());
 }
 
-const everything = ["P-256", "P-384", "RSA-2048", "RSA-3072"].flatMap((algorithm) => {
+const everything = ["P-256", "P-384", "RSA-2048", "RSA-3072", "Ed25519"].flatMap((algorithm) => {
   const ways = ["sync", "thread pool", "provider", "worker", ...(algorithm === "P-256" ? ["WebCrypto"] : [])];
   return [...ways, "TLSv1.3", "TLSv1.2"].map((way) => `${algorithm} ${way}`);
 });

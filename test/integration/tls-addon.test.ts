@@ -104,7 +104,7 @@ describeWith([tlsAddonPart], "the TLS addon", () => {
     ["no key", [undefined, noop]],
     ["bytes that are no SPKI", [Buffer.from("3003020100", "hex"), noop]],
     ["an SPKI with more behind it", [Buffer.concat([spki, Buffer.of(0)]), noop]],
-    ["an Ed25519 key", [crypto.generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }), noop]],
+    ["an X25519 key", [crypto.generateKeyPairSync("x25519").publicKey.export({ type: "spki", format: "der" }), noop]],
     ["no function", [spki, "sign"]],
     ["an array in place of bytes", [new Float64Array(4), noop]],
   ])("registers nothing for %s", (_, args) => {
@@ -140,6 +140,31 @@ describeWith([tlsAddonPart], "the TLS addon", () => {
     expect(crypto.createPrivateKey(`a line before\n${real}`).asymmetricKeyType).toBe("ec");
     expect(crypto.createPrivateKey(real.replaceAll("\n", "\r\n")).asymmetricKeyType).toBe("ec");
     expect(() => crypto.createPublicKey(`${begin}\nAAAA\n${end}\n`)).toThrow();
+  });
+
+  it("signs whole messages with Ed25519 keys, up to 16 MiB, and takes no wrong signature for one", async () => {
+    const { privateKey, publicKey } = crypto.generateKeyPairSync("ed25519");
+    const der = new Uint8Array(publicKey.export({ type: "spki", format: "der" }));
+    let answer = (message: Uint8Array): Uint8Array => crypto.sign(null, message, privateKey);
+    const handle = openTlsKeyHandle(der, ({ scheme, digest }) => {
+      expect(scheme).toBe("ed25519");
+      return answer(digest);
+    });
+    handles.push(handle);
+    const key = crypto.createPrivateKey(handle.pem);
+    expect(key.asymmetricKeyType).toBe("ed25519");
+    for (const message of [Buffer.alloc(0), Buffer.from("hello"), crypto.randomBytes(1 << 20)]) {
+      const signature = crypto.sign(null, message, key);
+      for (const verifier of [publicKey, crypto.createPublicKey(handle.pem)]) {
+        expect(crypto.verify(null, message, verifier, signature)).toBe(true);
+        expect(crypto.verify(null, Buffer.concat([message, Buffer.of(0)]), verifier, signature)).toBe(false);
+      }
+    }
+    expect(() => crypto.sign(null, Buffer.alloc((1 << 24) + 1), key)).toThrow(/unsupported signature parameters/);
+    expect(() => crypto.sign("sha256", Buffer.from("x"), key)).toThrow();
+    expect(() => key.export({ type: "pkcs8", format: "pem" })).toThrow();
+    answer = () => new Uint8Array(63);
+    expect(() => crypto.sign(null, Buffer.from("x"), key)).toThrow(/signer failed/);
   });
 
   it("unregisters a key once, and only what is one", () => {

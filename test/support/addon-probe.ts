@@ -28,7 +28,7 @@ const signInWorker = `
   parentPort.postMessage(sign(name, message, createPrivateKey(pem)));
 `;
 
-for (const algorithm of ["P-256", "P-384", "RSA-2048", "RSA-3072"] as const) {
+for (const algorithm of ["P-256", "P-384", "RSA-2048", "RSA-3072", "Ed25519"] as const) {
   const key = await keys.generate({ algorithm, label: algorithm });
   await signEveryWay(key);
   for (const version of ["TLSv1.3", "TLSv1.2"] as const) {
@@ -47,7 +47,7 @@ process.stdout.write(`${JSON.stringify({ node: process.versions.node, worked })}
 async function signEveryWay(key: ProviderKey): Promise<void> {
   const { algorithm } = key;
   const handle = createPrivateKey(key.tlsKey());
-  const name = algorithm === "P-384" ? "sha384" : "sha256";
+  const name = algorithm === "Ed25519" ? null : algorithm === "P-384" ? "sha384" : "sha256";
   const publicKey = createPublicKey({ key: Buffer.from(key.spki), format: "der", type: "spki" });
   const note = (way: string, signature: Uint8Array): void => {
     if (verify(name, message, publicKey, signature)) worked.push(`${algorithm} ${way}`);

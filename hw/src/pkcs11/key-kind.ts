@@ -17,7 +17,7 @@ export interface KeyKind {
 export function supportedAlgorithms(cryptoki: Cryptoki, slot: Handle): KeyAlgorithm[] {
   const mechanisms = asking("C_GetMechanismList", () => cryptoki.C_GetMechanismList(slot));
   const ranges = new Map<number, { minKeySize: number; maxKeySize: number }>(
-    [ck.CKM_EC_KEY_PAIR_GEN, ck.CKM_RSA_PKCS_KEY_PAIR_GEN]
+    [ck.CKM_EC_KEY_PAIR_GEN, ck.CKM_RSA_PKCS_KEY_PAIR_GEN, ck.CKM_EC_EDWARDS_KEY_PAIR_GEN]
       .filter((mechanism) => mechanisms.includes(mechanism))
       .map((mechanism) => [mechanism, infoOf(cryptoki, slot, mechanism)] as const),
   );
@@ -39,6 +39,7 @@ export function findKeyKind(algorithm: KeyAlgorithm): KeyKind | undefined {
 
 /** The kind of an EC key by its CKA_EC_PARAMS. */
 export function findCurve(ecParams: Uint8Array): KeyKind | undefined {
+  if (Buffer.compare(ecParams, ed25519Oid) === 0) return ed25519;
   return keyKinds.find(({ publicTemplate: [first] }) => Buffer.isBuffer(first?.value) && first.value.equals(ecParams));
 }
 
@@ -66,6 +67,16 @@ const rsa = (algorithm: KeyAlgorithm, bits: number): KeyKind => ({
   ],
 });
 
+// PKCS#11 3.0 §6.3.5 names the curve by a PrintableString "edwards25519" or by its object identifier (RFC 8410 §3).
+const ed25519: KeyKind = {
+  algorithm: "Ed25519",
+  bits: 256,
+  keyType: ck.CKK_EC_EDWARDS,
+  generation: { mechanism: ck.CKM_EC_EDWARDS_KEY_PAIR_GEN },
+  publicTemplate: [{ type: ck.CKA_EC_PARAMS, value: Buffer.from("130c656477617264733235353139", "hex") }],
+};
+const ed25519Oid = Buffer.from("06032b6570", "hex");
+
 // The curves' object identifiers in DER: RFC 5480 §2.1.1.1.
 const keyKinds: readonly KeyKind[] = [
   curve("P-256", 256, "06082a8648ce3d030107"),
@@ -73,4 +84,5 @@ const keyKinds: readonly KeyKind[] = [
   rsa("RSA-2048", 2048),
   rsa("RSA-3072", 3072),
   rsa("RSA-4096", 4096),
+  ed25519,
 ];

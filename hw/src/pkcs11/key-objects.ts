@@ -72,13 +72,24 @@ export function readSpki(session: Session, publicKey: Handle): { spki: Uint8Arra
   const kind = kindOf(session, publicKey);
   if (kind === undefined) throw new FleetError("token-error", "the token holds a key of a kind Fleetcert does not use");
   try {
-    const jwk = kind.keyType === ck.CKK_EC ? ecJwk(session, publicKey, kind) : rsaJwk(session, publicKey);
+    const jwk = jwkOf(session, publicKey, kind);
     const spki = createPublicKey({ key: jwk, format: "jwk" }).export({ type: "spki", format: "der" });
     return { spki: new Uint8Array(spki), kind };
   } catch (cause) {
     if (cause instanceof FleetError) throw cause;
     throw new FleetError("token-error", "the token shows a public key that is none", { cause });
   }
+}
+
+function jwkOf(session: Session, publicKey: Handle, kind: KeyKind): JsonWebKey {
+  if (kind.keyType === ck.CKK_EC) return ecJwk(session, publicKey, kind);
+  return kind.keyType === ck.CKK_EC_EDWARDS ? edwardsJwk(session, publicKey) : rsaJwk(session, publicKey);
+}
+
+function edwardsJwk(session: Session, publicKey: Handle): JsonWebKey {
+  // 32 octets, bare or wrapped into an OCTET STRING.
+  const point = requireAttribute(session, publicKey, ck.CKA_EC_POINT).subarray(-32);
+  return { kty: "OKP", crv: "Ed25519", x: point.toString("base64url") };
 }
 
 function ecJwk(session: Session, publicKey: Handle, kind: KeyKind): JsonWebKey {

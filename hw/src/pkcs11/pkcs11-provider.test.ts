@@ -22,7 +22,7 @@ describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
     openKeyProvider({ kind: "pkcs11", modulePath, tokenLabel: at.tokenLabel, pin });
 
   keyProviderContract("pkcs11", open, {
-    algorithms: ["P-256", "P-384", "RSA-2048"],
+    algorithms: ["P-256", "P-384", "RSA-2048", "Ed25519"],
     absentRef: () => "pkcs11:id=%01%02;type=private",
   });
 

@@ -18,6 +18,9 @@ export interface TokenSignature {
 
 /** The signature of a whole message with the one algorithm of its key; hashed here, because tokens are slow at it. */
 export function messageSignature(kind: KeyKind, message: Uint8Array): TokenSignature {
+  if (kind.algorithm === "Ed25519") {
+    return digestSignature(kind, { scheme: "ed25519", hash: "sha512", digest: message, saltLength: 0 });
+  }
   const name = kind.algorithm === "P-384" ? "sha384" : "sha256";
   const scheme = kind.keyType === ck.CKK_EC ? "ecdsa" : "rsa-pkcs1";
   return digestSignature(kind, { scheme, hash: name, digest: hash(name, message, "buffer"), saltLength: 0 });
@@ -38,9 +41,16 @@ export function digestSignature(kind: KeyKind, { scheme, hash, digest, saltLengt
       };
     case "rsa-pkcs1":
       return { mechanism: { mechanism: ck.CKM_RSA_PKCS }, input: digestInfo(hash, digest), maxBytes, finish: asIs };
+    case "ed25519":
+      return { mechanism: { mechanism: ck.CKM_EDDSA }, input: somewhere(digest), maxBytes, finish: asIs };
     case "rsa-pss":
       return { mechanism: pss(hash, saltLength), input: Buffer.from(digest), maxBytes, finish: asIs };
   }
+}
+
+/** Modules take a null pointer for a mistake, and no octets at all have none. */
+function somewhere(message: Uint8Array): Buffer {
+  return message.length > 0 ? Buffer.from(message) : Buffer.alloc(8).subarray(0, 0);
 }
 
 /** Tokens give r and s side by side (PKCS#11 3.0 §6.3.1). */

@@ -3,8 +3,10 @@ import { loadTlsAddon } from "./addon.ts";
 
 /** What a token is asked to sign for TLS. */
 export interface DigestToSign {
-  readonly scheme: "ecdsa" | "rsa-pkcs1" | "rsa-pss";
+  readonly scheme: "ecdsa" | "rsa-pkcs1" | "rsa-pss" | "ed25519";
+  /** Means nothing for ed25519, which hashes by itself. */
   readonly hash: TlsHash;
+  /** Of the message; for ed25519 the message. */
   readonly digest: Uint8Array;
   /** Bytes; only for rsa-pss. */
   readonly saltLength: number;
@@ -30,7 +32,11 @@ export interface TlsKeyHandle {
 export function openTlsKeyHandle(spki: Uint8Array, sign: (request: DigestToSign) => Uint8Array): TlsKeyHandle {
   const addon = loadTlsAddon();
   const pem = addon.register(spki, (scheme, hash, digest, saltLength) =>
-    sign({ scheme: scheme as DigestToSign["scheme"], hash: requireHash(hash), digest, saltLength }),
+    sign({
+      scheme: scheme as DigestToSign["scheme"],
+      hash: scheme === "ed25519" ? "sha512" : requireHash(hash),
+      ...{ digest, saltLength },
+    }),
   );
   return { pem, close: () => void addon.unregister(pem) };
 }

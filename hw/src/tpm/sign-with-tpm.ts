@@ -18,6 +18,7 @@ export function signWithTpm(
   key: { readonly loaded: TpmObject; readonly spki: Uint8Array; readonly pcrs: readonly PcrSelection[] },
   { scheme, hash: name, digest, saltLength }: DigestToSign,
 ): Uint8Array {
+  if (scheme === "ed25519") throw new FleetError("token-error", "keys in a TPM make no Ed25519 signatures");
   const asked: TpmSignatureScheme = { name: schemes[scheme], hash: name };
   const request = { key: key.loaded, digest, scheme: asked };
   const { value } =
