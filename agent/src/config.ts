@@ -2,14 +2,7 @@ import { type Duration, FleetError, isDeviceId, parseDuration } from "@fleetcert
 import * as Type from "typebox";
 import { parseDocument, stringify } from "yaml";
 import { completeSettings } from "./complete-settings.ts";
-
-const Span = (value: string, description: string) =>
-  Type.String({ default: value, description, pattern: "^([0-9]+(d|h|ms|m|s))+$" });
-const Port = (port: number, description: string) =>
-  Type.Integer({ default: port, description, minimum: 1, maximum: 65535 });
-const Path = (description: string) => Type.String({ default: "", description, maxLength: 4096 });
-const Section = <T extends Type.TProperties>(properties: T, description: string) =>
-  Type.Object(properties, { additionalProperties: false, default: {}, description });
+import { keySettings, Path, Port, Section, Slot, Span } from "./config-shapes.ts";
 
 const Output = Type.Object(
   {
@@ -70,47 +63,13 @@ export const configSchema = Type.Object(
       description: "SHA-256 of the root certificate, hex; empty takes the one in the claim",
     }),
     claimFile: Path("file with the claim string; needed until the first credential is proven"),
-    keys: Section(
-      {
-        provider: Type.Enum(["software", "pkcs11", "tpm"], {
-          default: "software",
-          description: "where private keys live",
-        }),
-        passphraseFile: Path("software: file with the passphrase of the keys; empty makes secrets/keystore-passphrase"),
-        module: Path("pkcs11: the vendor's library; a token's URI may name it as module-path"),
-        token: Type.String({
-          default: "",
-          maxLength: 4096,
-          description: "pkcs11: label of the token, or an RFC 7512 URI; no PIN stands in it",
-        }),
-        pinFile: Path("pkcs11: file with the user PIN"),
-        pinSource: Type.String({
-          default: "",
-          maxLength: 4096,
-          description:
-            "pkcs11: instead of pinFile, where the user PIN comes from; `credential:NAME` of the service manager, `env:NAME`, `file:/PATH`, `|/PROGRAM ARGUMENT`; a token's URI may name it as pin-source",
-        }),
-        tpm: Type.String({
-          default: "device:/dev/tpmrm0",
-          maxLength: 512,
-          description: "tpm: where it is; `device:PATH`, `swtpm:host=HOST,port=PORT` or `swtpm:path=PATH`",
-        }),
-        pcrs: Type.String({
-          default: "",
-          maxLength: 256,
-          pattern: "^([a-z0-9]+:[0-9,]+([+][a-z0-9]+:[0-9,]+)*)?$",
-          description:
-            "tpm: new keys sign only while these PCRs have the values of the moment, such as sha256:7; empty binds them to none",
-        }),
-        attest: Type.Enum(["always", "never"], {
-          default: "always",
-          description:
-            "tpm: whether it tells the controller who it is and vouches for every key; never makes keys count as `token`",
-        }),
-        ownerAuthFile: Path("tpm: file with the owner's authorisation value, where the TPM has one"),
-      },
-      "the key store",
-    ),
+    keys: Section(keySettings, "the key store"),
+    slots: Type.Array(Slot, {
+      default: [],
+      maxItems: 16,
+      description:
+        "credentials for services of this host, each with `name`, `profile`, `keys`, `directory`, `outputs`, `reload`, `verify`",
+    }),
     log: Section(
       { level: Type.Enum(["error", "warn", "info"], { default: "info", description: "least level that is written" }) },
       "what is written to stderr",
@@ -164,7 +123,9 @@ export interface AgentConfig extends ConfigFile {
 }
 
 /** Settings as a person gives them on top of the defaults, nested as in the file. */
-export type ConfigChanges = { readonly [name: string]: string | number | ConfigChanges | undefined };
+export type ConfigChanges = {
+  readonly [name: string]: string | number | readonly unknown[] | ConfigChanges | undefined;
+};
 
 /**
  * Puts a configuration together: defaults, then the file's YAML, then `FLEETCERT_AGENT_…` variables of the environment, then
@@ -198,8 +159,9 @@ export function failOpenOf({ failOpenFor, slots }: ConfigFile["revocation"]): (s
 }
 
 /** Whether revocation lists are kept beside snapshots. */
-export function keepsLists({ crl, outputs }: ConfigFile["revocation"]): boolean {
-  return crl === "always" || (crl === "auto" && outputs.length > 0);
+export function keepsLists({ revocation: { crl, outputs }, slots }: Pick<ConfigFile, "revocation" | "slots">): boolean {
+  const isAsked = outputs.length > 0 || slots.some((slot) => slot.outputs.some(({ kind }) => kind === "crl"));
+  return crl === "always" || (crl === "auto" && isAsked);
 }
 
 /** YAML of what differs from the defaults. */

@@ -5,6 +5,9 @@ import Value from "typebox/value";
 import { parseDocument, stringify } from "yaml";
 import { Certificates, ExternalBroker, KeyPlace, Listener, Maintenance, Span } from "./config-shapes.ts";
 
+/** A name with placeholders: letters, digits, dots, dashes, colons of addresses. */
+const namePattern = "^([A-Za-z0-9._:-]|\\{(fleet|device|slot|site|environment)\\}){1,253}$";
+
 /** The one schema of the controller's configuration: type, default, check and documentation of every setting. */
 export const configSchema = Type.Object(
   {
@@ -190,6 +193,16 @@ const profileSchema = Type.Object(
       default: ["clientAuth"],
       minItems: 1,
     }),
+    alternativeNames: Type.Array(Type.String({ pattern: namePattern }), {
+      description:
+        "names of a service's certificate, with {device}, {site}, {slot}, {environment}, {fleet} from the registry: `{device}.{site}.example`",
+      default: [],
+      maxItems: 16,
+    }),
+    slots: Type.Record(Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,31}$" }), Type.String(), {
+      description: "further slots of a device whose identity has this profile: slot name and its profile",
+      default: {},
+    }),
   },
   { additionalProperties: false, default: {} },
 );
@@ -231,6 +244,7 @@ export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap
   if (wrong !== undefined)
     throw configInvalid(`${file}: "${wrong.slice(0, 40)}" is no name of a profile (a-z, 0-9, dash)`);
   const all = { device: Value.Default(profileSchema, {}) as Type.Static<typeof profileSchema>, ...profiles };
+  for (const [name, { slots }] of Object.entries(all)) requireKnownSlots(slots, { all, where: `${file}: ${name}` });
   return new Map(
     Object.entries(all).map(([name, profile]) => {
       const [validity, backdate] = [parseDuration(profile.validity), parseDuration(profile.backdate)];
@@ -242,6 +256,16 @@ export function parseProfiles(text: string, file = "profiles.yaml"): ReadonlyMap
       return [name, { ...profile, name, validity, backdate, renewBefore, earliestRenewal, maintenance }];
     }),
   );
+}
+
+function requireKnownSlots(
+  slots: Readonly<Record<string, string>>,
+  { all, where }: { readonly all: object; readonly where: string },
+): void {
+  for (const [slot, profile] of Object.entries(slots)) {
+    if (slot === "identity") throw configInvalid(`${where}: the identity is no further slot`);
+    if (!Object.hasOwn(all, profile)) throw configInvalid(`${where}: slot ${slot}: there is no profile "${profile}"`);
+  }
 }
 
 /** Maintenance windows by site. Throws `config-invalid`. */

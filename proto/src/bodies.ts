@@ -75,6 +75,8 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
         certificateAge: check.uint(one.certificateAge, "certificate age"),
         protection: check.text(one.protection, "protection", 32),
         lastError: check.text(one.lastError, "last error", 512),
+        rollbacks: check.uint(one.rollbacks, "rollbacks", 0xffff_ffff),
+        rollbackCause: check.text(one.rollbackCause, "rollback cause", 512),
       })),
       epochs: check.list(wire?.epochs, "epochs", 64).map((one) => ({
         issuer: check.hex32(one.issuer, "issuer"),

@@ -1,4 +1,3 @@
-export { maxCourierParts } from "./bodies.ts";
 export { decodeBodyAtRest, encodeBodyAtRest } from "./body-at-rest.ts";
 export { decodeMessage, encodeMessage, kindOf } from "./codec.ts";
 export {

@@ -125,6 +125,10 @@ export interface SlotStatus extends SlotGeneration {
   readonly certificateAge: number;
   readonly protection: string;
   readonly lastError: string;
+  /** How often the slot's service went back since the last proof; 0 for none and from agents that do not say. */
+  readonly rollbacks?: number;
+  /** Why it went back last. */
+  readonly rollbackCause?: string;
 }
 
 export interface EpochStatus {

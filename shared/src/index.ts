@@ -74,10 +74,12 @@ export {
 export type { Extension } from "./certificate/extension.ts";
 export type { ExtendedKeyUsage, KeyUsage } from "./certificate/extension-values.ts";
 export type { AlternativeName, AlternativeNames, GeneralName } from "./certificate/general-name.ts";
+export { parseIpAddress } from "./certificate/ip-address.ts";
 export { pemDecode, pemEncode } from "./certificate/pem.ts";
 export { Serial, type SerialHex } from "./certificate/serial.ts";
 export type { PathPurpose, PathTime } from "./chain/check-certificate.ts";
 export type { ExpectedName } from "./chain/check-name.ts";
+export { isHostName } from "./chain/host-name.ts";
 export { isPathError, type PathError, type PathFailure, pathFailureOf } from "./chain/path-failure.ts";
 export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validatePath } from "./chain/validate-path.ts";
 export { VerifiedCas } from "./chain/verified-cas.ts";

@@ -72,6 +72,8 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
         certificateAge: uint,
         protection: text(32),
         lastError: text(512),
+        rollbacks: uint32,
+        rollbackCause: text(512),
       }),
       { maxLength: 4 },
     ),

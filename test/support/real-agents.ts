@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
+import { type ConfigChanges, type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
 import { KeptLog } from "./agent-surroundings.ts";
 
 /** An agent as `fleetcert-agent run` runs it, in this process, with a directory and software keys of its own. */
@@ -21,25 +21,37 @@ export interface ControllerAddress {
 /** Settings of an agent's key store, by the agent's id. */
 type KeysOf = (id: string) => Readonly<Record<string, string>>;
 
+/** Further settings of an agent, by its id. */
+type SettingsOf = (id: string) => ConfigChanges;
+
 /** Agents of one test, and the directory that is removed with them. */
 export class RealAgents {
-  readonly #directory: string;
+  /** Holds the data directory of each, by its id. */
+  readonly directory: string;
   readonly #keysOf: KeysOf;
+  readonly #settingsOf: SettingsOf;
   readonly #running: RealAgent[] = [];
 
-  private constructor(directory: string, keysOf: KeysOf) {
-    this.#directory = directory;
+  private constructor(directory: string, keysOf: KeysOf, settingsOf: SettingsOf) {
+    this.directory = directory;
     this.#keysOf = keysOf;
+    this.#settingsOf = settingsOf;
   }
 
   /** `keysOf` names the key store of an agent; encrypted files by default. */
-  static async open({ keysOf = () => ({}) }: { readonly keysOf?: KeysOf } = {}): Promise<RealAgents> {
-    return new RealAgents(await mkdtemp(join(tmpdir(), "fleetcert-agents-")), keysOf);
+  static async open({
+    keysOf = () => ({}),
+    settingsOf = () => ({}),
+  }: {
+    readonly keysOf?: KeysOf;
+    readonly settingsOf?: SettingsOf;
+  } = {}): Promise<RealAgents> {
+    return new RealAgents(await mkdtemp(join(tmpdir(), "fleetcert-agents-")), keysOf, settingsOf);
   }
 
   /** Starts one that is quick to try again; the claim is only read while it has no credential. */
   async start(id: string, address: ControllerAddress, claim?: string): Promise<RealAgent> {
-    const claimFile = join(this.#directory, `${id}.claim`);
+    const claimFile = join(this.directory, `${id}.claim`);
     if (claim !== undefined) await writeFile(claimFile, `${claim}\n`, { mode: 0o600 });
     const { operational, bootstrap } = address;
     const config = readConfig({
@@ -52,10 +64,11 @@ export class RealAgents {
           ...{ reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
           ...{ turnedAwayBase: "50ms", turnedAwayCap: "500ms" },
         },
+        ...this.#settingsOf(id),
       },
     });
     const log = new KeptLog();
-    const running = await startAgent({ ...config, data: join(this.#directory, id) }, { log });
+    const running = await startAgent({ ...config, data: join(this.directory, id) }, { log });
     const agent: RealAgent = {
       ...running,
       id,
@@ -71,11 +84,11 @@ export class RealAgents {
 
   /** The disk of a stopped agent is replaced by an empty one. */
   async replaceDisk(id: string): Promise<void> {
-    await rm(join(this.#directory, id), { recursive: true });
+    await rm(join(this.directory, id), { recursive: true });
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#running.map((agent) => agent.stop()));
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 }

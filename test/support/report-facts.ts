@@ -26,6 +26,8 @@ export function aSlot(changes: Partial<SlotFacts> = {}): SlotFacts {
     journal: "idle",
     protection: "token",
     lastError: "",
+    rollbacks: 0,
+    rollbackCause: "",
     ...changes,
   };
 }

@@ -12,6 +12,7 @@ import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
+import { KeyStores } from "./key-stores.ts";
 
 const minute = 60_000;
 const day = 86_400_000;
@@ -35,7 +36,8 @@ async function aWorld() {
         identity: { fleet: testFleet, device: "pump-1", rootSha256: controller.root.certificate.sha256, ...changes },
         controller: { host: "controller.test", port: 8883, bootstrapPort: 8884 },
         claim: async () => ({ claimId: "claim0001", secret: Secret.of("c2VjcmV0LXNlY3JldC1zZWNyZXQ") }),
-        keys,
+        keys: KeyStores.of(keys),
+        home: undefined,
         store,
         link: controller.link,
         files: { write: async (name, content) => void files.set(name, content) },
@@ -43,6 +45,7 @@ async function aWorld() {
         buildTime: testNow - day,
         agentVersion: "0.1.0",
         platform: "test",
+        services: [],
         outputs: [],
         patches: zstdListPatches,
         settings: {

@@ -20,14 +20,16 @@ import type { AgentParts } from "./agent-parts.ts";
 import { askWhyOver } from "./ask-why.ts";
 import { assembleCourier } from "./assemble-courier.ts";
 import { assembleFollowers, type Followers } from "./assemble-followers.ts";
+import { assembleServices, type Services } from "./assemble-services.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
+import type { KeyStores } from "./key-stores.ts";
 import { type StatusView, statusView } from "./status-view.ts";
 
 /** An agent at work. */
 export interface RunningAgent {
   status(): StatusView;
-  /** Asks for a new generation now. Throws `conflict` while one is under way. */
-  renew(): void;
+  /** Asks for a new generation now, of the identity or of the named slot. Throws `conflict` while one is under way, `not-found`. */
+  renew(slot?: string): void;
   /** The revocation state this device enforces. */
   readonly revocation: {
     show(): HeldIssuer[];
@@ -51,13 +53,20 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const trust = await openTrustKeeper({ state: store, pin: identity, time, log });
   const desired = await DesiredKeeper.open(store);
   // The duties know each other only through ports; whoever is made first reaches the others through these.
-  const later: { runner?: RenewalRunner; followers?: Followers; signer?: ProviderKey; quotes?: QuoteAnswers } = {};
+  const later: {
+    runner?: RenewalRunner;
+    followers?: Followers;
+    services?: Services;
+    signer?: ProviderKey;
+    quotes?: QuoteAnswers;
+  } = {};
   const incoming: Incoming = {
     async connected({ credential }) {
       await standing.heard({ type: "clear" });
       later.signer = credential.key;
       later.followers?.connected(credential);
       later.runner?.connected();
+      later.services?.connected(credential);
     },
     anchored: () => later.runner?.anchored(),
     async fleet(topic, payload) {
@@ -65,6 +74,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     },
     async desired(state) {
       followDesired(state, later.runner);
+      later.services?.desired(state);
       later.followers?.changed();
     },
     async unasked({ body, kind, inReplyTo, expiresAt }) {
@@ -94,7 +104,10 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const { attestor: tpm, ...others } = parts;
   const attestor = tpm && new ProvenTpm(tpm, store);
   if (attestor !== undefined) later.quotes = new QuoteAnswers({ device, attestor, conversation: connection, log });
-  const slotState = (): SlotState | undefined => later.runner?.state;
+  const slotStates = (): Readonly<Record<string, SlotState>> => ({
+    ...(later.runner && { [identitySlot]: later.runner.state }),
+    ...later.services?.states(),
+  });
   const followers = await assembleFollowers({
     ...parts,
     keepsLists: parts.settings.keepsLists,
@@ -104,8 +117,9 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     time,
     topics: connection,
     conversation: connection,
-    slots: () => slotFacts(slotState(), keys.info.protection),
+    slots: () => Object.entries(slotStates()).map(([slot, state]) => slotFacts(slot, state, keys)),
     desired: () => desired.current,
+    trustAccepted: () => later.services?.trustChanged(),
   });
   later.followers = followers;
 
@@ -115,8 +129,8 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     statusView({
       ...parts,
       connection: connection.status,
-      slots: { [identitySlot]: runner.state },
-      protection: keys.info.protection,
+      slots: slotStates(),
+      protection: keys.protectionOf(runner.state.current?.key.ref),
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
       desired: desired.current,
@@ -147,7 +161,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     },
     store,
     time,
-    settings: parts.settings.renewal,
+    settings: { ...parts.settings.renewal, home: parts.home },
     rules: () => rulesOf(desired.current, identitySlot),
     surroundings,
     changed: ({ journal }) => {
@@ -156,6 +170,12 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     },
   });
   later.runner = runner;
+  const services = await assembleServices(parts, {
+    ...{ trust, time, connection, report },
+    desired: () => desired.current,
+    changed: () => changed(status()),
+  });
+  later.services = services;
   const courier = await assembleCourier({ ...parts, trust, time, desired, incoming, connection, runner, followers });
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
@@ -165,7 +185,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     await useCredential(parts, { connection, runner });
   }
   const quiet = AbortSignal.any([stop.signal, retired.signal]);
-  const work = [runner.run(stop.signal), connection.run(quiet), followers.run(quiet)];
+  const work = [runner.run(stop.signal), ...[connection, followers, services].map((duty) => duty.run(quiet))];
   const ended = Promise.all(work).then(
     () => undefined,
     (error: unknown) => {
@@ -178,7 +198,11 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     revocation: followers.revocation,
     courier,
     ended,
-    renew() {
+    renew(slot = identitySlot) {
+      if (slot !== identitySlot) {
+        services.renew(slot);
+        return;
+      }
       const { journal } = runner.state;
       if (journal.at !== "idle") throw new FleetError("conflict", `a rotation is under way: ${journal.at}`);
       runner.want();
@@ -216,17 +240,16 @@ function followDesired(desired: DesiredState, runner: RenewalRunner | undefined)
   else runner?.assign(windowOf(desired, identitySlot));
 }
 
-function slotFacts(state: SlotState | undefined, protection: string): SlotFacts[] {
-  if (state === undefined) return [];
-  const { current, journal, lastError, lastReason } = state;
-  return [
-    {
-      slot: identitySlot,
-      generation: current?.generation ?? 0,
-      certificate: current && { sha256: sha256(current.certificate), notBefore: current.notBefore },
-      journal: journal.at,
-      protection,
-      lastError: lastError === "" ? "" : `${lastError}: ${lastReason}`,
-    },
-  ];
+function slotFacts(slot: string, state: SlotState, keys: KeyStores): SlotFacts {
+  const { current, journal, lastError, lastReason, rollbacks, rollbackCause } = state;
+  return {
+    slot,
+    generation: current?.generation ?? 0,
+    certificate: current && { sha256: sha256(current.certificate), notBefore: current.notBefore },
+    journal: journal.at,
+    protection: keys.protectionOf(current?.key.ref),
+    lastError: lastError === "" ? "" : `${lastError}: ${lastReason}`,
+    rollbacks,
+    rollbackCause,
+  };
 }

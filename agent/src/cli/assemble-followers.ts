@@ -51,6 +51,8 @@ export interface FollowerParts {
   readonly platform: string;
   readonly slots: () => readonly SlotFacts[];
   readonly desired: () => DesiredState | undefined;
+  /** A newer trust bundle is in force. */
+  readonly trustAccepted?: () => void;
   /** Whether revocation lists are kept beside snapshots. */
   readonly keepsLists: boolean;
   readonly failOpenFor: FailOpenFor;
@@ -100,6 +102,7 @@ export async function assembleFollowers(parts: FollowerParts): Promise<Followers
     log,
     accepted() {
       changed();
+      parts.trustAccepted?.();
       handOver.changed();
       heads.trustChanged().catch(failed.reject);
     },

@@ -1,12 +1,5 @@
 import type { BodyOf } from "@fleetcert/proto";
-import {
-  type Duration,
-  type ErrorCode,
-  errorCatalogue,
-  FleetError,
-  type OpenKeyProvider,
-  sha256,
-} from "@fleetcert/shared";
+import { type Duration, type ErrorCode, errorCatalogue, FleetError, sha256 } from "@fleetcert/shared";
 import { vouchForKey } from "../attestation/vouch-for-key.ts";
 import type { CarriedIdentity, CarriedSlot } from "../courier/courier.ts";
 import { verifyIssued } from "../credential/verify-issued.ts";
@@ -15,11 +8,12 @@ import type { RenewalRunner } from "../renewal/runner.ts";
 import { askerOf, type CredentialRecord, type Journal, pendingKey, type SlotState } from "../renewal/slot-state.ts";
 import type { AgentIdentity } from "./agent-parts.ts";
 import { identitySlot } from "./credential-actions.ts";
+import type { KeyStores } from "./key-stores.ts";
 
 /** What the identity's way by courier is wired to. */
 export interface CarriedIdentityParts {
   readonly identity: AgentIdentity;
-  readonly keys: OpenKeyProvider;
+  readonly keys: KeyStores;
   readonly attestor?: KeyAttestor;
   readonly time: TimeKeeper;
   readonly runner: RenewalRunner;
@@ -141,7 +135,7 @@ async function renewalOf(
 ): Promise<BodyOf<"renew"> | undefined> {
   const asker = askerOf(runner.state, generation);
   if (asker === undefined) return undefined;
-  const { protection, serial } = keys.info;
+  const { protection, serial } = keys.infoOf(ref);
   const place = { device: identity.device, slot: identitySlot, generation };
   const { spki } = await keys.open(ref);
   return {
@@ -152,7 +146,7 @@ async function renewalOf(
     previousCertificateSha256: sha256(asker.certificate),
     protection,
     tokenSerial: serial ?? "",
-    ...(attestor && { evidence: await vouchForKey(attestor, { ...place, ref, spki }) }),
+    ...(attestor && ref.startsWith("tpm2:") && { evidence: await vouchForKey(attestor, { ...place, ref, spki }) }),
   };
 }
 

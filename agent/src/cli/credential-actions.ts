@@ -1,23 +1,24 @@
 import type { Body, BodyOf, Message } from "@fleetcert/proto";
-import { FleetError, isFleetError, type OpenKeyProvider, pemEncode, sha256 } from "@fleetcert/shared";
+import { FleetError, isFleetError, pemEncode, sha256 } from "@fleetcert/shared";
 import type { ProvenTpm } from "../attestation/proven-tpm.ts";
 import { introduceTpm, type RequestedKey, vouchForRenewal } from "../attestation/vouch-for-key.ts";
 import type { AskWhy, Connection } from "../connection/connection.ts";
 import { type RequestAnswer, verifyIssued } from "../credential/verify-issued.ts";
 import { requestOverBootstrap } from "../enrolment/bootstrap-request.ts";
-import type { Credential, Link, Log, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
+import type { AgentKeys, Credential, Link, Log, OutputFiles, Surroundings, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { CertificateRequest, RenewalActions } from "../renewal/perform-effect.ts";
 import type { CredentialRecord } from "../renewal/slot-state.ts";
 import type { KnowsRevoked } from "../server/verify-server.ts";
 import type { StandingKeeper } from "../standing/standing-keeper.ts";
 import type { AgentIdentity, ClaimSource, ControllerAddress } from "./agent-parts.ts";
+import type { KeyStores } from "./key-stores.ts";
 
 /** What the identity slot's rotation is wired to. */
 export interface CredentialActionParts {
   readonly identity: AgentIdentity;
   readonly controller: ControllerAddress;
   readonly claim: ClaimSource;
-  readonly keys: OpenKeyProvider;
+  readonly keys: KeyStores;
   readonly attestor?: ProvenTpm;
   readonly link: Link;
   readonly trust: TrustKeeper;
@@ -72,7 +73,7 @@ export function identityActions(parts: CredentialActionParts): RenewalActions {
 }
 
 /** The credential of a record, with its key opened. Rejects as the provider's `open` does. */
-export async function openCredential(record: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
+export async function openCredential(record: CredentialRecord, keys: Pick<AgentKeys, "open">): Promise<Credential> {
   const { certificate, chain, generation } = record;
   return { key: await keys.open(record.key.ref), certificate, chain, generation };
 }
@@ -82,14 +83,15 @@ async function requestCertificate(
   parts: CredentialActionParts,
   signal: AbortSignal,
 ): Promise<RequestAnswer> {
-  const { keys, connection, time, attestor } = parts;
-  const { spki } = await keys.open(key.ref);
+  const { keys, connection, time } = parts;
+  const { spki, protection } = await keys.open(key.ref);
+  const attestor = key.ref.startsWith("tpm2:") ? parts.attestor : undefined;
   const common = {
     slot: identitySlot,
     generation,
     csr,
-    protection: keys.info.protection,
-    tokenSerial: keys.info.serial ?? "",
+    protection,
+    tokenSerial: keys.infoOf(key.ref).serial ?? "",
   };
   const requested: RequestedKey = { device: parts.identity.device, slot: identitySlot, generation, ref: key.ref, spki };
   if (asker === undefined) {
@@ -167,7 +169,7 @@ function overBootstrap(
 }
 
 /** A missing current key is a fault of the key store, never a reason to give up the new key. */
-async function openAsker(asker: CredentialRecord, keys: OpenKeyProvider): Promise<Credential> {
+async function openAsker(asker: CredentialRecord, keys: Pick<AgentKeys, "open">): Promise<Credential> {
   try {
     return await openCredential(asker, keys);
   } catch (cause) {

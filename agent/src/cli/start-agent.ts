@@ -23,18 +23,20 @@ import {
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { outputDirectory } from "../adapters/disk/output-directory.ts";
 import { ensureSecretFile } from "../adapters/disk/secret-file.ts";
+import { openListOutput } from "../adapters/hand-over/list-output.ts";
 import { openJsonLog } from "../adapters/json-log.ts";
 import { MqttLink } from "../adapters/link/mqtt-link.ts";
-import { openListOutput } from "../adapters/list-output.ts";
 import { systemClock, systemRandom, systemTimer } from "../adapters/system.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { type AgentConfig, durationOf, failOpenOf, keepsLists } from "../config.ts";
-import type { Link, Surroundings } from "../ports.ts";
+import type { Link, Log, Surroundings } from "../ports.ts";
 import { keyLabelPrefix } from "../renewal/key-label.ts";
 import type { AgentIdentity, AgentParts } from "./agent-parts.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 import { identitySlot } from "./credential-actions.ts";
 import { settleIdentity } from "./identity-record.ts";
+import { type KeyStoreSettings, KeyStores, keyStoreName } from "./key-stores.ts";
+import { listOutputsOf, openServices } from "./open-services.ts";
 import type { StatusView } from "./status-view.ts";
 
 /** What a program that runs agents may put in place of the machine's own. */
@@ -56,11 +58,11 @@ export interface AgentSurroundings extends Partial<Surroundings> {
 export async function startAgent(config: AgentConfig, surroundings: AgentSurroundings = {}): Promise<RunningAgent> {
   if (config.controller.host === "") throw new FleetError("config-invalid", "controller.host is not set");
   const store = await openLevelStore(join(config.data, "state"));
-  let keys: OpenKeyProvider | undefined;
+  let keys: KeyStores | undefined;
   let attestor: TpmAttestor | undefined;
   const close = async () => {
     await attestor?.close();
-    if (keys !== surroundings.keys) await keys?.close();
+    if (surroundings.keys === undefined) await keys?.close();
     await store.close();
   };
   try {
@@ -70,7 +72,11 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       rootFingerprint: config.rootFingerprint,
       claim: () => readClaim(config),
     });
-    keys = surroundings.keys ?? (await openKeys(config));
+    const log = surroundings.log ?? openJsonLog({ level: config.log.level, device: identity.device });
+    keys =
+      surroundings.keys === undefined
+        ? await openStores(config, { store, identity, log })
+        : KeyStores.of(surroundings.keys);
     attestor = await openAttestor(config);
     if (replacedDevice !== undefined) await destroyKeysOf(replacedDevice, keys);
     const parts: AgentParts = {
@@ -79,6 +85,7 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
       claim: () => readClaim(config),
       ...(await permissionOf(config, identity)),
       keys,
+      home: surroundings.keys === undefined ? keyStoreName(config.keys) : undefined,
       ...(attestor && { attestor }),
       store,
       link: surroundings.link ?? new MqttLink({ patience: durationOf(config.pace.handshakePatience) }),
@@ -87,13 +94,14 @@ export async function startAgent(config: AgentConfig, surroundings: AgentSurroun
         clock: surroundings.clock ?? systemClock,
         random: surroundings.random ?? systemRandom,
         timer: surroundings.timer ?? systemTimer,
-        log: surroundings.log ?? openJsonLog({ level: config.log.level, device: identity.device }),
+        log,
         failpoint: surroundings.failpoint ?? (async () => undefined),
       },
       buildTime,
       agentVersion: packageVersion,
       platform: `${process.platform}-${process.arch} node-${process.versions.node}`,
-      outputs: outputsOf(config),
+      services: openServices(config),
+      outputs: [...outputsOf(config), ...listOutputsOf(config)],
       patches: zstdListPatches,
       settings: settingsOf(config),
     };
@@ -139,7 +147,8 @@ async function openAttestor({ data, keys }: Pick<AgentConfig, "data" | "keys">):
 export function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): TpmKeysConfig {
   const ownerAuth = keys.ownerAuthFile === "" ? {} : { ownerAuth: secretFile(keys.ownerAuthFile) };
   const pcrs = keys.pcrs === "" ? {} : { pcrs: parsePcrSelections(keys.pcrs) };
-  return { tpm: keys.tpm, directory: join(data, "keys"), ...ownerAuth, ...pcrs };
+  // Beside the files of software keys, which are of another kind: a device may have both while its keys move.
+  return { tpm: keys.tpm, directory: join(data, "tpm-keys"), ...ownerAuth, ...pcrs };
 }
 
 /** Reads the claim of a configuration anew. Throws `claim-invalid` when there is none, `claim-malformed`. */
@@ -174,8 +183,17 @@ async function permissionOf(config: AgentConfig, identity: AgentIdentity): Promi
   return isOurs && claim.reenrolment !== undefined ? { permitted: claim.reenrolment.generation } : {};
 }
 
+function openStores(
+  config: AgentConfig,
+  { store, identity, log }: Pick<AgentParts, "store" | "identity"> & { readonly log: Log },
+): Promise<KeyStores> {
+  const homes = [config.keys, ...config.slots.flatMap(({ keys }) => keys ?? [])];
+  const open = (keys: KeyStoreSettings) => openKeys({ data: config.data, keys });
+  return KeyStores.open({ homes, state: store, device: identity.device, open, log });
+}
+
 /** Keys of a name that came to nothing. */
-async function destroyKeysOf(device: string, keys: OpenKeyProvider): Promise<void> {
+async function destroyKeysOf(device: string, keys: KeyStores): Promise<void> {
   for (const { ref } of await keys.list(keyLabelPrefix({ device, slot: identitySlot }))) await keys.destroy(ref);
 }
 
@@ -189,7 +207,7 @@ function outputsOf({ data, revocation }: AgentConfig): AgentParts["outputs"] {
   );
 }
 
-function settingsOf({ pace, revocation }: AgentConfig): AgentParts["settings"] {
+function settingsOf({ pace, revocation, slots }: AgentConfig): AgentParts["settings"] {
   return {
     renewal: {
       backoff: { base: durationOf(pace.retryBase), cap: durationOf(pace.retryCap) },
@@ -200,7 +218,7 @@ function settingsOf({ pace, revocation }: AgentConfig): AgentParts["settings"] {
       turnedAway: { base: durationOf(pace.turnedAwayBase), cap: durationOf(pace.turnedAwayCap) },
       provePatience: durationOf(pace.provePatience),
     },
-    keepsLists: keepsLists(revocation),
+    keepsLists: keepsLists({ revocation, slots }),
     failOpenFor: failOpenOf(revocation),
   };
 }

@@ -48,6 +48,9 @@ export interface SlotView {
   readonly attempts: number;
   readonly lastError: string;
   readonly lastReason: string;
+  /** How often its service went back to the files of before since the last proof, and why it did so last. */
+  readonly rollbacks: number;
+  readonly rollbackCause: string;
 }
 
 export interface CertificateView {
@@ -98,7 +101,7 @@ function slotView(
   state: SlotState,
   { now, desired }: { readonly now: Instant; readonly desired: DesiredState | undefined },
 ): SlotView {
-  const { journal, current, plan, attempts, lastError, lastReason } = state;
+  const { journal, current, plan, attempts, lastError, lastReason, rollbacks, rollbackCause } = state;
   return {
     slot,
     journal: journal.at,
@@ -109,6 +112,8 @@ function slotView(
     attempts,
     lastError,
     lastReason,
+    rollbacks,
+    rollbackCause,
   };
 }
 

@@ -47,6 +47,8 @@ const aStatus = (changes: Partial<StatusView> = {}): StatusView => ({
       attempts: 0,
       lastError: "",
       lastReason: "",
+      rollbacks: 0,
+      rollbackCause: "",
     },
   ],
   protection: "token",

@@ -104,6 +104,15 @@ export class Connection implements Conversation, FleetTopics {
     return this.#requireLive().then((live) => live.dialogue.tell(body, options));
   }
 
+  /** The proof of another slot, signed by the identity over the live session; resolves with the grace of what it replaces. */
+  async confirm(
+    activated: BodyOf<"activated">,
+    options: Pick<AskOptions, "signer" | "signal">,
+  ): Promise<Pick<BodyOf<"confirmed">, "grace">> {
+    const answer = await this.ask(activated, { ...options, patience: this.#settings.provePatience });
+    return requireConfirmed(answer.body, activated);
+  }
+
   async subscribe(filters: readonly string[]): Promise<void> {
     await (await this.#requireBegun()).subscribe(filters);
     for (const filter of filters) this.#filters.add(filter);

@@ -53,19 +53,20 @@ export function verifyIssued(issued: Issued, expected: IssuedExpectation): Issue
 
 function checkCertificate(der: Uint8Array, expected: IssuedExpectation): IssuedRecord {
   const certificate = parseCertificate(der);
-  const { fleet, device, spki, bundle, at } = expected;
+  const { fleet, device, slot, spki, bundle, at } = expected;
   if (Buffer.compare(certificate.spki, spki) !== 0) throw mismatch("it certifies another key");
   if (certificate.subject.commonName !== device) throw mismatch(`its common name is ${certificate.subject.commonName}`);
   if (certificate.isCa) throw mismatch("it is a CA certificate");
   const { uris } = certificate.subjectAlternativeNames;
-  const urn = identityUrn(fleet, device);
+  const urn = slot === "identity" ? identityUrn(fleet, device) : `${identityUrn(fleet, device)}:slot:${slot}`;
   if (uris.length !== 1 || uris[0] !== urn) throw mismatch(`its URIs are ${uris.join(", ")} instead of ${urn}`);
   const { path } = validatePath({
     leaf: der,
     intermediates: bundle.issuers,
     roots: bundle.roots,
     at,
-    purpose: "clientAuth",
+    // What a service's certificate is for is its profile's matter; an identity must open sessions.
+    purpose: slot === "identity" ? "clientAuth" : "any",
   });
   return {
     certificate: der,

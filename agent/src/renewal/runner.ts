@@ -112,6 +112,12 @@ export class RenewalRunner {
     }
   }
 
+  /** What the exposed files are made of has changed; a rotation under way writes them anyway. */
+  exposeAgain(): void {
+    const { current, journal } = this.#state;
+    if (current !== undefined && journal.at === "idle") this.#work.put({ do: "expose", credential: current });
+  }
+
   /** Runs until the signal ends it; an effect under way is told to stop and waited for. Rejects when the store fails. */
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();

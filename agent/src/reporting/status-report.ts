@@ -14,6 +14,9 @@ export interface SlotFacts {
   readonly protection: string;
   /** Code and message of what failed last; empty when nothing did. */
   readonly lastError: string;
+  /** How often the service went back since the last credential was proven, and why it did so last. */
+  readonly rollbacks: number;
+  readonly rollbackCause: string;
 }
 
 /** What the duties know at one moment. */
@@ -49,7 +52,7 @@ export function statusReport(facts: ReportFacts): BodyOf<"report"> {
 }
 
 function slotStatus(
-  { slot, generation, certificate, journal, protection, lastError }: SlotFacts,
+  { slot, generation, certificate, journal, protection, lastError, rollbacks, rollbackCause }: SlotFacts,
   now: Instant,
 ): SlotStatus {
   return {
@@ -60,6 +63,8 @@ function slotStatus(
     certificateAge: certificate === undefined ? 0 : Math.max(0, Math.round(now - certificate.notBefore)),
     protection: plain(protection, 32),
     lastError: plain(lastError, 512),
+    rollbacks,
+    rollbackCause: plain(rollbackCause, 512),
   };
 }
 

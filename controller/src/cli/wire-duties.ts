@@ -15,15 +15,7 @@ import { type ClockGuard, openClockGuard } from "../issuance/clock-guard.ts";
 import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
-import type {
-  Broker,
-  BrokerEvents,
-  BundleIntake,
-  CertificateAuthority,
-  CounterAnchor,
-  ListArchive,
-  Surroundings,
-} from "../ports.ts";
+import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { type ListFollowers, openRevocation, type Revocation } from "../revocation/revocation.ts";
 import { openRollouts, type Rollouts } from "../rollout/rollout.ts";
 import { openRollovers, type Rollovers } from "../rollover/rollover.ts";
@@ -78,7 +70,7 @@ export interface Duties {
   readonly rollouts: Rollouts;
   readonly rollovers: Rollovers;
   readonly listeners: ListenerCertificates;
-  readonly events: BrokerEvents & BundleIntake;
+  readonly events: BrokerEvents;
 }
 
 /** Wires the duties: data flows from intake to outbox, no duty calls back up. */

@@ -11,7 +11,6 @@ import {
   kindOf,
   type Message,
   maxCourierBytes,
-  maxCourierParts,
   requireCourierParts,
 } from "@fleetcert/proto";
 import { type Duration, FleetError } from "@fleetcert/shared";
@@ -71,10 +70,7 @@ async function replyTo(parts: CourierParts, outcome: CarriedOutcome): Promise<Ex
     const kind = kindOf(answer.type) as DownKind;
     replies.push({ topic: { type: "down", device, kind }, payload: await seal(answer, inReplyTo) });
   }
-  const carried = [
-    ...(await carriedWithin(parts, device, { withLists: body.wantsLists, beside: replies })),
-    ...replies,
-  ];
+  const carried = [...(await parts.carried(device, { withLists: body.wantsLists })), ...replies];
   const reply: Body = { type: "courier-reply", nonce: body.nonce, generation, parts: courierPartHashes(carried) };
   return {
     ...{ device, generation, counter, isRepeated },
@@ -82,19 +78,6 @@ async function replyTo(parts: CourierParts, outcome: CarriedOutcome): Promise<Ex
     expiresAt: surroundings.clock.now() + replyLifetime,
     reply: encodeCourierFile({ manifest: await seal(reply, messageId), parts: carried }),
   };
-}
-
-/** Lists beside snapshots are left out where they would make a file that no device takes: the snapshots say the same. */
-async function carriedWithin(
-  parts: CourierParts,
-  device: string,
-  { withLists, beside }: { readonly withLists: boolean; readonly beside: readonly CourierPart[] },
-): Promise<CourierPart[]> {
-  const carried = await parts.carried(device, { withLists });
-  const all = [...carried, ...beside];
-  const bytes = all.reduce((sum, { payload }) => sum + payload.length + partOverhead, 0);
-  if (!withLists || (all.length <= maxCourierParts && bytes <= maxCourierBytes.reply)) return carried;
-  return await parts.carried(device, { withLists: false });
 }
 
 function summaryOf({ asked, body }: CarriedAnswer): AnswerSummary {
@@ -156,5 +139,3 @@ function malformed(message: string): FleetError {
 
 /** As long as the controller remembers what it has answered. */
 const replyLifetime: Duration = 30 * 86_400_000;
-/** Topic and framing of a part. */
-const partOverhead = 300;

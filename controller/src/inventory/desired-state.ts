@@ -92,8 +92,13 @@ async function contentOf(parts: InventoryParts, tx: Transaction, device: DeviceR
   const certificates = await tx.certificates.listOf(device.id, "identity");
   const profileName = certificates[0]?.profile ?? "device";
   const profile = parts.profiles.get(profileName);
+  const slots = [await slotOf(parts, tx, { device, slot: "identity", profile, profileName, newest: certificates[0] })];
+  for (const [slot, name] of Object.entries(profile?.slots ?? {})) {
+    const [newest] = await tx.certificates.listOf(device.id, slot);
+    slots.push(await slotOf(parts, tx, { device, slot, profile: parts.profiles.get(name), profileName: name, newest }));
+  }
   return {
-    slots: [await slotOf(parts, tx, { device, slot: "identity", profile, profileName, newest: certificates[0] })],
+    slots,
     reportInterval: parts.reportInterval,
     retire: device.state === "retired",
     suspended: device.state === "suspended" ? device.stateReason || "suspended" : "",

@@ -44,6 +44,7 @@ export interface DeviceOrder {
   readonly tokenSerial: string;
   /** SHA-256 of the SPKI of the proven endorsement key, where there is one. */
   readonly endorsementKey?: string;
+  /** Of the device's identity; it names the profiles of the device's other slots. */
   readonly profile: string;
   /** A use of it is counted with the intent and given back when it is aborted; empty for renewals. */
   readonly claimId: string;

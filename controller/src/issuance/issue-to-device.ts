@@ -4,6 +4,7 @@ import {
   findGranted,
   type IssuanceFacts,
   judgeIssuance,
+  namesOf,
   type Profile,
   pendingOf,
   requireNoViolation,
@@ -37,7 +38,10 @@ export async function issueToDevice(context: IssuanceContext, order: DeviceOrder
         certificate: {
           commonName: order.device,
           organization: context.fleet,
-          alternativeNames: [{ uri: `urn:fleetcert:${context.fleet}:device:${order.device}` }],
+          alternativeNames: namesOf(profile, {
+            ...{ fleet: context.fleet, device: order.device, slot: order.slot },
+            ...siteOf(await tx.devices.find(order.device)),
+          }),
           extendedKeyUsage: profile.extendedKeyUsage,
           ...validityOf(profile, { now, issuerNotAfter: facts.issuerNotAfter }),
           spki: order.csr.spki,
@@ -73,6 +77,7 @@ async function gatherFacts(
   { context, order, key, now }: { context: IssuanceContext; order: DeviceOrder; key: string; now: Instant },
 ): Promise<IssuanceFacts> {
   const device = await tx.devices.find(order.device);
+  const profileName = profileNameOf(context, order);
   return {
     now,
     device: order.device,
@@ -81,8 +86,8 @@ async function gatherFacts(
     slot: order.slot,
     generation: order.generation,
     isReenrolment: order.isReenrolment ?? false,
-    profile: context.profiles.get(order.profile),
-    profileName: order.profile,
+    profile: context.profiles.get(profileName),
+    profileName,
     keyAlgorithm: order.csr.keyAlgorithm,
     protection: order.protection,
     slotCertificates: await tx.certificates.listOf(order.device, order.slot),
@@ -90,6 +95,17 @@ async function gatherFacts(
     blockedTwins: await blockedTwins(tx, order, key),
     issuerNotAfter: context.issuer.certificate.notAfter,
   };
+}
+
+/** The profile of the slot: the identity's own, or what that says of its other slots; empty when it says nothing. */
+function profileNameOf({ profiles }: IssuanceContext, { slot, profile }: DeviceOrder): string {
+  const slots = profiles.get(profile)?.slots ?? {};
+  return slot === "identity" ? profile : Object.hasOwn(slots, slot) ? (slots[slot] ?? "") : "";
+}
+
+function siteOf(device: DeviceRecord | undefined) {
+  const { site = "", environment = "" } = device?.attributes ?? {};
+  return { site, environment };
 }
 
 /** Other devices, suspended or retired, that have or had the key, the token or the TPM; a device's own known token is no news. */

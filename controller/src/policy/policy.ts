@@ -1,7 +1,8 @@
 import type { MaintenanceWindow } from "@fleetcert/proto";
-import type { Duration, ErrorCode, Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
+import type { AlternativeName, Duration, ErrorCode, Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
 import { FleetError } from "@fleetcert/shared";
 import type { CertificateRecord, ClaimRecord, DeviceRecord, DeviceState } from "../records.ts";
+import { alternativeNames, type NameFacts } from "./alternative-names.ts";
 import { claimRules, issuanceRules } from "./rules.ts";
 
 /** What the certificate of a slot may be. Names never come from here nor from the request: they come from the registry. */
@@ -25,6 +26,10 @@ export interface Profile {
   /** When devices may be touched, unless their site says otherwise; none means always. */
   readonly maintenance: readonly MaintenanceWindow[];
   readonly extendedKeyUsage: readonly ("clientAuth" | "serverAuth")[];
+  /** Templates of the names of a service's certificate; an identity has none. */
+  readonly alternativeNames?: readonly string[];
+  /** Further slots of a device whose identity has this profile, and the profile of each. */
+  readonly slots?: Readonly<Record<string, string>>;
 }
 
 /** What is known when somebody asks for a certificate; everything a rule may look at. */
@@ -94,6 +99,11 @@ export function requireNoViolation(violations: readonly Violation[]): void {
     ...(first.hint === undefined ? {} : { hint: first.hint }),
     cause: violations,
   });
+}
+
+/** The names of a slot's certificate. Pure. Throws `policy-violation` when a template gives none for this device. */
+export function namesOf({ alternativeNames: templates = [] }: Profile, facts: NameFacts): AlternativeName[] {
+  return alternativeNames(templates, facts);
 }
 
 /** The key's certificate when this very request was granted before: same slot, generation and key of the same device. */

@@ -53,6 +53,17 @@ export const issuanceRules: readonly Rule<IssuanceFacts>[] = [
           },
   },
   {
+    name: "slot-known",
+    violated: ({ slot, profileName }) =>
+      slot === "identity" || profileName !== ""
+        ? undefined
+        : {
+            code: "policy-violation",
+            message: `no profile is assigned to slot "${slot}" of this device`,
+            hint: "name it under slots of the profile of its identity, in profiles.yaml",
+          },
+  },
+  {
     name: "profile-known",
     violated: ({ profile, profileName }) =>
       profile === undefined
@@ -62,13 +73,6 @@ export const issuanceRules: readonly Rule<IssuanceFacts>[] = [
             hint: "add it to profiles.yaml and start the controller again",
           }
         : undefined,
-  },
-  {
-    name: "slot-known",
-    violated: ({ slot }) =>
-      slot === "identity"
-        ? undefined
-        : { code: "policy-violation", message: `no profile is assigned to slot "${slot}" of this device` },
   },
   {
     name: "key-algorithm",

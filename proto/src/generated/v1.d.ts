@@ -2657,6 +2657,12 @@ export namespace fleetcert {
             /** SlotStatus lastError. */
             lastError: string;
 
+            /** SlotStatus rollbacks. */
+            rollbacks: number;
+
+            /** SlotStatus rollbackCause. */
+            rollbackCause: string;
+
             /**
              * Encodes the specified SlotStatus message. Does not implicitly {@link fleetcert.v1.SlotStatus.verify|verify} messages.
              * @param message SlotStatus message or plain object to encode
@@ -2701,6 +2707,12 @@ export namespace fleetcert {
 
                 /** SlotStatus lastError */
                 lastError?: (string|null);
+
+                /** SlotStatus rollbacks */
+                rollbacks?: (number|null);
+
+                /** SlotStatus rollbackCause */
+                rollbackCause?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4095,6 +4095,8 @@ export const fleetcert = $root.fleetcert = (() => {
             SlotStatus.prototype.certificateAge = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             SlotStatus.prototype.protection = "";
             SlotStatus.prototype.lastError = "";
+            SlotStatus.prototype.rollbacks = 0;
+            SlotStatus.prototype.rollbackCause = "";
 
             SlotStatus.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4117,6 +4119,10 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(50).string(message.protection);
                 if (message.lastError != null && $Object.hasOwnProperty.call(message, "lastError") && message.lastError !== "")
                     writer.uint32(58).string(message.lastError);
+                if (message.rollbacks != null && $Object.hasOwnProperty.call(message, "rollbacks") && message.rollbacks !== 0)
+                    writer.uint32(64).uint32(message.rollbacks);
+                if (message.rollbackCause != null && $Object.hasOwnProperty.call(message, "rollbackCause") && message.rollbackCause !== "")
+                    writer.uint32(74).string(message.rollbackCause);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4211,6 +4217,24 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.lastError = value;
                             else
                                 delete message.lastError;
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            if (value = reader.uint32())
+                                message.rollbacks = value;
+                            else
+                                delete message.rollbacks;
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.rollbackCause = value;
+                            else
+                                delete message.rollbackCause;
                             continue;
                         }
                     }
