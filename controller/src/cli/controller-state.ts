@@ -1,5 +1,5 @@
-import { type Clock, type Instant, parseCrl } from "@fleetcert/shared";
-import type { Readiness, ServedCrl } from "../adapters/http/public-server.ts";
+import type { Clock, Instant } from "@fleetcert/shared";
+import type { Readiness } from "../adapters/http/public-server.ts";
 import type { Sample } from "../adapters/metrics/metrics.ts";
 import { ageDistribution } from "../insight/age-distribution.ts";
 import type { Expiry } from "../trust/trust.ts";
@@ -43,37 +43,6 @@ async function storeReasons({ duties }: ControllerState, now: Instant): Promise<
   } catch (error) {
     return [`the store fails: ${String(error)}`];
   }
-}
-
-/** The list of a shard as the distribution point serves it. */
-export async function servedCrl(
-  { duties }: ControllerState,
-  issuer: string,
-  shard: number,
-): Promise<ServedCrl | undefined> {
-  const list = await duties.revocation.crlOf(issuer, shard);
-  return list && asServed(list.der);
-}
-
-/** The delta that was signed beside that list. */
-export async function servedDelta(
-  { duties }: ControllerState,
-  issuer: string,
-  shard: number,
-): Promise<ServedCrl | undefined> {
-  const list = await duties.revocation.crlOf(issuer, shard);
-  return list?.deltaDer && asServed(list.deltaDer);
-}
-
-/** The root's own list, as the certificates of its issuing CAs name it. */
-export function servedRootList({ duties }: ControllerState, root: string): ServedCrl | undefined {
-  const der = duties.trust.rootList(root);
-  return der && asServed(der);
-}
-
-function asServed(der: Uint8Array): ServedCrl {
-  const { sha256, thisUpdate, nextUpdate = thisUpdate } = parseCrl(der);
-  return { der, sha256, thisUpdate, nextUpdate };
 }
 
 /** The state's metrics, asked for at every scrape. */

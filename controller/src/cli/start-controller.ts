@@ -25,20 +25,14 @@ import type { Store } from "../store-port.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { Expiry } from "../trust/trust.ts";
 import { noticesOf, openLog } from "./controller-log.ts";
-import {
-  type ControllerState,
-  collectSamples,
-  readiness,
-  servedCrl,
-  servedDelta,
-  servedRootList,
-} from "./controller-state.ts";
+import { type ControllerState, collectSamples, readiness } from "./controller-state.ts";
 import { crlBaseOf } from "./crl-base.ts";
 import { type ExternalBrokers, openExternalBrokers } from "./external-brokers.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
 import { openOwnResponder, ownCertificates } from "./own-responder.ts";
 import { type Rounds, startRounds } from "./rounds.ts";
+import { ServedLists } from "./served-lists.ts";
 import { type Duties, wireDuties } from "./wire-duties.ts";
 
 /** How a controller is started. */
@@ -111,6 +105,7 @@ async function start(
   closers.push(() => keys.close());
 
   const late: {
+    lists?: ServedLists;
     ocsp?: OcspResponder | undefined;
     state?: ControllerState;
     broker?: Broker;
@@ -124,9 +119,9 @@ async function start(
     now: () => clock.now(),
     onInternalError: (error) => log.error({ error: String(error) }, "http request failed"),
     sources: {
-      crl: async (issuer, shard) => (late.state === undefined ? undefined : await servedCrl(late.state, issuer, shard)),
-      delta: async (issuer, shard) => late.state && (await servedDelta(late.state, issuer, shard)),
-      rootCrl: async (root) => late.state && servedRootList(late.state, root),
+      crl: async (issuer, shard) => late.lists?.crl(issuer, shard),
+      delta: async (issuer, shard) => late.lists?.delta(issuer, shard),
+      rootCrl: async (root) => late.lists?.root(root),
       authority: (id) => late.state?.duties.issuers.all().find((one) => one.id === id)?.certificate,
       ...(config.revocation.ocsp && { ocsp: async (request) => await late.ocsp?.answer(request) }),
       readiness: async () => (late.state === undefined ? starting : await readiness(late.state)),
@@ -167,6 +162,7 @@ async function start(
     if (isNew) await note("listener.renewed", { listener: name });
   }
   await duties.revocation.publishIfDue({ isStarting: true });
+  late.lists = new ServedLists(duties);
   late.ocsp = openOwnResponder(config, { duties, own });
   const broker = await openEmbeddedBroker({
     operational: config.listeners.operational,
