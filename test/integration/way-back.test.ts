@@ -1,5 +1,10 @@
-import { formatClaimString, parseClaimString } from "@fleetcert/shared";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { StatusView } from "@fleetcert/agent";
+import { formatClaimString, parseClaimString, sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { startAgentProcess } from "../support/agent-process.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 
@@ -164,4 +169,40 @@ describe("a device that was revoked and re-approved", () => {
     await eventually(() => expect(slotOf(thief)).toMatchObject({ journal: "idle", certificate: { generation: 1 } }));
     expect((await certificatesOf("back-4")).map((one) => one.generation)).toEqual([1]);
   });
+});
+
+describe("fleetcert-agent enrol, with a person's permission", () => {
+  let directory: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "fleetcert-way-back-"));
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  /** Runs the command with a claim; what it printed, or the code it failed with. */
+  async function enrol(data: string, claimString: string, ...more: string[]): Promise<unknown> {
+    const file = join(directory, `claim-${sha256Hex(Buffer.from(claimString)).slice(0, 8)}`);
+    await writeFile(file, `${claimString}\n`, { mode: 0o600 });
+    const { operational, bootstrap } = controller.endpoints;
+    const where = ["--controller", `127.0.0.1:${operational.port}`, "--bootstrap-port", String(bootstrap.port)];
+    const args = ["enrol", "--data", join(directory, data), ...where, "--claim-file", file, "--json", ...more];
+    const { code, stdout, stderr } = await startAgentProcess(args).ended;
+    if (code !== 0) return (JSON.parse(stderr) as { readonly error: { readonly code: string } }).error.code;
+    const { device, slots } = JSON.parse(stdout) as StatusView;
+    return { device, generation: slots[0]?.certificate?.generation };
+  }
+
+  it("knows the claim by itself, on a directory with an old identity and on an empty one", async () => {
+    const first = await enrol("old", await controller.claim(), "--device-id", "cli-1");
+    expect(first).toEqual({ device: "cli-1", generation: 1 });
+    const { revocations, devices } = controller.running.operations;
+    await revocations.revoke(administrator, { device: "cli-1", reason: "keyCompromise" });
+    await devices.reinstate(administrator, "cli-1");
+    const { claimString } = await permit("cli-1");
+    expect(await enrol("old", claimString)).toEqual({ device: "cli-1", generation: 2 });
+    expect(await enrol("old", claimString)).toEqual({ device: "cli-1", generation: 2 });
+    // Its one use is gone: whoever finds the file gets nothing by it.
+    expect(await enrol("finder", claimString)).toBe("claim-invalid");
+    expect(await enrol("new", (await permit("cli-1")).claimString)).toEqual({ device: "cli-1", generation: 3 });
+    expect(await enrol("other", (await permit("cli-1")).claimString, "--device-id", "cli-2")).toBe("config-invalid");
+  }, 90_000);
 });
