@@ -22,9 +22,18 @@ describe("the memory of refused PINs in a file", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
+  it("knows what another process put meanwhile, and does not write over it", () => {
+    const path = join(directory, "shared");
+    const [one, other] = [openPinMemoryFile(path), openPinMemoryFile(path)];
+    one.put("01/a", { refused: [one.markOf(pin)], inARow: 1 });
+    other.put("02/b", { refused: [], inARow: 0 });
+    expect(other.find("01/a")?.refused).toEqual([other.markOf(pin)]);
+    expect(one.find("02/b")).toEqual({ refused: [], inARow: 0 });
+  });
+
   it("marks a PIN under a key of its own", () => {
-    const [one, other] = ["one", "other"].map((name) => openPinMemoryFile(join(directory, name)).markOf(pin));
-    expect(one).not.toBe(other);
+    const [first, second] = ["one", "other"].map((name) => openPinMemoryFile(join(directory, name)).markOf(pin));
+    expect(first).not.toBe(second);
   });
 
   it("is begun anew from anything that cannot be understood", () => {
@@ -52,8 +61,8 @@ describe("the memory of refused PINs in a file", () => {
 
   it("forgets the oldest of more tokens than it holds", () => {
     const memory = openPinMemoryFile(join(directory, "many"));
-    for (let token = 0; token < 70; token++) memory.put(`${token}`, { refused: [], inARow: 0 });
+    for (let token = 0; token < 70; token++) memory.put(`token-${token}`, { refused: [], inARow: 0 });
     const after = openPinMemoryFile(join(directory, "many"));
-    expect([after.find("0"), after.find("69")]).toEqual([undefined, { refused: [], inARow: 0 }]);
+    expect([after.find("token-0"), after.find("token-69")]).toEqual([undefined, { refused: [], inARow: 0 }]);
   });
 });

@@ -10,16 +10,17 @@ import type { PinMemory, PinRecord } from "./pin-memory.ts";
  * what the token itself counts still guards its last try. `put` throws what the file system throws.
  */
 export function openPinMemoryFile(path: string): PinMemory {
-  const content = readContent(path) ?? { key: randomBytes(32).toString("base64"), tokens: {} };
-  const tokens = new Map(Object.entries(content.tokens));
+  const empty: Content = { key: randomBytes(32).toString("base64"), tokens: {} };
+  // Read anew each time: another process of the same data directory may have learnt something.
+  const read = (): Content => readContent(path) ?? empty;
   return {
-    markOf: (pin) => scryptSync(pin.reveal(), Buffer.from(content.key, "base64"), 32, cost).toString("hex"),
-    find: (token) => tokens.get(token),
+    markOf: (pin) => scryptSync(pin.reveal(), Buffer.from(read().key, "base64"), 32, cost).toString("hex"),
+    find: (token) => new Map(Object.entries(read().tokens)).get(token),
     put(token, record) {
-      tokens.delete(token);
-      tokens.set(token, record);
-      const kept = Object.fromEntries([...tokens].slice(-maxTokens));
-      writeDurably(path, JSON.stringify({ key: content.key, tokens: kept }));
+      const { key, tokens } = read();
+      const others = Object.entries(tokens).filter(([name]) => name !== token);
+      const kept = Object.fromEntries([...others, [token, record] as const].slice(-maxTokens));
+      writeDurably(path, JSON.stringify({ key, tokens: kept }));
     },
   };
 }

@@ -1,13 +1,18 @@
 import { FleetError } from "@fleetcert/shared";
 import type { Handle } from "./cryptoki.ts";
+import { isOutOfSessions } from "./token-error.ts";
 
-/** Sessions for background calls. PKCS#11 allows one operation per session, so each call has one to itself. */
+/**
+ * Sessions for background calls. PKCS#11 allows one operation per session, so each call has one to itself; a token that has
+ * fewer than we would use makes calls wait for the ones it has.
+ */
 export class SessionPool {
   readonly #open: () => Handle;
   readonly #closeSession: (session: Handle) => void;
   readonly #waiting: (() => void)[] = [];
   #idle: Handle[] = [];
   #busy = 0;
+  #limit = maxSessions;
   #epoch = 0;
   #isClosed = false;
   #drained: () => void = () => undefined;
@@ -24,11 +29,16 @@ export class SessionPool {
 
   /** Runs with a free session, waiting for one when all are in use. A session whose call failed is not used again. */
   async use<T>(run: (session: Handle) => Promise<T>): Promise<T> {
-    await this.#takeTurn();
-    try {
-      return await this.#runInSession(run);
-    } finally {
-      this.#passTurn();
+    for (;;) {
+      await this.#takeTurn();
+      try {
+        return await this.#runInSession(run);
+      } catch (error) {
+        if (!isOutOfSessions(error) || this.#busy === 1) throw error;
+        this.#limit = this.#busy - 1;
+      } finally {
+        this.#passTurn();
+      }
     }
   }
 
@@ -66,7 +76,7 @@ export class SessionPool {
 
   async #takeTurn(): Promise<void> {
     if (this.#isClosed) throw new FleetError("key-store-unavailable", "the token is closed");
-    if (this.#busy < maxSessions) {
+    if (this.#busy < this.#limit) {
       this.#busy++;
       return;
     }
@@ -77,7 +87,7 @@ export class SessionPool {
   }
 
   #passTurn(): void {
-    const next = this.#waiting.shift();
+    const next = this.#busy > this.#limit ? undefined : this.#waiting.shift();
     if (next !== undefined) {
       next();
       return;

@@ -32,6 +32,11 @@ export function isDisturbance(error: unknown): boolean {
   return resultName(causeOf(error)) === "CKR_GENERAL_ERROR";
 }
 
+/** Whether the token has no session left to give. */
+export function isOutOfSessions(error: unknown): boolean {
+  return resultName(causeOf(error)) === "CKR_SESSION_COUNT";
+}
+
 /** The `CKR_…` name in an error of pkcs11js. Its text is the only place that has it when C_FindObjects fails. */
 export function resultName(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
