@@ -30,7 +30,12 @@ export class OfflineDevice {
     this.#config = config;
   }
 
-  static async enrol(directory: string, id: string, place: EnrolmentPlace): Promise<OfflineDevice> {
+  static async enrol(
+    directory: string,
+    id: string,
+    place: EnrolmentPlace,
+    wishes: Readonly<Record<string, unknown>> = {},
+  ): Promise<OfflineDevice> {
     const data = join(directory, id);
     const claimFile = join(directory, `${id}.claim`);
     await mkdir(data, { mode: 0o700 });
@@ -41,6 +46,7 @@ export class OfflineDevice {
       controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
       claimFile,
       pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+      ...(wishes as ConfigChanges),
     };
     await writeFile(join(data, "config.yaml"), stringify(settings));
     const config = { ...readConfig({ flags: settings }), data };
@@ -48,7 +54,9 @@ export class OfflineDevice {
     try {
       const isSettled = (): boolean => {
         const { slots, outbox } = agent.status();
-        return slots[0]?.journal === "idle" && slots[0].certificate !== undefined && outbox === 0;
+        return (
+          outbox === 0 && slots.every(({ journal, certificate }) => journal === "idle" && certificate !== undefined)
+        );
       };
       await until(isSettled);
     } finally {
@@ -73,6 +81,13 @@ export class OfflineDevice {
 
   import(reply: Uint8Array) {
     return this.work(({ courier }) => courier.apply(reply, new AbortController().signal));
+  }
+
+  /** Generation in use of each slot. */
+  generations(): Promise<Record<string, number | undefined>> {
+    return this.work(async (agent) =>
+      Object.fromEntries(agent.status().slots.map(({ slot, certificate }) => [slot, certificate?.generation])),
+    );
   }
 
   /** Runs a command of `fleetcert-agent` on its directory. */

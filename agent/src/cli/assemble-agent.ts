@@ -176,7 +176,9 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     changed: () => changed(status()),
   });
   later.services = services;
-  const courier = await assembleCourier({ ...parts, trust, time, desired, incoming, connection, runner, followers });
+  const courier = await assembleCourier({
+    ...{ ...parts, trust, time, desired, incoming, connection, runner, services, followers },
+  });
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
   if (runner.state.journal.at === "retired") leave(runner.state.journal);

@@ -7,8 +7,10 @@ import type { Incoming, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { RenewalRunner } from "../renewal/runner.ts";
 import type { AgentParts } from "./agent-parts.ts";
 import type { Followers } from "./assemble-followers.ts";
-import { carriedIdentity, identityOf } from "./carried-identity.ts";
-import { openCredential } from "./credential-actions.ts";
+import type { Services } from "./assemble-services.ts";
+import { identityOf } from "./carried-identity.ts";
+import { carriedSlot } from "./carried-slot.ts";
+import { identitySlot, openCredential } from "./credential-actions.ts";
 
 /** Wires the courier's duty to the duties of an agent that runs, with a network or without. */
 export async function assembleCourier(
@@ -19,24 +21,26 @@ export async function assembleCourier(
     readonly incoming: Incoming;
     readonly connection: Connection;
     readonly runner: RenewalRunner;
+    readonly services: Pick<Services, "runners">;
     readonly followers: Followers;
   },
 ): Promise<Courier> {
   const { identity, keys, store, surroundings, time, followers, connection, desired, incoming, runner } = parts;
   const { random, log } = surroundings;
   const sequences = await SequenceBlocks.open(store, "courier");
-  const slot = {
-    ...parts,
-    use: async (credential: Parameters<typeof openCredential>[0]) =>
-      connection.use(await openCredential(credential, keys)),
-  };
+  const common = { ...parts, identityCertificate: () => runner.state.current?.certificate };
+  const identityInUse = async (credential: Parameters<typeof openCredential>[0]) =>
+    connection.use(await openCredential(credential, keys));
+  const serviceSlots = [...parts.services.runners].map(([slot, ofService]) =>
+    carriedSlot({ ...common, slot, runner: ofService, use: async () => undefined }),
+  );
   return openCourier({
     ...parts,
     ...identity,
     ...{ state: store, random, log, outbox: followers.outbox, revocation: followers.revocation },
     keepsLists: parts.settings.keepsLists,
-    slots: [carriedIdentity(slot)],
-    identity: () => identityOf(slot),
+    slots: [carriedSlot({ ...common, slot: identitySlot, use: identityInUse }), ...serviceSlots],
+    identity: () => identityOf(parts),
     nextCounter: () => sequences.next(),
     newMessageId: () => formatMessageId(time.estimate().at, random.bytes(10)),
     report: () => followers.report(),

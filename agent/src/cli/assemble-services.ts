@@ -13,6 +13,8 @@ import { slotActions } from "./slot-actions.ts";
 export interface Services {
   /** State of each slot, by its name. */
   states(): Readonly<Record<string, SlotState>>;
+  /** What keeps the journal of each slot, by its name. */
+  readonly runners: ReadonlyMap<string, RenewalRunner>;
   /** A session with this identity is live. */
   connected(credential: Credential): void;
   desired(state: DesiredState): void;
@@ -50,6 +52,7 @@ export async function assembleServices(parts: AgentParts, wiring: ServiceWiring)
   const known = wiring.desired();
   if (known !== undefined) follow(known);
   return {
+    runners,
     states: () => Object.fromEntries([...runners].map(([slot, runner]) => [slot, runner.state])),
     connected(credential) {
       live.signer = credential;

@@ -19,7 +19,8 @@ export async function activate(parts: EnrolmentParts, received: DeviceMessage, r
   await parts.store.transaction(async (tx) => {
     const certificate = await tx.certificates.find(sha256);
     requireProof(received, body, certificate);
-    if (received.peer.type === "courier") await requireCourierClass(tx, received.device);
+    const isIdentityByCourier = received.peer.type === "courier" && body.slot === "identity";
+    if (isIdentityByCourier) await requireCourierClass(tx, received.device);
     if (certificate.state === "issued") await prove(parts, tx, { received, certificate });
     const { slot, generation, certificateSha256 } = body;
     await reply(tx, { type: "confirmed", slot, generation, certificateSha256, grace: parts.graceAfterProof });
