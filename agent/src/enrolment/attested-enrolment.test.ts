@@ -105,6 +105,20 @@ describe("an enrolment with a TPM", () => {
     expect(controller.messages.filter(({ body }) => body.type === "enrol")).toHaveLength(1);
   });
 
+  it("begins again after it was ended between the legs", async () => {
+    const { controller, answers, ask } = await aTpmDevice();
+    const honest = controller.intervene;
+    let isDeaf = true;
+    controller.intervene = (message) => {
+      const answer = honest(message);
+      return isDeaf && message.body.type === "attestation" ? "lost" : answer;
+    };
+    expect(await ask()).toMatchObject({ code: "timeout" });
+    isDeaf = false;
+    expect(await ask()).toMatchObject({ type: "issued" });
+    expect(answers.length).toBeGreaterThan(1);
+  });
+
   it("says token-error for a credential that is for another TPM, and keeps nothing", async () => {
     const other = new MakeBelieveTpm();
     const { trust, ask } = await aTpmDevice((credential) => ({

@@ -185,6 +185,19 @@ describe("evidence that does not hold", () => {
     for (const answer of answers) await expectRefused(controller, answer, "attestation-invalid", "activation");
   });
 
+  it("an answer for one attestation key does not make another the enrolled one", async () => {
+    const [tpm, software] = [new MakeBelieveTpm(), new MakeBelieveTpm()];
+    const controller = await controllerFor([tpm]);
+    const { device, key, attested } = deviceWith(controller, tpm);
+    const claim = await oneClaim(controller);
+    const activated = tpm.activate((await device.enrol(claim, { attested })) as BodyOf<"credential">);
+    // Otherwise every later generation could be certified outside of the TPM.
+    const own = software.evidence(key, { device: "press-7", generation: 1 });
+    const swapped = { ...own, tpm: { ...own.tpm, endorsementKey: tpm.endorsementKey.publicArea } };
+    const answer = await device.enrol(claim, { attested: swapped, activated });
+    await expectRefused(controller, answer, "attestation-invalid", "activation");
+  });
+
   it("an answer that comes after half an hour is refused, and asking again helps", async () => {
     const tpm = new MakeBelieveTpm();
     const controller = await controllerFor([tpm]);
