@@ -87,10 +87,15 @@ export class RevocationWorld {
 
   /** The envelope of a trust bundle with this era and version. */
   bundle(
-    changes: { readonly era?: number; readonly version?: number; readonly commandKeys?: readonly CommandKey[] } = {},
+    changes: {
+      readonly era?: number;
+      readonly version?: number;
+      readonly commandKeys?: readonly CommandKey[];
+      readonly issuers?: readonly Uint8Array[];
+    } = {},
   ) {
     const { era = 1, version = 1, commandKeys = [this.heads.entry, this.messages.entry] } = changes;
-    const issuers = [this.issuer.certificate.der, this.other.certificate.der];
+    const { issuers = [this.issuer.certificate.der, this.other.certificate.der] } = changes;
     return signedBundle(aBundle({ era, version, issuers, commandKeys, roots: [this.root.certificate.der] }), this.root);
   }
 

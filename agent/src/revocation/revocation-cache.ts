@@ -121,13 +121,14 @@ export class RevocationCache {
    */
   isRevoked(issuer: string, serial: Serial, slot?: string): RevocationAnswer {
     const held = this.#held.get(issuer);
-    if (held !== undefined) {
-      const { nextUpdate } = held.head;
-      const at = { now: this.#options.time.estimate().at, nextUpdate, failOpenFor: this.#options.failOpenFor(slot) };
-      return { ...worthOf(verdictOn(held, serial), at), issuer, epoch: this.#ageOf(held) };
-    }
     const isOurs = this.#options.trust.issuer(issuer) !== undefined;
-    return { status: "unknown", why: isOurs ? "nothing-held" : "not-ours", issuer };
+    if (held === undefined) return { status: "unknown", why: isOurs ? "nothing-held" : "not-ours", issuer };
+    const verdict = verdictOn(held, serial);
+    // What is held of an issuer that was retired or distrusted makes none of its certificates good; revoked ones stay so (I3).
+    if (!isOurs && verdict.status !== "revoked") return { status: "unknown", why: "not-ours", issuer };
+    const { nextUpdate } = held.head;
+    const at = { now: this.#options.time.estimate().at, nextUpdate, failOpenFor: this.#options.failOpenFor(slot) };
+    return { ...worthOf(verdict, at), issuer, epoch: this.#ageOf(held) };
   }
 
   /** For `crl check`: what every issuer held says of a serial. */

@@ -53,6 +53,16 @@ describe("a device that follows snapshots", () => {
     expect(ask(serialOf(1, 0), world.other.id)).toMatchObject({ why: "nothing-held" });
   });
 
+  it("calls no certificate of an issuer good that its trust bundle holds no more, and revoked ones still revoked (I3)", async () => {
+    const { cache, trust } = await aDevice();
+    await world.apply(cache, await publish(4));
+    const [revoked, good] = [13, 14];
+    expect([world.status(cache, revoked), world.status(cache, good)]).toEqual(["revoked", "good"]);
+    await trust.accept(await world.bundle({ version: 2, issuers: [world.other.certificate.der] }));
+    expect([world.status(cache, revoked), world.status(cache, good)]).toEqual(["revoked", "unknown"]);
+    expect(cache.isRevoked(world.issuer.id, serialOf(1, good))).toMatchObject({ why: "not-ours" });
+  });
+
   it("tells reason and time only where the list is kept", async () => {
     const without = await aDevice();
     const published = await publish(4);

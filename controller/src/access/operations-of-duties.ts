@@ -90,7 +90,7 @@ export function operationsOf(duties: CommandedDuties): Operations {
       list: (_actor, { from = 1, limit = 1000 }) => store.transaction((tx) => tx.audit.list(from, limit)),
       verify: duties.verifyAudit,
     },
-    trust: trustOperations(trust),
+    trust: trustOperations(duties),
     operators: operatorOperations(duties),
   };
 }
@@ -224,7 +224,7 @@ function crlOperations({ store, issuers, revocation }: CommandedDuties): CrlOper
   };
 }
 
-function trustOperations(trust: Trust): TrustOperations {
+function trustOperations({ trust, store, approval, revocation }: CommandedDuties): TrustOperations {
   return {
     async show() {
       const { fleet, era, version, expires, roots, issuers, commandKeys } = trust.current();
@@ -244,10 +244,23 @@ function trustOperations(trust: Trust): TrustOperations {
       return { at: await trust.intend(intent, name) };
     },
     async publish({ name }, bundle) {
+      const distrusted = trust.distrustedBy(bundle);
+      if (distrusted.length > 0) await permitDistrust({ store, approval }, { actor: name, issuers: distrusted });
       const { era, version } = await trust.publish(bundle, name);
+      for (const issuer of distrusted) await revocation.endIssued(name, issuer);
       return { era, version };
     },
   };
+}
+
+/** Distrusting a CA is never one person's act (I14); the permission is used up by the bundle that does it. */
+async function permitDistrust(
+  { store, approval }: Pick<CommandedDuties, "store" | "approval">,
+  { actor, issuers }: { readonly actor: string; readonly issuers: readonly string[] },
+): Promise<void> {
+  const act = { actor, kind: "ca-distrust", budget: "policy", weight: issuers.length, facts: { issuers } } as const;
+  const refused = await store.transaction((tx) => approval.admit(tx, act));
+  if (refused !== undefined) throw refused;
 }
 
 async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord> {

@@ -44,6 +44,25 @@ describe("an operator's certificate", () => {
     ]);
   });
 
+  it("is known by who renewed it for another: that person could act in the other's name (I14)", async () => {
+    const { controller, operators, csrOf } = await aWorld();
+    for (const name of ["mallory", "erin"]) {
+      await operators.create(administrator, { name, role: "admin", csr: await csrOf(name) });
+    }
+    const renew = async (actor: string) => {
+      await operators.renew({ name: actor, role: "admin" }, { name: "erin", csr: await csrOf("erin") });
+      return (await controller.store.transaction((tx) => tx.operators.find("erin")))?.createdBy;
+    };
+    expect(await renew("operator:erin#00112233aabbccdd")).toBe("local");
+    expect(await renew("operator:mallory")).toBe("operator:mallory");
+    const asked = { actor: "operator:mallory", kind: "bound", request: { bound: "revoke", value: 1000 } };
+    await expect(controller.approval.submit(asked)).rejects.toMatchObject({ code: "second-person-required" });
+    const [plan] = await controller.approval.list(1);
+    await expect(controller.approval.approve("operator:erin", plan?.hash ?? "")).rejects.toMatchObject({
+      code: "denied",
+    });
+  });
+
   it("is not renewed for nobody, nor for one whose access was taken away", async () => {
     const { operators, csrOf } = await aWorld();
     const csr = await csrOf("erin");

@@ -31,7 +31,10 @@ export async function renewOperator(
       const at = clock.now();
       const operator = await requireEnabled(tx, name);
       await endCertificate(tx, await tx.certificates.find(operator.certificateSha256), at);
-      await tx.operators.put({ ...operator, certificateSha256, notAfter });
+      // Whoever renews for another has the new key: the two-person bound has to see that (I14).
+      const isOwn = actor.name.split("#")[0] === `operator:${name}`;
+      const createdBy = isOwn ? operator.createdBy : actor.name;
+      await tx.operators.put({ ...operator, certificateSha256, notAfter, createdBy });
       await appendAudit(tx, {
         ...{ at, actor: actor.name, action: "operator.renewed", target: name, outcome: "success" },
         details: { certificate: certificateSha256, before: operator.certificateSha256 },

@@ -5,6 +5,7 @@ export const auditEvents = {
   "controller.stopped": "The controller stopped in order → fleet",
   "controller.recovered": "Open intents of an earlier run were closed at the start → fleet",
   "ca.created": "A certificate authority was made → issuer",
+  "ca.distrusted": "The root revoked an issuing CA; every certificate of it ended → issuer",
   "trust.published": "A trust bundle was published → version",
   "commandKey.activated": "A command key began to sign → key id",
   "commandKey.retired": "A command key ended → key id",

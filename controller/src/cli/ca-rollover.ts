@@ -7,14 +7,15 @@ import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
 import { bar, short, when } from "./output/human.ts";
 import { renderList } from "./output/render.ts";
+import { requireConfirmation } from "./require-confirmation.ts";
 import { runningController } from "./trust-renew.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `ca rollover plan|start|status|resume|finish`: another issuing CA for a fleet that works. */
 export function registerCaRollover(program: Command, context: CliContext): void {
-  const rollover = program
-    .command("ca")
-    .description("the issuing CA")
+  const ca = program.command("ca").description("the issuing CA");
+  registerDistrust(ca, context);
+  const rollover = ca
     .command("rollover")
     .description("change the issuing CA: bundle with both, acknowledgements, switch, waves, bundle without the old");
   rollover
@@ -78,6 +79,39 @@ export function registerCaRollover(program: Command, context: CliContext): void 
     });
 }
 
+/** `ca distrust`: the issuing CA's key is somebody else's; docs/runbooks/stolen-issuing-key.md. */
+function registerDistrust(ca: Command, context: CliContext): void {
+  ca.command("distrust")
+    .description("with the root key: revoke an issuing CA that issues no more; every certificate of it ends at once")
+    .argument("<issuer>", "SPKI SHA-256, hex")
+    .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
+    .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
+    .option("--yes", "do not ask")
+    .action(async (issuer: string, options: { yes?: boolean }, command: Command) => {
+      const operations = await connect(context, command);
+      const { issuers } = await operations.trust.show(remoteActor);
+      if (!issuers.some(({ id }) => id === issuer)) {
+        throw new FleetError("not-found", `issuing CA ${short(issuer)} is not in the trust bundle`, {
+          hint: "fleetcert trust show",
+        });
+      }
+      const { issuing, rollover } = await operations.rollover.status(remoteActor);
+      if (issuing === issuer) {
+        throw new FleetError("conflict", "the issuing CA still issues: nobody could get another certificate", {
+          hint: "first: fleetcert ca rollover start --always 0 --daily 0 --rare 0 --soak 1s",
+        });
+      }
+      const question = `Distrust ${short(issuer)}? Devices that still have its certificate are locked out.`;
+      await requireConfirmation(context, options, question);
+      const { era, version } = await renew(context, command, { retiredIssuer: issuer, isDistrusted: true });
+      if (rollover?.from === issuer && rollover.state === "retiring") await operations.rollover.finish(remoteActor);
+      printOne(context, command, { distrusted: issuer, era, version }, [
+        ["distrusted", issuer],
+        ["bundle", `${era}.${version}`],
+      ]);
+    });
+}
+
 interface StartFlags {
   readonly data?: string;
   readonly passphraseFile?: string;
@@ -105,7 +139,7 @@ function requestOf(to: string, { always, daily, rare, soak, within }: StartFlags
 async function renew(
   context: CliContext,
   command: Command,
-  change: { readonly addsIssuer?: boolean; readonly retiredIssuer?: string },
+  change: { readonly addsIssuer?: boolean; readonly retiredIssuer?: string; readonly isDistrusted?: boolean },
 ) {
   const { data, passphraseFile, rootKeyDir } = command.optsWithGlobals<StartFlags>();
   const directory = data ?? process.env["FLEETCERT_DATA"];

@@ -35,6 +35,8 @@ export async function renewTrust(options: {
   readonly addsIssuer?: boolean;
   /** An issuing CA that is not trusted any more, SPKI SHA-256. */
   readonly retiredIssuer?: string;
+  /** Its key is not its own any more: the root's list names it. */
+  readonly isDistrusted?: boolean;
 }): Promise<TrustBundle> {
   const paths = await openDataDirectory(options.data);
   const config = parseConfig(await readText(paths.config), paths.config);
@@ -76,6 +78,7 @@ export async function renewTrust(options: {
         newIssuerKey: await keys.generate({ algorithm: "P-256", label: "issuing" }),
       }),
       ...(options.retiredIssuer !== undefined && { retiredIssuer: options.retiredIssuer }),
+      ...(options.isDistrusted === true && { isDistrusted: true }),
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.
       recordOutcome: async () => undefined,

@@ -152,6 +152,7 @@ async function start(
   const note = noteOf(duties.store, config.fleet);
   const { aborted } = await duties.issuance.recover();
   await duties.revocation.recover();
+  await duties.revocation.endRemaining(duties.trust.distrusted());
   if (aborted > 0) await note("controller.recovered", { aborted: String(aborted) });
 
   const own = new Map<string, ListenerCredential>();

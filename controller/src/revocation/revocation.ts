@@ -19,6 +19,7 @@ import type { Store, Transaction } from "../store-port.ts";
 import { acceptAck } from "./accept-ack.ts";
 import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
+import { endIssued, endRemaining } from "./end-issued.ts";
 import { newestPropagation, type Propagation } from "./find-propagation.ts";
 import { openLane, type PublicationLane } from "./publication-lane.ts";
 import { announceEpoch, type PublicationOptions } from "./publish-epoch.ts";
@@ -126,6 +127,13 @@ export interface Revocation {
   retire(actor: string, device: string): Promise<RevocationOutcome>;
   /** No session and no certificate by any way until a person reinstates it (I7); its certificates stay as they are. */
   suspend(actor: string, device: string, reason: string): Promise<void>;
+  /**
+   * Ends every certificate of an issuing CA that the root has revoked, and drops the sessions under them. The root's list says
+   * so to everybody else; lists of that issuer are worth nothing any more. Resolves with how many.
+   */
+  endIssued(actor: string, issuer: string): Promise<number>;
+  /** Goes on with what a crash kept {@link Revocation.endIssued} from. */
+  endRemaining(distrusted: readonly string[]): Promise<void>;
   /** Ends a certificate of the controller itself, in the caller's transaction. Throws `not-found`. */
   endOwn(tx: Transaction, sha256: string): Promise<void>;
   /** Lets suspended devices and held certificates come back. Throws `conflict`, `second-person-required`. */
@@ -210,6 +218,8 @@ export function openRevocation(
     async suspend(actor, device, reason) {
       await approval.submit({ actor, kind: "suspend", request: { device, reason } });
     },
+    endIssued: (actor, ofIssuer) => endIssued(parts, { actor, issuer: ofIssuer }),
+    endRemaining: (distrusted) => endRemaining(parts, distrusted),
     endOwn: (tx, sha256) => endOwn({ ...parts, knownIssuers }, tx, sha256),
     async reinstate(actor, request) {
       return (await approval.submit({ actor, kind: "reinstate", request: asJson(request) })).plan;

@@ -33,6 +33,8 @@ export interface BundleRenewal extends RootRecords {
   readonly newIssuerKey?: Pick<ProviderKey, "id" | "spki" | "algorithm">;
   /** An issuing CA that is not trusted any more, SPKI SHA-256. */
   readonly retiredIssuer?: string;
+  /** The retired one is not to be believed any more: the root's list names its certificate. */
+  readonly isDistrusted?: boolean;
 }
 
 /**
@@ -62,7 +64,7 @@ export async function renewBundle(
   >;
   const authorities: Uint8Array[] = [];
   for (const der of current.issuers) {
-    if (spkiSha256(parseCertificate(der).spki) === request.retiredIssuer) continue;
+    if (idOf(der) === request.retiredIssuer) continue;
     authorities.push(await renewIssuer(request, root, der));
   }
   const { newIssuerKey } = request;
@@ -76,7 +78,12 @@ export async function renewBundle(
     );
   }
   const version = current.version + 1;
-  const rootLists = await renewRootLists(request, { current, root, signer: rootSigner, number: version, now });
+  const revoked =
+    request.isDistrusted === true ? current.issuers.filter((der) => idOf(der) === request.retiredIssuer) : [];
+  const rootLists = await renewRootLists(request, {
+    ...{ current, root, signer: rootSigner, number: version, now },
+    revoked: revoked.map(parseCertificate),
+  });
   const bundle: TrustBundle = {
     ...current,
     era: current.era + (request.raiseEra ? 1 : 0),
@@ -145,6 +152,8 @@ async function renewIssuer(request: BundleRenewal, root: Certificate, der: Uint8
 function beginOf(lastEnd: Instant, now: Instant): Instant {
   return lastEnd === now ? now - hour : Math.max(now - hour, lastEnd - 15 * 24 * hour);
 }
+
+const idOf = (der: Uint8Array): string => spkiSha256(parseCertificate(der).spki);
 
 const seconds = (instant: Instant): Instant => Math.floor(instant / 1000) * 1000;
 

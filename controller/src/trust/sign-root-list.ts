@@ -65,9 +65,11 @@ export async function renewRootLists(
     readonly signer: Signer;
     readonly number: number;
     readonly now: Instant;
+    /** Issuing CAs that are revoked from now on. */
+    readonly revoked?: readonly Certificate[];
   },
 ): Promise<Uint8Array[]> {
-  const { current, root, now } = renewal;
+  const { current, root, now, revoked = [] } = renewal;
   const others: Uint8Array[] = [];
   const entries: CrlEntryTemplate[] = [];
   for (const der of current.rootLists) {
@@ -75,12 +77,29 @@ export async function renewRootLists(
     if (list.issuer.equals(root.subject)) entries.push(...list.entries());
     else others.push(der);
   }
+  // RFC 5280 §5.3.1: the reason of a CA whose key is no longer its own.
+  for (const { serial } of revoked) entries.push({ serial, revokedAt: now, reason: "cACompromise" });
   return [...others, await signRootList(records, { ...renewal, root, now, entries })];
 }
 
 /** Where a root's list is served, as the certificates of its issuing CAs name it. */
 export function rootListUri(crlBase: string, root: Pick<Certificate, "spki">): string {
   return `${crlBase}/crl/${spkiSha256(root.spki)}.crl`;
+}
+
+/** The issuing CAs of a bundle that the next one's root lists name for the first time, by SPKI SHA-256. */
+export function newlyDistrusted(
+  before: Pick<TrustBundle, "issuers" | "rootLists">,
+  next: Pick<TrustBundle, "rootLists">,
+): string[] {
+  const isNamed = (bundle: Pick<TrustBundle, "rootLists">, certificate: Certificate): boolean =>
+    bundle.rootLists
+      .map((der) => parseCrl(der))
+      .some((list) => list.issuer.equals(certificate.issuer) && list.find(certificate.serial) !== undefined);
+  return before.issuers
+    .map((der) => parseCertificate(der))
+    .filter((certificate) => isNamed(next, certificate) && !isNamed(before, certificate))
+    .map(({ spki }) => spkiSha256(spki));
 }
 
 /** The list in a bundle of the root with this key, as it is served; undefined when there is none. */

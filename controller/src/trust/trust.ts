@@ -20,7 +20,7 @@ import type { Store } from "../store-port.ts";
 import { walkOf } from "./bundle-walk.ts";
 import { sealMessage } from "./seal-message.ts";
 import type { RootIntent } from "./sign-ca.ts";
-import { rootListOf, rootListsIn } from "./sign-root-list.ts";
+import { newlyDistrusted, rootListOf, rootListsIn } from "./sign-root-list.ts";
 import { openRootIntent, recordPublication } from "./trust-audit.ts";
 
 /** What trust works with. */
@@ -56,6 +56,10 @@ export interface Trust extends CommandSigners, MessageSealer {
   rootList(id: string): Uint8Array | undefined;
   /** Whose lists there are; `id` as above, `notAfter` is the nextUpdate. */
   rootLists(): ReturnType<typeof rootListsIn>;
+  /** The issuing CAs that an envelope would distrust, by SPKI SHA-256. Throws `trust-invalid`. */
+  distrustedBy(envelope: Uint8Array): readonly string[];
+  /** The issuing CAs that were ever in a bundle and that the root's list names, by SPKI SHA-256. */
+  distrusted(): readonly string[];
   /** Takes a successor signed by the roots, keeps it and publishes it. Throws `trust-invalid`, `key-not-found`. */
   publish(envelope: Uint8Array, actor: string): Promise<TrustBundle>;
   /** Puts the retained trust topics on the broker again; brokers may forget. */
@@ -97,6 +101,11 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
     },
     rootList: (id) => rootListOf(bundle, id),
     rootLists: () => rootListsIn(bundle),
+    distrustedBy: (envelope) => newlyDistrusted(bundle, acceptTrustBundle(envelope, { bundle })),
+    distrusted() {
+      const issuers = envelopes.flatMap((one) => decodeTrustBundle(decodeEnvelope(one).payload).issuers);
+      return [...new Set(newlyDistrusted({ issuers, rootLists: [] }, bundle))];
+    },
     async publish(envelope, actor) {
       const next = acceptTrustBundle(envelope, { bundle });
       const refs = await commandKeyRefs(parts.keys);
