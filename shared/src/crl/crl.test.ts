@@ -77,6 +77,7 @@ describe("a revocation list", () => {
     expect(parseCrl(der).find(serial)?.revokedAt).toBe(testNow);
     expect(performance.now() - start).toBeLessThan(1000);
     expect(lintCrl(der)).toEqual(["serial-twice"]);
+    expect(lintCrl(der, "rfc5280", 1)).toEqual([]);
   });
 
   it("reads entries that others wrote in an unusual but valid way", () => {

@@ -7,11 +7,11 @@ export type CrlRules = CrlLint["rules"];
 
 /**
  * Names of the defects of a list, in a fixed order; empty when it has none. Unlike `parseCrl` it reads on behind a
- * defect, so that all are named. Bytes that have not even the outline of a list give `outline-malformed`.
+ * defect, so that all are named; of a list with more than `maxEntries` only so many are looked at. Bytes that have not even the outline of a list give `outline-malformed`.
  */
-export function lintCrl(der: Uint8Array, rules: CrlRules = "rfc5280"): string[] {
+export function lintCrl(der: Uint8Array, rules: CrlRules = "rfc5280", maxEntries?: number): string[] {
   try {
-    const crl = readLooseCrl(der);
+    const crl = readLooseCrl(der, maxEntries);
     return crlLints.filter((lint) => isAsked(lint, rules) && isDefect(lint, crl)).map(({ name }) => name);
   } catch (error) {
     if (isFleetError(error)) return ["outline-malformed"];

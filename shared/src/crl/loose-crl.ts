@@ -26,8 +26,8 @@ export interface LooseCrl {
   readonly extensions: readonly Extension[];
 }
 
-/** Reads the outline of a list for linting: an object per entry, so not for lists on a hot path. */
-export function readLooseCrl(der: Uint8Array): LooseCrl {
+/** Reads the outline of a list for linting: an object per entry, at most as many as said; the others are passed over. */
+export function readLooseCrl(der: Uint8Array, maxEntries = Number.POSITIVE_INFINITY): LooseCrl {
   const outer = new DerReader(der);
   const list = outer.enter(tags.sequence);
   outer.finish();
@@ -38,15 +38,15 @@ export function readLooseCrl(der: Uint8Array): LooseCrl {
   const thisUpdate = readLooseTime(fields);
   const hasNextUpdate = fields.nextIs(tags.utcTime) || fields.nextIs(tags.generalizedTime);
   const nextUpdate = hasNextUpdate ? readLooseTime(fields) : undefined;
-  const entries = fields.nextIs(tags.sequence) ? readLooseEntries(fields.enter(tags.sequence)) : undefined;
+  const entries = fields.nextIs(tags.sequence) ? readLooseEntries(fields.enter(tags.sequence), maxEntries) : undefined;
   const extensions = fields.isAtEnd ? [] : readExtensions(fields.enter(contextTag(0, "constructed")));
   fields.finish();
   return { version, issuer, thisUpdate, nextUpdate, entries, extensions };
 }
 
-function readLooseEntries(reader: DerReader): LooseEntry[] {
+function readLooseEntries(reader: DerReader, maxEntries: number): LooseEntry[] {
   const entries: LooseEntry[] = [];
-  while (!reader.isAtEnd) {
+  while (!reader.isAtEnd && entries.length < maxEntries) {
     const entry = reader.enter(tags.sequence);
     const serial = entry.content(tags.integer);
     const revokedAt = readLooseTime(entry);
