@@ -92,6 +92,7 @@ async function issue(
     ...(attestation && { endorsementKey: attestation.endorsementKeySha256 }),
     profile: signing.profile,
     claimId: "",
+    expiresAt: signing.notAfter,
     async judge(tx) {
       await requireCurrent(tx, { device, request, signing });
       isNew = true;

@@ -1,4 +1,4 @@
-import type { Csr, Duration, KeyAlgorithm, Protection } from "@fleetcert/shared";
+import type { Csr, Duration, Instant, KeyAlgorithm, Protection } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { CertificateAuthority, CounterAnchor, Surroundings } from "../ports.ts";
 import type { CertificateRecord } from "../records.ts";
@@ -6,6 +6,7 @@ import type { Store, Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { type Issuer, openIssuer } from "./certificate-template.ts";
 import type { ClockGuard } from "./clock-guard.ts";
+import { IssuanceQueue } from "./issuance-queue.ts";
 import { issueToController } from "./issue-to-controller.ts";
 import { issueToDevice } from "./issue-to-device.ts";
 import { recoverIntents } from "./recover-intents.ts";
@@ -48,6 +49,8 @@ export interface DeviceOrder {
   readonly profile: string;
   /** A use of it is counted with the intent and given back when it is aborted; empty for renewals. */
   readonly claimId: string;
+  /** End of the certificate that asks for its successor; absent for a device's first. What ends soonest is issued first. */
+  readonly expiresAt?: Instant;
   /** Whether a person permitted the device to enrol anew. */
   readonly isReenrolment?: boolean;
   /** Judges what only the caller knows, in the transaction of the intent. Throws to refuse. */
@@ -112,8 +115,12 @@ export function openIssuance(parts: IssuanceParts): Issuance {
     room: new SerialRoom({ store, anchor, random: surroundings.random, span, roomGrew }),
   };
   const turns = new Turns({ maxWaiting: 64 });
+  const queue = new IssuanceQueue({ running: 16, waitingFirst: 256 });
   return {
-    toDevice: (order) => turns.take(`${order.device}/${order.slot}`, () => issueToDevice(context, order)),
+    toDevice: (order) =>
+      turns.take(`${order.device}/${order.slot}`, () =>
+        queue.take({ expiresAt: order.expiresAt }, () => issueToDevice(context, order)),
+      ),
     toController: (order) => issueToController(context, order),
     signCrl: (order) => signCrl(context, order),
     async recover() {
