@@ -65,7 +65,20 @@ export async function makeTpm(state: string, folder: string): Promise<void> {
     "active_pcr_banks = sha256",
   ]);
   const args = ["--tpm2", "--tpmstate", state, "--config", config, "--create-ek-cert", "--lock-nvram", "--overwrite"];
-  await promisify(execFile)(findProgram("swtpm_setup") ?? "", args);
+  // On a busy machine swtpm_setup now and then loses the certificate it has just been given.
+  for (let left = 2; ; left--) {
+    const failure = await promisify(execFile)(findProgram("swtpm_setup") ?? "", args).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure === undefined) return;
+    if (left > 0) continue;
+    const said = (failure as { readonly stderr?: string }).stderr?.trim().split("\n").join("; ");
+    throw new FleetError("key-store-unavailable", `swtpm_setup could not make a TPM: ${said ?? String(failure)}`, {
+      hint: "run the demo again, or with fewer devices",
+      cause: failure,
+    });
+  }
 }
 
 /** Starts the emulator of a TPM that was made in `state`. */

@@ -85,18 +85,15 @@ export async function startFleet(parts: {
   };
 }
 
-/** A TPM for each device whose keys are to be in one; two at a time, for making one takes a second of computing. */
+/** A TPM for each device whose keys are to be in one; one after the other, for they share a manufacturer. */
 async function startTpms({ devices, keyStore, place }: Parts): Promise<ReadonlyMap<string, EmulatedTpm>> {
   const wanted = devices.filter((_, index) => keyStoreOf(keyStore, index) === "tpm");
   const tpms = new Map<string, EmulatedTpm>();
-  const make = async (): Promise<void> => {
-    for (let device = wanted.shift(); device !== undefined; device = wanted.shift()) {
-      const state = join(place.tokens, device.id);
-      await makeTpm(state, place.manufacturer);
-      tpms.set(device.id, await startTpm(state));
-    }
-  };
-  await Promise.all([make(), make()]);
+  for (const { id } of wanted) {
+    const state = join(place.tokens, id);
+    await makeTpm(state, place.manufacturer);
+    tpms.set(id, await startTpm(state));
+  }
   return tpms;
 }
 

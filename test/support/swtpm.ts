@@ -146,9 +146,12 @@ function manufacture(directory: string, state: string): void {
     `create_certs_tool_options = ${options}`,
     "active_pcr_banks = sha256",
   ]);
-  execFileSync(
-    setupProgram,
-    ["--tpm2", "--tpmstate", state, "--config", config, "--create-ek-cert", "--lock-nvram", "--overwrite"],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const args = ["--tpm2", "--tpmstate", state, "--config", config, "--create-ek-cert", "--lock-nvram", "--overwrite"];
+  const make = (): unknown => execFileSync(setupProgram, args, { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    make();
+  } catch {
+    // On a busy machine swtpm_setup now and then loses the certificate it has just been given.
+    make();
+  }
 }
