@@ -72,7 +72,9 @@ async function run({ packages, script, env }, args) {
 function demoPackages(args) {
   const line = args.join(" ");
   const tpms = /--keys[ =](tpm|mixed)\b/.test(line) ? packagesFor["demo with TPMs"] : packagesFor.demo;
-  return /--scenario[ =]revocation\b/.test(line) ? [...new Set([...tpms, ...packagesFor["demo of revocation"]])] : tpms;
+  return /--scenario[ =](revocation|rotation)\b/.test(line)
+    ? [...new Set([...tpms, ...packagesFor["demo with services"]])]
+    : tpms;
 }
 
 async function setUp(packages) {

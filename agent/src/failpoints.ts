@@ -21,9 +21,19 @@ export const failpoints = [
   "renewal.idle",
 ] as const;
 
-export type FailpointName = (typeof failpoints)[number];
+/** The points of a service's slot, which goes by more states. */
+export const serviceFailpoints = [
+  ...failpoints,
+  "renewal.after-reload",
+  "renewal.reloaded",
+  "renewal.after-verify",
+  "renewal.restoring",
+  "renewal.after-restore",
+] as const;
 
-/** Whether a text is one of {@link failpoints}. */
+export type FailpointName = (typeof serviceFailpoints)[number];
+
+/** Whether a text is one of {@link serviceFailpoints}. */
 export function isFailpoint(text: string): text is FailpointName {
-  return (failpoints as readonly string[]).includes(text);
+  return (serviceFailpoints as readonly string[]).includes(text);
 }

@@ -28,9 +28,9 @@ const native = ["build-essential", "python3", "softhsm2"];
 export const packagesFor = {
   demo: [...native, "faketime"],
   "demo with TPMs": [...native, "faketime", "swtpm", "swtpm-tools", "gnutls-bin"],
-  "demo of revocation": [...native, "faketime", "openssl", "mosquitto", "nginx-light"],
+  "demo with services": [...native, "faketime", "openssl", "mosquitto", "nginx-light"],
   check: [...native, "openssl"],
-  bench: [...native, "openssl", "swtpm", "swtpm-tools"],
+  bench: [...native, "openssl", "swtpm", "swtpm-tools", "nginx-light"],
   test: Object.keys(commandsOf),
 };
 

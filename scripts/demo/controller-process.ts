@@ -39,7 +39,7 @@ export async function startController(place: Workplace): Promise<ControllerProce
     });
   }
   await believeManufacturer(place);
-  await offerFleetingProfile(place);
+  await offerProfiles(place);
   const endpointsFile = join(place.controller, "run", "endpoints.json");
   await rm(endpointsFile, { force: true });
   const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
@@ -78,11 +78,18 @@ function freeze(child: Child): () => void {
 /** Certificates that end within a scene. */
 export const fleetingProfile = { name: "fleeting", validityMs: 20_000 };
 
-async function offerFleetingProfile({ controller }: Workplace): Promise<void> {
+/** The profile of devices that keep certificates of their services, and of those certificates. */
+export const serviceProfiles = { identity: "host", service: "service" };
+
+async function offerProfiles({ controller }: Workplace): Promise<void> {
   const file = join(controller, "profiles.yaml");
   const profiles = parseDocument(await readFile(file, "utf8"));
   const { name, validityMs } = fleetingProfile;
   profiles.setIn(["profiles", name], profiles.createNode({ validity: `${validityMs / 1000}s` }));
+  const { identity, service } = serviceProfiles;
+  profiles.setIn(["profiles", identity], profiles.createNode({ slots: { web: service, mqtt: service } }));
+  const served = { extendedKeyUsage: ["serverAuth"], alternativeNames: ["localhost", "{device}.{site}.example"] };
+  profiles.setIn(["profiles", service], profiles.createNode(served));
   await writeFile(file, profiles.toString());
 }
 

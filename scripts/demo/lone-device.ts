@@ -14,6 +14,10 @@ import { repository } from "./workplace.ts";
 /** A device of one scene, with a directory, a claim and a token of its own; its agent runs only while the scene wants it. */
 export interface LoneDevice {
   readonly id: string;
+  /** Settings of the key store that devices of the run have. */
+  readonly keys: KeyStoreSettings["keys"];
+  /** Writes its configuration anew, with changes; for the next start. */
+  configure(changes: ConfigChanges): Promise<void>;
   /** Starts its agent, a process of its own that ends with the demo. */
   start(): Child;
   /** Runs a command of `fleetcert-agent` on its directory, with `--json`. */
@@ -29,7 +33,12 @@ export interface LoneDevice {
 export async function prepareDevice(
   stage: Stage,
   name: string,
-  wishes: { readonly env?: Readonly<Record<string, string>>; readonly profile?: string } = {},
+  wishes: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly profile?: string;
+    /** On top of what every such device has. */
+    readonly settings?: ConfigChanges;
+  } = {},
 ): Promise<LoneDevice> {
   const { place, controller } = stage;
   const { operations, endpoints } = controller;
@@ -53,7 +62,9 @@ export async function prepareDevice(
     keys,
     pace: { reconnectCap: "2s", retryCap: "3s" },
   };
-  await writeFile(join(data, "config.yaml"), stringify(settings));
+  const configure = (changes: ConfigChanges) =>
+    writeFile(join(data, "config.yaml"), stringify({ ...settings, ...wishes.settings, ...changes }));
+  await configure({});
   const environment = { ...process.env, ...env, ...wishes.env };
   const main = join(repository, "agent/src/main.ts");
   const shown = async () => {
@@ -64,7 +75,9 @@ export async function prepareDevice(
     childOutcome([main, ...args, "--json", "--data", data], environment);
   return {
     id,
+    keys,
     command,
+    configure,
     shown,
     start() {
       const child = startChild([main, "run", "--data", data], {

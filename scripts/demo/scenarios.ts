@@ -5,12 +5,14 @@ import { caRollover } from "./scene-ca-rollover.ts";
 import { wrongClocks } from "./scene-clocks.ts";
 import { courier } from "./scene-courier.ts";
 import { comeBackExpired } from "./scene-expired.ts";
+import { changeProvider } from "./scene-provider.ts";
+import { rotateServices } from "./scene-service.ts";
 import { windowsAndWaves } from "./scene-waves.ts";
 
 /** What can be played with `npm start -- --scenario NAME`: the scenes of each, in their order. */
 export const scenarios = {
   main: [mainJob],
-  rotation: [courier, wrongClocks, comeBackExpired, windowsAndWaves],
+  rotation: [rotateServices, changeProvider, courier, wrongClocks, comeBackExpired, windowsAndWaves],
   "ca-rollover": [caRollover],
   revocation: [revocationScene],
 } as const satisfies Readonly<Record<string, readonly Scene[]>>;

@@ -6,6 +6,7 @@ import { childOutcome, runChild } from "./child.ts";
 import { type LoneDevice, prepareDevice } from "./lone-device.ts";
 import type { Scene } from "./scene.ts";
 import type { Stage } from "./stage.ts";
+import { until } from "./until.ts";
 import { repository } from "./workplace.ts";
 
 /** A technician with a laptop rotates a device that has no network; bundles somebody has touched are refused. */
@@ -57,6 +58,12 @@ async function remoteDevice(stage: Stage, name: string): Promise<LoneDevice> {
   const device = await prepareDevice(stage, name);
   const agent = device.start();
   await device.untilProven(1);
+  // The device has to hear that it is proven; without a network it never would.
+  await until(
+    () => device.status(),
+    ({ slots }) => slots[0]?.journal === "idle",
+    { timeoutMs: 30_000, everyMs: 200 },
+  );
   await agent.stop();
   await stage.controller.operations.devices.set(localActor, device.id, { connectivity: "courier" });
   return device;

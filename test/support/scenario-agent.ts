@@ -32,8 +32,10 @@ export async function placeAgent(options: {
   readonly controller: ControllerPlace;
   readonly claimFile: string;
   readonly keys?: AgentKeys;
+  /** Further settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }): Promise<AgentPlace> {
-  const { data, device, controller, claimFile, keys = softwareKeys } = options;
+  const { data, device, controller, claimFile, keys = softwareKeys, settings = {} } = options;
   const { port, bootstrapPort } = controller;
   const config = {
     device,
@@ -41,6 +43,7 @@ export async function placeAgent(options: {
     claimFile,
     keys: keys.settings,
     pace: { reconnectBase: "200ms", reconnectCap: "1s", retryBase: "200ms", retryCap: "1s" },
+    ...settings,
   };
   await mkdir(data, { recursive: true, mode: 0o700 });
   await writeFile(join(data, "config.yaml"), stringify(config));

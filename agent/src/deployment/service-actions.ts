@@ -16,8 +16,8 @@ export interface Material {
  *
  * - `install` makes a set of the material the one in force, all files at once, also across a power cut; the set before is kept.
  *   The same again is fine, and changes nothing. Returns whether the files are others than before.
- * - `restore` makes the newest set with a key the one in force again; undefined means the files from before there was a set.
- *   Returns false when there is no such set.
+ * - `restore` makes the set with a key the one in force again; undefined means the files from before there was a set. Returns false,
+ *   and changes nothing, when there is no such set.
  * - `forget` removes sets with a key, but the one in force.
  *
  * All reject with `data-directory` when files cannot be written, or as the key does.
@@ -81,6 +81,8 @@ export function deployment(parts: DeploymentParts): Deployment {
     verify: (next, signal) => untilServed(next, parts, { isInForce: true, signal }),
     async restore({ next, previous }, signal) {
       const isKept = await files.restore(previous?.key);
+      // Nothing was served before: what is there stays for the next try.
+      if (!isKept && previous === undefined) return;
       if (!isKept && previous !== undefined) await files.install(await materialOf(previous, parts));
       await service.reload(signal);
       // What was served before there was an agent is not ours to judge; a credential of ours may have expired meanwhile.

@@ -65,6 +65,14 @@ describe("the files of a service", () => {
     await expect(read("key.pem")).rejects.toThrow("ENOENT");
   });
 
+  it("stay when there was nothing before the first set to go back to", async () => {
+    const files = open();
+    const first = await material(1);
+    await files.install(first);
+    expect(await files.restore(undefined)).toBe(false);
+    expect(await read("key.pem")).toBe(first.key.tlsKey());
+  });
+
   it("of the set before are kept, and forgotten only with their key, never while in force", async () => {
     const files = open();
     const [first, second] = [await material(1), await material(2)];

@@ -41,12 +41,8 @@ async function install(config: FileSetsConfig, material: Material): Promise<bool
 async function restore(config: FileSetsConfig, key: KeyRecord | undefined): Promise<boolean> {
   const names = await setNames(config);
   const name = key === undefined ? names.find((one) => one === original) : names.find((one) => belongsTo(one, key));
-  if (name !== undefined) {
-    await switchTo(config, name);
-    return true;
-  }
-  if (key === undefined) await rm(currentLink(config), { force: true });
-  return key === undefined;
+  if (name !== undefined) await switchTo(config, name);
+  return name !== undefined;
 }
 
 async function forget(config: FileSetsConfig, key: KeyRecord): Promise<void> {
