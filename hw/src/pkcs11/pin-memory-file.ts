@@ -1,12 +1,13 @@
-import { randomBytes, scryptSync } from "node:crypto";
+import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import type { Secret } from "@fleetcert/shared";
 import type { PinMemory, PinRecord } from "./pin-memory.ts";
 
 /**
  * A memory of refused PINs in a file of mode 0600, so that a restart does not try them again.
  *
- * PINs stand in it as scrypt hashes under a random key of the file. A file that is absent or cannot be understood is begun anew:
+ * PINs stand in it as PBKDF2 hashes under a random key of the file. A file that is absent or cannot be understood is begun anew:
  * what the token itself counts still guards its last try. `put` throws what the file system throws.
  */
 export function openPinMemoryFile(path: string): PinMemory {
@@ -14,7 +15,7 @@ export function openPinMemoryFile(path: string): PinMemory {
   // Read anew each time: another process of the same data directory may have learnt something.
   const read = (): Content => readContent(path) ?? empty;
   return {
-    markOf: (pin) => scryptSync(pin.reveal(), Buffer.from(read().key, "base64"), 32, cost).toString("hex"),
+    markOf: (pin) => markUnder(read().key, pin),
     find: (token) => new Map(Object.entries(read().tokens)).get(token),
     put(token, record) {
       const { key, tokens } = read();
@@ -23,6 +24,10 @@ export function openPinMemoryFile(path: string): PinMemory {
       writeDurably(path, JSON.stringify({ key, tokens: kept }));
     },
   };
+}
+
+function markUnder(key: string, pin: Secret): string {
+  return pbkdf2Sync(pin.reveal(), Buffer.from(key, "base64"), iterations, 32, "sha256").toString("hex");
 }
 
 interface Content {
@@ -71,6 +76,6 @@ function writeDurably(path: string, text: string): void {
   }
 }
 
-/** About 10 ms: PINs are short, and the file may be copied. */
-const cost = { N: 4096, r: 8, p: 1 };
+/** About 10 ms: PINs are short, and the file may be copied. Not scrypt, whose memory an agent would keep for months. */
+const iterations = 20_000;
 const maxTokens = 64;
