@@ -19,18 +19,18 @@ export function registerRotateInWaves(rotate: Command, context: CliContext): voi
 function registerPlan(rotate: Command, context: CliContext): void {
   rotate
     .command("plan")
-    .description("fix a selection and its waves; nobody is asked before `rotate start`")
-    .requiredOption("--filter <expression>", "devices, such as 'site=berlin && expires<30d'")
-    .option("--slot <name>", "which slot", "identity")
+    .description(
+      "fix a selection (--filter, --slot) and its waves; nobody is asked before `rotate start`; --within spreads each wave",
+    )
     .option("--waves <shares>", "cumulative shares, `site`, or canaries and then sites: `1%,site`", "1%,10%,50%,100%")
     .option("--proven <percent>", "share of a wave that has to be proven", wholeNumber(1, 100), 95)
     .option("--max-failures <n>", "failures that are borne; one more rolls back", wholeNumber(0, 1_000_000), 0)
     .option("--wave-timeout <duration>", "longest time of a wave; then the rollout pauses", "24h")
     .option("--soak <duration>", "how long a wave that passed is watched", "1h")
-    .option("--within <duration>", "over which time the devices of a wave are spread", "0s")
-    .option("--urgent", "an incident: maintenance windows do not hold it up")
-    .option("--explanation <url>", "where the person who looks at a device reads why")
-    .action(async (options: PlanOptions, command: Command) => {
+    .action(async (_options: object, command: Command) => {
+      // What is selected and how it is asked for are options of `rotate` itself.
+      const options = command.optsWithGlobals<PlanOptions>();
+      if (options.filter === undefined) throw new FleetError("usage", "name the devices: --filter EXPRESSION");
       const operations = await connect(context, command);
       const planned = await operations.rotations.plan(remoteActor, requestOf(options));
       printRollout(context, command, planned);
@@ -39,7 +39,7 @@ function registerPlan(rotate: Command, context: CliContext): void {
 }
 
 interface PlanOptions {
-  readonly filter: string;
+  readonly filter?: string;
   readonly slot: string;
   readonly waves: string;
   readonly proven: number;
@@ -63,7 +63,7 @@ function requestOf(options: PlanOptions): RolloutPlanRequest {
     );
   });
   return {
-    ...{ filter: options.filter, slot: options.slot, percents, bySite },
+    ...{ filter: options.filter ?? "", slot: options.slot, percents, bySite },
     ...{ provenPercent: options.proven, maxFailures: options.maxFailures },
     ...{
       within: parseDuration(options.waveTimeout),

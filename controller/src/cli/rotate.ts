@@ -9,8 +9,6 @@ import { registerRotateInWaves } from "./rotate-in-waves.ts";
 export function registerRotate(program: Command, context: CliContext): void {
   const rotate = program
     .command("rotate")
-    // Options after a subcommand are the subcommand's.
-    .enablePositionalOptions()
     .description("new keys and certificates: of devices that are named or selected, now or spread over a time")
     .option("--device <id...>", "the devices")
     .option("--filter <expression>", "instead of ids, such as 'site=berlin && expires<30d'")
