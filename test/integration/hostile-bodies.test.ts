@@ -38,6 +38,8 @@ const said: fc.Arbitrary<Body> = fc.oneof(
       "event",
       "challenge-response",
       "courier-request",
+      "attestation",
+      "quote",
     ] as const
   ).map((type): fc.Arbitrary<Body> => arbitraryBodies[type]),
 );
@@ -61,7 +63,7 @@ describe("a security event", () => {
 
 describe("anything a device with a proven key may say", () => {
   it("is carried out or refused with a code of the catalogue, never a failure of the controller", async () => {
-    expect(upKinds.length).toBe(10);
+    expect(upKinds.length).toBe(11);
     const device = await anEnrolledDevice(controller, "liar-1");
     const peer = await device.connect();
     const kinds = new Set<string>();
