@@ -28,6 +28,7 @@ export class RenewalController {
     return Math.max(0, ...this.certificates.filter(({ proofs }) => proofs > 0).map(({ generation }) => generation));
   }
 
+  #wasRevoked = false;
   /** Whether a person revoked the device and nothing new was proven since. */
   isRevoked = false;
 
@@ -40,6 +41,7 @@ export class RenewalController {
   revoke(): void {
     for (const certificate of this.certificates) certificate.state = "revoked";
     this.isRevoked = true;
+    this.#wasRevoked = true;
   }
 
   /** A person permits the next generation above all there were. */
@@ -60,7 +62,8 @@ export class RenewalController {
   ): IssuedRecord | string {
     const permission = asker === undefined && generation > 1 ? this.#permission : undefined;
     if (permission !== undefined) return this.#issueAnew(permission, { generation, keyId }, now);
-    if (generation === 1 && this.provenGeneration > 0 && this.find(keyId) === undefined) return "device-exists";
+    const isKnown = this.provenGeneration > 0 || this.#wasRevoked;
+    if (generation === 1 && isKnown && this.find(keyId) === undefined) return "device-exists";
     if (generation > 1 && (asker === undefined || this.find(asker)?.state !== "proven")) return "signer-not-allowed";
     const known = this.find(keyId);
     if (known !== undefined && known.generation === generation) {
@@ -86,15 +89,21 @@ export class RenewalController {
     }
     if (permission.generation !== generation) return "generation-conflict";
     if (permission.usedBy !== undefined) return "claim-invalid";
-    permission.usedBy = keyId;
-    return this.#certify({ generation, keyId }, now);
+    const answer = this.#certify({ generation, keyId }, now);
+    if (typeof answer !== "string") permission.usedBy = keyId;
+    return answer;
   }
 
-  #certify({ generation, keyId }: { readonly generation: number; readonly keyId: string }, now: Instant): IssuedRecord {
-    for (const other of this.certificates) {
-      const isReplaced = other.generation === generation && other.state === "issued";
-      if (isReplaced || other.generation <= generation - 2) other.state = "revoked";
-    }
+  #certify(
+    { generation, keyId }: { readonly generation: number; readonly keyId: string },
+    now: Instant,
+  ): IssuedRecord | string {
+    const isEnding = (other: ModelCertificate): boolean =>
+      (other.generation === generation && other.state === "issued") || other.generation <= generation - 2;
+    // The rule two-certificates-a-slot of the controller's policy.
+    const staying = this.certificates.filter((other) => other.state !== "revoked" && !isEnding(other));
+    if (staying.length > 1) return "generation-conflict";
+    for (const other of this.certificates) if (isEnding(other)) other.state = "revoked";
     const record = { certificate: bytesOf(keyId), chain: [], notBefore: now, notAfter: now + lifetime };
     this.certificates.push({ generation, keyId, record, state: "issued", proofs: 0 });
     const live = this.certificates.filter(({ state }) => state !== "revoked");

@@ -40,6 +40,10 @@ function connectMqtt(socket: TLSSocket, { request, events, peer, signal }: Conne
     const stream = new GuardedStream(socket, maxPacketBytes);
     const client = new MqttClient(() => stream, { ...clientOptions, ...identityOf(request) });
     let cause: unknown;
+    // The client passes on what it knows of sockets and drops the rest, such as the alert that refuses our certificate.
+    stream.once("error", (error) => {
+      cause ??= error;
+    });
     const fail = (error: unknown) => {
       signal.removeEventListener("abort", onAbort);
       client.off("close", onClose);

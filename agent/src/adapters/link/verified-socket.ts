@@ -91,7 +91,7 @@ function codeOf(cause: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-/** TLS alerts by which a server says that it is our certificate it does not take (RFC 8446 §6.2). */
+/** TLS alerts by which a server says that it is our certificate it does not take (RFC 8446 §6.2), as OpenSSL 3.0 to 3.5 name them. */
 const refusalAlerts =
-  /^ERR_SSL_(TLSV1|TLSV13|SSLV3)_ALERT_(ACCESS_DENIED|BAD_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
+  /^ERR_SSL_(TLSV1|TLSV13|SSLV3|SSL\/TLS)_ALERT_(ACCESS_DENIED|BAD_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
 const maxChain = 10;
