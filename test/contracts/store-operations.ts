@@ -8,6 +8,7 @@ import {
   aDevice,
   anAck,
   anAnswer,
+  anApiKey,
   anAttestation,
   anAttributes,
   anAuditEntry,
@@ -15,6 +16,7 @@ import {
   anEpoch,
   anIntent,
   anOperator,
+  aPlan,
   aQuote,
   aRevocation,
   aRollout,
@@ -66,6 +68,10 @@ const hours = fc.integer({ min: 0, max: 3 }).map((hour) => hour * 3_600_000);
 /** Keys on both sides of the surrogates, where UTF-8 and UTF-16 order differently. */
 const name = pick("a", "b", "\uffee", "\u{1f511}", "aa", "a\0");
 const page = fc.record({ after: name, limit: fc.integer({ min: -1, max: 4 }) });
+
+const hashOf = pick("00", "0a", "0aff", "ff");
+const planState = pick("open", "running", "done");
+const budget = pick("revoke", "claim");
 
 const certificate = fc
   .record({
@@ -183,6 +189,34 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("rolloutDevices", "put", fc.record({ rollout: name, device, wave: small }).map(aRolloutDevice)),
   call("rolloutDevices", "listOf", name),
   call("rolloutDevices", "listOf", name, small),
+  call("apiKeys", "put", fc.record({ id: name, revokedAt: fc.option(small, { nil: undefined }) }).map(anApiKey)),
+  call("apiKeys", "find", name),
+  call("apiKeys", "list", page),
+  {
+    weight: 3,
+    arbitrary: call(
+      "plans",
+      "put",
+      fc
+        .record({
+          hash: hashOf,
+          core: pick("c1", "c2"),
+          round: small,
+          state: planState,
+          requestedAt: small,
+          done: small,
+        })
+        .map(aPlan),
+    ),
+  },
+  call("plans", "find", hashOf),
+  call("plans", "latestOf", pick("c1", "c2")),
+  call("plans", "listInState", planState, fc.integer({ min: -1, max: 3 })),
+  call("plans", "list", fc.integer({ min: -1, max: 3 })),
+  call("plans", "listByPrefix", pick("0", "00", "0a", "f", "0aff"), fc.integer({ min: -1, max: 3 })),
+  call("spendings", "add", fc.record({ person: name, budget, at: small, weight: small })),
+  call("spendings", "sumAfter", name, budget, small),
+  call("spendings", "deleteThrough", small),
   call("settings", "put", name, fc.string({ unit: "binary" })),
   call("settings", "find", name),
   call("settings", "delete", name),
