@@ -168,7 +168,7 @@ async function prepare(
     controller: { host: "127.0.0.1", port, bootstrapPort: controller.endpoints.bootstrap.port },
     claimFile: place.claimFile,
     keys,
-    pace: { reconnectCap: "5s", retryCap: "10s" },
+    pace: { reconnectCap: "5s", turnedAwayBase: "1s", turnedAwayCap: "5s", retryCap: "10s" },
   };
   await writeFile(join(data, "config.yaml"), stringify(settings));
   return { device, data, settings };

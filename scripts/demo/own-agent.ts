@@ -40,7 +40,7 @@ export async function startOwnAgent(
     controller: { host: "127.0.0.1", port, bootstrapPort: bootstrap.port },
     claimFile,
     keys: { provider: "software" },
-    pace: { reconnectCap: "2s", retryCap: "5s" },
+    pace: { reconnectCap: "2s", turnedAwayBase: "1s", turnedAwayCap: "5s", retryCap: "5s" },
     revocation: { outputs: outputs.map(({ file, reload }) => ({ file, reload: { command: [reload] } })) },
   });
   // JSON is YAML too.

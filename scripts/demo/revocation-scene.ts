@@ -260,13 +260,15 @@ async function epochOf({ controller }: Stage, device: string, issuer: string): P
   return (await controller.operations.devices.show(localActor, device)).epochs[issuer] ?? 0;
 }
 
-/** Every device of the run has a session; what was held for a moment comes back in its own time. */
+/** Every device of the run has a session and has applied what was published; what was held for a moment comes back in its own time. */
 async function untilConnected({ controller, devices }: Stage): Promise<void> {
   const missing = async (): Promise<number> => {
     const found = await lookAtFleet(controller.operations, devices);
     return [...found.values()].filter(({ connected }) => !connected).length;
   };
-  await until(missing, (count) => count === 0, { timeoutMs: 60_000, everyMs: 250 });
+  await until(missing, (count) => count === 0, { timeoutMs: 120_000, everyMs: 250 });
+  const present = () => controller.operations.revocations.status(localActor, {});
+  await until(present, ({ acknowledged, expected }) => acknowledged >= expected, { timeoutMs: 60_000, everyMs: 250 });
 }
 
 function figuresOf(
