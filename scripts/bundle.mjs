@@ -1,8 +1,8 @@
 /**
- * Makes dist/: each program as one file that a bare Node runs, and beside them the parts that cannot be in it: native ones, a thread.
+ * Makes dist/: each program as a file that a bare Node runs, and beside it what it loads when it needs it: parts, native parts, a thread.
  * `node scripts/bundle.mjs [FOLDER]`; a native part that is not built is left out and named.
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,7 @@ const programs = [
     // An agent mostly waits. Without a compiler it takes 14 MB less, and no page is both writable and executable; what
     // only its start needed is given back, by glibc (4 MB) and by V8 (2 MB).
     start: [
-      "MALLOC_TRIM_THRESHOLD_=65536 MALLOC_ARENA_MAX=1",
+      "MALLOC_TRIM_THRESHOLD_=65536 MALLOC_MMAP_THRESHOLD_=32768 MALLOC_TOP_PAD_=4096 MALLOC_ARENA_MAX=1",
       "node --jitless --optimize-for-size --bytecode-old-age=1 --single-threaded-gc --v8-pool-size=1",
     ].join(" "),
     // protobufjs takes numbers where `long` is missing, which would start WebAssembly; the others serve browsers and MQTT 5.
@@ -77,10 +77,16 @@ copyNativeParts();
 
 async function bundle({ name, entry, start, leaveOut }) {
   const file = join(folder, `${name}.mjs`);
+  const parts = existsSync(folder) ? readdirSync(folder).filter((other) => other.startsWith(`${name}.`)) : [];
+  for (const part of parts) rmSync(join(folder, part));
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: file,
+    entryPoints: [{ in: entry, out: name }],
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    // What a command loads only when it needs it stays on the disk until then: a module's text is kept as long as it is loaded.
+    splitting: true,
+    chunkNames: `${name}.[hash]`,
     bundle: true,
     platform: "node",
     format: "esm",

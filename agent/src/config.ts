@@ -1,4 +1,4 @@
-import { type Duration, FleetError, isDeviceId, parseDuration } from "@fleetcert/shared";
+import { FleetError, isDeviceId } from "@fleetcert/shared";
 import * as Type from "typebox";
 import { parseDocument, stringify } from "yaml";
 import { completeSettings } from "./complete-settings.ts";
@@ -151,27 +151,11 @@ export function readConfig(sources: {
   return config;
 }
 
-/** How long a slot's peers are taken for good by stale state; slots without a setting of their own take the common one. */
-export function failOpenOf({ failOpenFor, slots }: ConfigFile["revocation"]): (slot: string | undefined) => Duration {
-  const own = new Map(slots.map((one) => [one.slot, durationOf(one.failOpenFor)]));
-  const common = durationOf(failOpenFor);
-  return (slot) => (slot === undefined ? common : (own.get(slot) ?? common));
-}
-
-/** Whether revocation lists are kept beside snapshots. */
-export function keepsLists({ revocation: { crl, outputs }, slots }: Pick<ConfigFile, "revocation" | "slots">): boolean {
-  const isAsked = outputs.length > 0 || slots.some((slot) => slot.outputs.some(({ kind }) => kind === "crl"));
-  return crl === "always" || (crl === "auto" && isAsked);
-}
-
 /** YAML of what differs from the defaults. */
 export function formatConfig(config: ConfigFile): string {
   const defaults = readConfig({});
   return `# Every other setting has its default.\n${stringify(difference(config, defaults))}`;
 }
-
-/** Milliseconds of a duration setting. */
-export const durationOf = (text: string): Duration => parseDuration(text);
 
 /** Name of a setting's environment variable: `controller.host` → `FLEETCERT_AGENT_CONTROLLER_HOST`. */
 export function variableOf(path: readonly string[]): string {

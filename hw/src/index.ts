@@ -7,6 +7,7 @@ export { formatPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri } from "./pkcs11/uri.ts
 export { secretFile } from "./secret-file.ts";
 export { type DigestToSign, openTlsKeyHandle, type TlsHash, type TlsKeyHandle } from "./tls/tls-key-handle.ts";
 export { nodeCredentialCrypto } from "./tpm/credential-crypto.ts";
-export { inspectTpm, type TpmInspection } from "./tpm/inspect-tpm.ts";
-export { openTpmAttestor, type TpmAttestor, type TpmIdentityEvidence } from "./tpm/tpm-attestor.ts";
+export type { TpmInspection } from "./tpm/inspect-tpm.ts";
+export { inspectTpm, openTpmAttestor } from "./tpm/on-demand.ts";
+export type { TpmAttestor, TpmIdentityEvidence } from "./tpm/tpm-attestor.ts";
 export type { TpmKeysConfig } from "./tpm/tpm-provider.ts";

@@ -1,5 +1,4 @@
-import { promisify } from "node:util";
-import { constants, zstdDecompress } from "node:zlib";
+import type { ZstdOptions } from "node:zlib";
 import { FleetError } from "@fleetcert/shared";
 import type { ListPatches } from "../ports.ts";
 
@@ -10,6 +9,13 @@ export const zstdListPatches: ListPatches = {
     if (windowLogMax > maxWindowLog) {
       throw new FleetError("revocation-invalid", `a patch to a list of ${length} bytes is larger than a device takes`);
     }
+    // Loaded at the first patch: most agents keep snapshots, and never see one.
+    const { constants, zstdDecompress } = await import("node:zlib");
+    // No promisify: node:util would load much that an agent never needs.
+    const decompress = (data: Uint8Array, options: ZstdOptions): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
+        zstdDecompress(data, options, (error, result) => (error === null ? resolve(result) : reject(error)));
+      });
     try {
       const params = { [constants.ZSTD_d_windowLogMax]: windowLogMax };
       return new Uint8Array(await decompress(patch, { dictionary: base, maxOutputLength: length, params }));
@@ -19,6 +25,5 @@ export const zstdListPatches: ListPatches = {
   },
 };
 
-const decompress = promisify(zstdDecompress);
 /** 32 MiB. */
 const maxWindowLog = 25;

@@ -6,7 +6,8 @@ import { type ReloadHook, reloadService } from "../adapters/hand-over/reload-hoo
 import type { SetOutput } from "../adapters/hand-over/render-output.ts";
 import { runCommand } from "../adapters/hand-over/run-command.ts";
 import { probeTls } from "../adapters/tls-probe/probe-tls.ts";
-import { type AgentConfig, durationOf } from "../config.ts";
+import type { AgentConfig } from "../config.ts";
+import { durationOf } from "../config-values.ts";
 import type { Service } from "../deployment/service-actions.ts";
 import type { ListOutput } from "../ports.ts";
 import type { ServiceSlot } from "./agent-parts.ts";

@@ -3,12 +3,12 @@ import { serveLocalSocket } from "../adapters/local-socket.ts";
 import { answerLocal } from "./answer-local.ts";
 import type { CliContext } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
-import { loadConfig } from "./load-config.ts";
+import { loadKeptConfig } from "./kept-config.ts";
 import { startAgent } from "./start-agent.ts";
 
-/** Runs the agent of a data directory until it is asked to end. Throws as {@link loadConfig} and {@link startAgent} do. */
+/** Runs the agent of a data directory until it is asked to end. Throws as {@link loadKeptConfig} and {@link startAgent} do. */
 export async function runAgent(data: string, { env, failpoint, interrupted }: CliContext): Promise<void> {
-  const config = await loadConfig(data, env);
+  const config = await loadKeptConfig(data, env);
   const log = openJsonLog({ level: config.log.level, device: config.device === "" ? undefined : config.device });
   const agent = await startAgent(config, { failpoint, log });
   const socket = await serveLocalSocket(socketPath(data), (method, path, body) =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
-import { failOpenOf, readConfig } from "../config.ts";
+import { readConfig } from "../config.ts";
+import { failOpenOf } from "../config-values.ts";
 
 const hour = 3_600_000;
 

@@ -176,7 +176,7 @@ describe("three years", () => {
     expect(presented.length).toBeGreaterThan(40);
     expect(known.version).toBeGreaterThan(2);
     expect(device.generation).toBeGreaterThan(15);
-  });
+  }, 120_000);
 });
 
 /** Head and messages verify under the bundle the device knows, by keys that are valid now. */

@@ -24,8 +24,8 @@ export interface TpmInspection {
   };
 }
 
-/** Asks a TPM what it is; changes nothing in it. Throws `config-invalid`, `key-store-unavailable`, `timeout`, `token-error`. */
-export function inspectTpm(address: string): TpmInspection {
+/** See `inspectTpm`. */
+export function readTpmProperties(address: string): TpmInspection {
   const tpm = Tpm.acquire(address);
   try {
     const { connection, algorithms } = tpm;

@@ -15,11 +15,10 @@ import { type LoadedObject, loadKey, whileLoaded } from "./commands/objects.ts";
 import { type FoundEndorsementKey, findEndorsementKey, withEndorsementKey } from "./endorsement-key.ts";
 import { readChallenge } from "./read-challenge.ts";
 import { attestationKeyTemplate } from "./templates.ts";
-import { createOwned, Tpm } from "./tpm.ts";
+import { createOwned, type Tpm } from "./tpm.ts";
 import type { TpmConnection } from "./tpm-connection.ts";
 import { tpmKeyId } from "./tpm-key.ts";
 import { parseTpmKeyFile } from "./tpm-key-file.ts";
-import type { TpmKeysConfig } from "./tpm-provider.ts";
 
 /** What a TPM shows of itself at enrolment. */
 export interface TpmIdentityEvidence {
@@ -46,13 +45,8 @@ export interface TpmAttestor {
   close(): Promise<void>;
 }
 
-/** Opens the attestor of the TPM whose keys `openKeyProvider` opens with the same settings; both may be open at once. */
-export async function openTpmAttestor(config: TpmKeysConfig): Promise<TpmAttestor> {
-  const access = await config.ownerAuth?.();
-  return new Attestor(Tpm.acquire(config.tpm), config.directory, access);
-}
-
-class Attestor implements TpmAttestor {
+/** See `openTpmAttestor`. */
+export class Attestor implements TpmAttestor {
   readonly #tpm: Tpm;
   readonly #directory: string;
   readonly #access: Secret | undefined;

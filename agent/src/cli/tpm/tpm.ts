@@ -1,3 +1,4 @@
+import { inspectTpm } from "@fleetcert/hw";
 import { exitCodes } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { type CliContext, dataOf, formatOf, QuietExit } from "../context.ts";
@@ -15,8 +16,7 @@ export function registerTpm(program: Command, context: CliContext): void {
   addCommand(tpm, "info", "who made it, what it can do, and whether it is locked").action(
     async (options: TpmOptions, command: Command) => {
       const { tpm: address } = await settingsOf(options, command, context);
-      const { inspectTpm } = await import("@fleetcert/hw");
-      const info = inspectTpm(address);
+      const info = await inspectTpm(address);
       const { isLockedOut, failures, limit, recovery } = info.lockout;
       const forgotten = recovery === 0 ? "never forgotten" : `one forgotten every ${span(recovery * 1000)}`;
       const rows: [string, string][] = [
