@@ -159,7 +159,7 @@ describe("I13", () => {
       fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 60, size: "max" }), async (events) => {
         expect(await touchedAfterFailure(events, { maxFailures: 0, provenPercent: 1 })).toEqual([]);
       }),
-      { numRuns: process.env["FLEETCERT_LONG"] === "1" ? 3000 : 25 },
+      { numRuns: process.env["FLEETCERT_LONG"] === "1" ? 3000 : 100 },
     );
   }, 3_600_000);
 

@@ -56,7 +56,7 @@ export interface Rollouts {
   /** Throws `not-found`. */
   show(id: string): Promise<ShownRollout>;
   list(page: { readonly after?: string; readonly limit: number }): Promise<RolloutRecord[]>;
-  /** Carries running rollouts on by one step; called again and again. */
+  /** Carries rollouts under way on by one step; of paused ones only the failures are judged. Called again and again. */
   step(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export function openRollouts(parts: RolloutParts): Rollouts {
       })),
     list: (page) => store.transaction((tx) => tx.rollouts.list(page)),
     async step() {
-      for (const { id } of await underWay(parts, "running")) await performStep(parts, id);
+      for (const { id } of await underWay(parts)) await performStep(parts, id);
     },
   };
 }
@@ -90,14 +90,14 @@ export async function requireRollout(tx: Transaction, id: string): Promise<Rollo
   return found;
 }
 
-async function underWay({ store }: RolloutParts, state: RolloutRecord["state"]): Promise<RolloutRecord[]> {
+async function underWay({ store }: RolloutParts): Promise<RolloutRecord[]> {
   const found: RolloutRecord[] = [];
   let after: string | undefined;
   do {
     const page = await store.transaction((tx) =>
       tx.rollouts.list({ limit: 200, ...(after !== undefined && { after }) }),
     );
-    found.push(...page.filter((one) => one.state === state));
+    found.push(...page.filter(({ state }) => state === "running" || state === "paused"));
     after = page.length === 200 ? page.at(-1)?.id : undefined;
   } while (after !== undefined);
   return found;

@@ -51,6 +51,14 @@ describe("the step of a rollout", () => {
     expect(stepRollout(borne, facts, now).map((one) => one.do)).toEqual(["mark", "mark", "ask"]);
   });
 
+  it("judges failures while it is paused, and asks nobody", () => {
+    const paused = { ...rollout, state: "paused" as const };
+    const facts = [device({ failure: "it reports hook-failed: no" }), device({ device: "edge-2", state: "waiting" })];
+    expect(stepRollout(paused, facts, now).map((one) => one.do)).toEqual(["mark", "roll-back"]);
+    const fine = [device({ isProven: true }), device({ device: "edge-2", state: "waiting" })];
+    expect(stepRollout(paused, fine, now).map((one) => one.do)).toEqual(["mark"]);
+  });
+
   it("counts failures of earlier waves too: a canary that comes back late still stops it", () => {
     const second = { ...rollout, wave: 1 };
     const facts = [
@@ -85,11 +93,11 @@ describe("the step of a rollout", () => {
     expect(stepRollout(soaking, facts, now + 1)).toEqual([{ do: "soak", since: undefined }]);
   });
 
-  it("pauses a wave that does not pass in time, and decides nothing for one that is not running", () => {
+  it("pauses a wave that does not pass in time, and decides nothing for one that is not under way", () => {
     expect(stepRollout(rollout, [device()], now + hour)).toMatchObject([
       { do: "pause", reason: expect.stringContaining("0 of 1") },
     ]);
-    for (const state of ["planned", "paused", "completed", "aborted", "rolled-back"] as const) {
+    for (const state of ["planned", "completed", "aborted", "rolled-back"] as const) {
       expect(
         stepRollout({ ...rollout, state }, [device({ failure: "bad" }), device({ state: "waiting" })], now),
       ).toEqual([]);

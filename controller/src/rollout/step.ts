@@ -34,13 +34,14 @@ export type Decision =
   | { readonly do: "roll-back"; readonly reason: string };
 
 /**
- * The next step of a running rollout. Pure: the state and what is known of the devices decide, so that a restart goes on where
+ * The next step of a rollout under way. Pure: the state and what is known of the devices decide, so that a restart goes on where
  * the one before stood, and carrying a step out twice changes nothing.
  *
  * Failures are judged first, over every wave begun: as soon as there is one more than is borne, nobody else is asked (I13).
+ * That holds while it is paused too: a canary that failed meanwhile is not forgotten because it recovered before the person resumes.
  */
 export function stepRollout(rollout: RolloutRecord, facts: readonly DeviceFacts[], now: Instant): Decision[] {
-  if (rollout.state !== "running") return [];
+  if (rollout.state !== "running" && rollout.state !== "paused") return [];
   const { gates, wave } = rollout;
   const judged = facts.map((one) => ({ ...one, state: judge(one) }));
   const marks = judged.flatMap((one, index) => markOf(one, facts[index] as DeviceFacts));
@@ -50,6 +51,7 @@ export function stepRollout(rollout: RolloutRecord, facts: readonly DeviceFacts[
     const reason = `${failed.length} failed, ${gates.maxFailures} are borne; ${first?.device}: ${reasonOf(first, facts)}`;
     return [...marks, { do: "roll-back", reason }];
   }
+  if (rollout.state === "paused") return marks;
   const present = judged.filter((one) => one.wave === wave);
   const waiting = present.filter(({ state }) => state === "waiting").map(({ device }) => device);
   if (waiting.length > 0) return [...marks, { do: "ask", devices: waiting }];
