@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseCertificate, parseCrl, pemEncode, validatePath } from "@fleetcert/shared";
+import { encodeCsr, parseCertificate, parseCrl, pemEncode, validatePath } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
