@@ -5,6 +5,7 @@ import { systemTimer } from "../adapters/system.ts";
 import type { ConfigChanges } from "../config.ts";
 import type { RunningAgent } from "./assemble-agent.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { loadKeptConfig } from "./kept-config.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
 import { fromNow, renderOne, when } from "./output/render.ts";
 import type { readClaim } from "./start-agent.ts";
@@ -54,6 +55,8 @@ export function registerEnrol(program: Command, context: CliContext): void {
       const agent = await startAgent(config, { failpoint: context.failpoint, log: quietLog });
       try {
         await saveConfig(config);
+        // Read once more as the service will read it, so that even its first start has it at hand.
+        await loadKeptConfig(data, context.env);
         const generation = await generationToReach(config);
         const status = await untilEnrolled(agent, { generation, timeout, interrupted: context.interrupted });
         context.stdout(renderOne(status, enrolledRows(status, data), formatOf(command)));
