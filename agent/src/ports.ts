@@ -6,6 +6,7 @@ import type {
   KeyAlgorithm,
   KeyEvidence,
   KeyProvider,
+  KeySummary,
   MadeCredential,
   PcrSelection,
   ProviderKey,
@@ -37,7 +38,8 @@ export type StateChange = { readonly put: string; readonly value: Uint8Array } |
 
 /**
  * The key stores of the agent as one. `generate` makes the key in the named store, `open` and `destroy` find it by its reference,
- * `list` shows the keys of every store that can be reached now.
+ * `list` shows the keys of every store that can be reached now; with `missing`, it tries to reach every store that may hold keys of
+ * this device, tells `missing` why one cannot be, and goes on.
  */
 export interface AgentKeys extends KeyProvider {
   generate(request: {
@@ -45,6 +47,7 @@ export interface AgentKeys extends KeyProvider {
     readonly label: string;
     readonly store?: string | undefined;
   }): Promise<ProviderKey>;
+  list(labelPrefix: string, options?: { readonly missing: (error: unknown) => void }): Promise<KeySummary[]>;
 }
 
 /** A credential in use: a key of the provider with its certificate and chain (DER, issuing CA first). */

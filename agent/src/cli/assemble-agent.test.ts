@@ -1,5 +1,5 @@
 import type { Body } from "@fleetcert/proto";
-import { parseCertificate, pemDecode, Secret, sha256Hex } from "@fleetcert/shared";
+import { FleetError, parseCertificate, pemDecode, Secret, sha256Hex } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
 import { KeptLog } from "../../../test/support/agent-surroundings.ts";
 import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
@@ -11,6 +11,7 @@ import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts"
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
+import type { ServiceSlot } from "./agent-parts.ts";
 import { assembleAgent, type RunningAgent } from "./assemble-agent.ts";
 import { KeyStores } from "./key-stores.ts";
 
@@ -30,7 +31,7 @@ async function aWorld() {
   const store = new CrashingStateStore();
   const log = new KeptLog();
   const files = new Map<string, string>();
-  const start = async (changes: { rootSha256?: string } = {}) => {
+  const start = async (changes: { rootSha256?: string } = {}, services: readonly ServiceSlot[] = []) => {
     const agent = await assembleAgent(
       {
         identity: { fleet: testFleet, device: "pump-1", rootSha256: controller.root.certificate.sha256, ...changes },
@@ -45,7 +46,7 @@ async function aWorld() {
         buildTime: testNow - day,
         agentVersion: "0.1.0",
         platform: "test",
-        services: [],
+        services,
         outputs: [],
         patches: zstdListPatches,
         settings: {
@@ -72,6 +73,30 @@ const isSettled = (agent: RunningAgent, generation: number) => () => {
   const slot = identityOf(agent);
   return slot?.journal === "idle" && slot.certificate?.generation === generation;
 };
+
+const watched = (ended: Promise<void>) => {
+  let hasEnded = false;
+  ended.then(() => {
+    hasEnded = true;
+  }, undefined);
+  return () => hasEnded;
+};
+
+/** A slot whose service takes whatever it gets; notes in `isErased` that its written keys were removed. */
+function aService(slot: "web" | "mqtt", isErased: { web: boolean; mqtt: boolean }): ServiceSlot {
+  return {
+    ...{ slot, profile: "", home: undefined, serverName: "", settleWithin: 1_000 },
+    files: {
+      install: async () => false,
+      restore: async () => false,
+      forget: async () => undefined,
+      erase: async () => {
+        isErased[slot] = true;
+      },
+    },
+    service: { reload: async () => undefined, probe: async () => undefined },
+  };
+}
 
 describe("an agent", () => {
   it("enrols by its claim, proves the credential in use and stays connected", async () => {
@@ -277,6 +302,54 @@ describe("an agent", () => {
     expect(identityOf(again)?.journal).toBe("retired");
     expect(controller.link.connects).toHaveLength(connects);
   });
+
+  it.each(["online", "over bootstrap"])(
+    "erases the keys of all slots when it hears %s that it is retired",
+    async (way) => {
+      const { timer, controller, keys, start, agent: first, drop } = await aTurnedAwayAgent("device-retired");
+      await first.stop();
+      for (const slot of ["web", "mqtt", "of-before"])
+        await keys.generate({ algorithm: "P-256", label: `fleetcert:pump-1:${slot}:1` });
+      await keys.generate({ algorithm: "P-256", label: "fleetcert:pump-10:web:1" });
+      const isErased = { web: false, mqtt: false };
+      const services = [aService("web", isErased), aService("mqtt", isErased)];
+      const destroy = keys.destroy.bind(keys);
+      let isTokenThere = false;
+      keys.destroy = async (ref) => {
+        const isOfWeb = (await keys.list("fleetcert:pump-1:web:")).some((key) => key.ref === ref);
+        if (isOfWeb && !isTokenThere) throw new FleetError("key-store-unavailable", "no token", { retry: true });
+        await destroy(ref);
+      };
+      if (way === "online") {
+        controller.intervene = () => undefined;
+        controller.refusedCertificates.clear();
+        const rest = { slots: [], reportInterval: 0, suspended: "", maintenance: [] };
+        await controller.desire("pump-1", { era: 1, version: 1, retire: true, ...rest });
+      } else drop();
+      const agent = await start({}, services);
+      const hasEnded = watched(agent.ended);
+      const left = async () => (await keys.list("fleetcert:")).map(({ label }) => label.replace(/:\d+$/, ""));
+      await timer.until(
+        () => agent.status().slots.filter(({ journal }) => journal === "retired").length === 3,
+        10 * minute,
+      );
+      await timer.advance(10 * minute);
+      expect(new Set(await left())).toEqual(new Set(["fleetcert:pump-1:web", "fleetcert:pump-10:web"]));
+      expect(isErased).toEqual({ web: true, mqtt: true });
+      expect(hasEnded()).toBe(false);
+      await agent.stop();
+      const connects = controller.link.connects.length;
+
+      const again = await start({}, services);
+      const hasEndedAgain = watched(again.ended);
+      await timer.advance(30 * minute);
+      expect(hasEndedAgain()).toBe(false);
+      isTokenThere = true;
+      await timer.until(hasEndedAgain, 30 * minute);
+      expect(await left()).toEqual(["fleetcert:pump-10:web"]);
+      expect(controller.link.connects).toHaveLength(connects);
+    },
+  );
 
   it.each(["device-suspended", "credential-revoked", "credential-expired"])(
     "shows why it is turned away (%s) and logs it once, keeps its key, causes no storm, and recovers by itself",

@@ -10,7 +10,7 @@ import { inTurn } from "../pace/in-turn.ts";
 import type { Incoming } from "../ports.ts";
 import { rulesOf, windowOf } from "../renewal/desired-renewal.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
-import type { SlotState } from "../renewal/slot-state.ts";
+import { isErased, type SlotState } from "../renewal/slot-state.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
 import type { HeldIssuer, RevocationAnswer } from "../revocation/revocation-cache.ts";
 import { StandingKeeper } from "../standing/standing-keeper.ts";
@@ -40,7 +40,7 @@ export interface RunningAgent {
   readonly courier: Courier;
   /** Ends sessions and loops, in order; idempotent. */
   stop(): Promise<void>;
-  /** Resolves after {@link RunningAgent.stop}, or once a retired device has erased its keys; rejects when the agent could not go on. */
+  /** Resolves after {@link RunningAgent.stop}, or once a retired device has erased the keys of every slot; rejects when the agent could not go on. */
   readonly ended: Promise<void>;
 }
 
@@ -86,12 +86,16 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   };
   const isRevoked = (issuer: string, serial: Serial) =>
     later.followers?.revocation.isRevoked(issuer, serial).status === "revoked";
+  const retireAll = () => {
+    later.runner?.retire();
+    later.services?.retire();
+  };
   const { device } = identity;
   const { controller, link } = parts;
   const bootstrapTurn = inTurn();
   const sequences = await SequenceBlocks.open(store, "mqtt");
   const context = { device, controller, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
-  const standing = await StandingKeeper.open({ state: store, clock, log, retired: () => later.runner?.retire() });
+  const standing = await StandingKeeper.open({ state: store, clock, log, retired: () => retireAll() });
   const bootstrap = { host: controller.host, port: controller.bootstrapPort };
   const askWhy = askWhyOver({
     question: { ...identity, controller: bootstrap },
@@ -138,11 +142,12 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       revocation: followers.revocation.show(),
       outbox: followers.outbox.length,
     });
-  /** A retired device is quiet at once, and stops when its keys are erased. */
-  const leave = ({ isErased }: { readonly isErased: boolean }): void => {
+  /** A retired device is quiet at once, and stops when the keys of all its slots are erased. */
+  const leaveWhenRetired = (): void => {
+    if (later.runner?.state.journal.at !== "retired") return;
     connection.disuse();
     retired.abort();
-    if (!isErased) return;
+    if (stop.signal.aborted || !Object.values(slotStates()).every(isErased)) return;
     log.info({}, "retired: the keys are erased, nothing is left to do");
     stop.abort();
   };
@@ -157,6 +162,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
         ...(attestor && { attestor }),
         inTurn: bootstrapTurn,
       }),
+      otherSlots: parts.services.map(({ slot }) => slot),
       log,
     },
     store,
@@ -164,16 +170,19 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     settings: { ...parts.settings.renewal, home: parts.home },
     rules: () => rulesOf(desired.current, identitySlot),
     surroundings,
-    changed: ({ journal }) => {
+    changed: () => {
       changed(status());
-      if (journal.at === "retired") leave(journal);
+      leaveWhenRetired();
     },
   });
   later.runner = runner;
   const services = await assembleServices(parts, {
     ...{ trust, time, connection, report },
     desired: () => desired.current,
-    changed: () => changed(status()),
+    changed: () => {
+      changed(status());
+      leaveWhenRetired();
+    },
   });
   later.services = services;
   const courier = await assembleCourier({
@@ -181,13 +190,17 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   });
 
   if (desired.current !== undefined) followDesired(desired.current, runner);
-  if (runner.state.journal.at === "retired") leave(runner.state.journal);
+  // The word may have reached one slot, or only the standing, before the agent ended.
+  const isRetired = Object.values(slotStates()).some(({ journal }) => journal.at === "retired");
+  if (isRetired || standing.current?.code === "device-retired") retireAll();
+  if (runner.state.journal.at === "retired") leaveWhenRetired();
   else {
     if (parts.permitted !== undefined) runner.permit(parts.permitted);
     await useCredential(parts, { connection, runner });
   }
   const quiet = AbortSignal.any([stop.signal, retired.signal]);
-  const work = [runner.run(stop.signal), ...[connection, followers, services].map((duty) => duty.run(quiet))];
+  const slots = [runner, services].map((duty) => duty.run(stop.signal));
+  const work = [...slots, ...[connection, followers].map((duty) => duty.run(quiet))];
   const ended = Promise.all(work).then(
     () => undefined,
     (error: unknown) => {

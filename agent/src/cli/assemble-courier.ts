@@ -5,6 +5,7 @@ import { formatMessageId } from "../conversation/message-id.ts";
 import { type Courier, openCourier } from "../courier/courier.ts";
 import type { Incoming, TimeKeeper, TrustKeeper } from "../ports.ts";
 import type { RenewalRunner } from "../renewal/runner.ts";
+import { isErased } from "../renewal/slot-state.ts";
 import type { AgentParts } from "./agent-parts.ts";
 import type { Followers } from "./assemble-followers.ts";
 import type { Services } from "./assemble-services.ts";
@@ -48,7 +49,7 @@ export async function assembleCourier(
       const isNewer = await desired.accept(state, envelope);
       if (isNewer) await incoming.desired(state);
       if (isNewer && state.retire)
-        await runner.until(({ journal }) => journal.at === "retired" && journal.isErased, patience);
+        await Promise.all([runner, ...parts.services.runners.values()].map((one) => one.until(isErased, patience)));
       return isNewer;
     },
     applied: () => void followers.carried(),

@@ -18,10 +18,13 @@ export interface Services {
   /** A session with this identity is live. */
   connected(credential: Credential): void;
   desired(state: DesiredState): void;
+  /** The device is retired: each slot erases its keys, and what was written out of them, until none is left. */
+  retire(): void;
   /** What the slots' files are made of has changed beside their credentials. */
   trustChanged(): void;
   /** Asks for a new generation of a slot now. Throws `not-found`, or `conflict` while one is under way that may still succeed. */
   renew(slot: string): void;
+  /** Runs until the signal ends it, which is to come to a retired device only once every slot has erased its keys. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ export async function assembleServices(parts: AgentParts, wiring: ServiceWiring)
       });
     },
     desired: follow,
+    retire: () => each((runner) => runner.retire()),
     trustChanged: () => each((runner) => runner.exposeAgain()),
     renew(slot) {
       const runner = runners.get(slot);

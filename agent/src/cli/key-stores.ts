@@ -10,6 +10,7 @@ import {
 } from "@fleetcert/shared";
 import type { AgentConfig } from "../config.ts";
 import type { AgentKeys, Log, StateStore } from "../ports.ts";
+import { deviceLabelPrefix } from "../renewal/key-label.ts";
 import { keyStoreOf } from "../renewal/key-store.ts";
 
 /** A key store as the configuration says it; no secrets, only where they are. */
@@ -32,21 +33,26 @@ interface Opening {
 export class KeyStores implements AgentKeys {
   readonly #stores: Map<string, OpenKeyProvider>;
   readonly #main: OpenKeyProvider;
+  readonly #names: readonly string[];
   readonly #reopen: (name: string) => Promise<OpenKeyProvider | undefined>;
 
   private constructor(
     stores: Map<string, OpenKeyProvider>,
     main: OpenKeyProvider,
-    reopen: (name: string) => Promise<OpenKeyProvider | undefined>,
+    known: {
+      readonly names: readonly string[];
+      readonly reopen: (name: string) => Promise<OpenKeyProvider | undefined>;
+    },
   ) {
     this.#stores = stores;
     this.#main = main;
-    this.#reopen = reopen;
+    this.#names = known.names;
+    this.#reopen = known.reopen;
   }
 
   /** A single store that never changes. */
   static of(provider: OpenKeyProvider): KeyStores {
-    return new KeyStores(new Map(), provider, async () => undefined);
+    return new KeyStores(new Map(), provider, { names: [], reopen: async () => undefined });
   }
 
   /** Rejects as the identity's key store does, when no other one that keys are in can be opened either. */
@@ -66,7 +72,7 @@ export class KeyStores implements AgentKeys {
     for (const before of former) {
       const name = keyStoreName(before);
       const provider = await openFormer(before, { open, log });
-      const isEmpty = provider !== undefined && (await provider.list(`fleetcert:${device}:`)).length === 0;
+      const isEmpty = provider !== undefined && (await provider.list(deviceLabelPrefix(device))).length === 0;
       if (isEmpty) await provider.close();
       else known.set(name, before);
       if (provider !== undefined && !isEmpty) stores.set(name, provider);
@@ -78,10 +84,11 @@ export class KeyStores implements AgentKeys {
       throw failure ?? new FleetError("config-invalid", "no key store is configured");
     }
     await state.write([{ put: rememberedKey, value: new TextEncoder().encode(JSON.stringify([...known.values()])) }]);
-    return new KeyStores(stores, main, async (name) => {
+    const reopen = async (name: string) => {
       const settings = known.get(name);
       return settings && (await open(settings));
-    });
+    };
+    return new KeyStores(stores, main, { names: [...known.keys()], reopen });
   }
 
   async generate(request: Parameters<AgentKeys["generate"]>[0]): Promise<ProviderKey> {
@@ -93,12 +100,25 @@ export class KeyStores implements AgentKeys {
     return await (await this.#named(keyStoreOf(ref))).open(ref);
   }
 
-  async list(labelPrefix: string): Promise<KeySummary[]> {
+  async list(labelPrefix: string, options?: Parameters<AgentKeys["list"]>[1]): Promise<KeySummary[]> {
+    if (options !== undefined && this.#names.length > 0) return await this.#listEvery(labelPrefix, options.missing);
     const all: KeySummary[] = await this.#main.list(labelPrefix);
     for (const provider of new Set(this.#stores.values())) {
       if (provider === this.#main) continue;
       // One that is not there now shows its keys when it is back.
       all.push(...(await provider.list(labelPrefix).catch(unreachable)));
+    }
+    return all;
+  }
+
+  async #listEvery(labelPrefix: string, missing: (error: unknown) => void): Promise<KeySummary[]> {
+    const all: KeySummary[] = [];
+    for (const name of this.#names) {
+      try {
+        all.push(...(await (await this.#named(name)).list(labelPrefix)));
+      } catch (error) {
+        missing(error);
+      }
     }
     return all;
   }

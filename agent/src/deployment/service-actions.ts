@@ -18,7 +18,8 @@ export interface Material {
  *   The same again is fine, and changes nothing. Returns whether the files are others than before.
  * - `restore` makes the set with a key the one in force again; undefined means the files from before there was a set. Returns false,
  *   and changes nothing, when there is no such set.
- * - `forget` removes sets with a key, but the one in force.
+ * - `forget` removes sets with a key, but the one in force;
+ * - `erase` removes every private key that was ever written here, and none that was there before the first set.
  *
  * All reject with `data-directory` when files cannot be written, or as the key does.
  */
@@ -26,6 +27,7 @@ export interface FileSets {
   install(material: Material): Promise<boolean>;
   restore(key: KeyRecord | undefined): Promise<boolean>;
   forget(key: KeyRecord): Promise<void>;
+  erase(): Promise<void>;
 }
 
 /**
@@ -63,6 +65,8 @@ export interface Deployment {
     signal: AbortSignal,
   ): Promise<void>;
   forget(key: KeyRecord): Promise<void>;
+  /** Removes the private keys that were written out for the service. */
+  erase(): Promise<void>;
   /** Puts the files of the credential in use right when they are others, and makes the service read them. */
   expose(credential: CredentialRecord, signal: AbortSignal): Promise<void>;
 }
@@ -90,6 +94,7 @@ export function deployment(parts: DeploymentParts): Deployment {
       log.warn({ slot, from: next.generation, to: previous?.generation ?? 0 }, "service rolled back");
     },
     forget: (key) => files.forget(key),
+    erase: () => files.erase(),
     async expose(credential, signal) {
       const hasChanged = await files.install(await materialOf(credential, parts));
       if (hasChanged) await service.reload(signal);

@@ -12,7 +12,12 @@ export function formatKeyLabel({ device, slot, generation }: KeyPlace): string {
 
 /** What the labels of all keys of a slot begin with. */
 export function keyLabelPrefix({ device, slot }: { readonly device: string; readonly slot: string }): string {
-  return `fleetcert:${device}:${slot}:`;
+  return `${deviceLabelPrefix(device)}${slot}:`;
+}
+
+/** What the labels of all keys of a device begin with. */
+export function deviceLabelPrefix(device: string): string {
+  return `fleetcert:${device}:`;
 }
 
 /** The generation a label names; undefined for any text that is not a label of the slot. */

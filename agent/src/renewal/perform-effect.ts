@@ -3,7 +3,7 @@ import type { RequestAnswer } from "../credential/verify-issued.ts";
 import type { AgentKeys, Log } from "../ports.ts";
 import type { Effect } from "./effect.ts";
 import type { Failed, RenewalEvent } from "./event.ts";
-import { formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
+import { deviceLabelPrefix, formatKeyLabel, generationOfLabel, keyLabelPrefix } from "./key-label.ts";
 import { keyStoreOf } from "./key-store.ts";
 import type { CredentialRecord, KeyRecord } from "./slot-state.ts";
 
@@ -34,7 +34,8 @@ export interface RenewalActions {
  * - `reload` makes the service read what was installed;
  * - `verify` resolves once the service was seen to serve the credential;
  * - `restore` puts back what `install` of `next` replaced, reloads, and verifies that `previous` is served where it is known;
- * - `forget` removes what was installed with a key that is gone.
+ * - `forget` removes what was installed with a key that is gone;
+ * - `erase` removes every private key that was written out for the service, for good.
  */
 interface ServiceActions {
   reload(next: CredentialRecord, signal: AbortSignal): Promise<void>;
@@ -44,6 +45,7 @@ interface ServiceActions {
     signal: AbortSignal,
   ): Promise<void>;
   forget(key: KeyRecord): Promise<void>;
+  erase(): Promise<void>;
 }
 
 /** What effects are performed with. */
@@ -56,6 +58,11 @@ export interface EffectTools {
   readonly actions: RenewalActions;
   /** Undefined for the identity. */
   readonly service?: ServiceActions;
+  /**
+   * For the identity: the slots that erase their own keys when the device is retired. It erases all others, also of slots that are
+   * in no configuration any more. Undefined for a slot that answers for itself alone.
+   */
+  readonly otherSlots?: readonly string[];
   readonly log: Log;
 }
 
@@ -73,7 +80,7 @@ export async function performEffect(
     case "collect":
       return collect(effect, tools);
     case "erase":
-      await collect({ keep: [], upTo: Number.MAX_SAFE_INTEGER }, tools);
+      await eraseAll(tools);
       return { type: "erased" };
     case "expose":
       await actions.expose(effect.credential);
@@ -182,6 +189,26 @@ async function collect(
     await keys.destroy(ref);
     log.info({ slot, generation, key: id }, "orphaned key destroyed");
   }
+}
+
+/** What one store or file refuses keeps no other key alive; the first failure is told once all was tried. */
+async function eraseAll(tools: EffectTools): Promise<void> {
+  const { keys, device, slot, otherSlots, service, log } = tools;
+  const failures: unknown[] = [];
+  const missing = (error: unknown) => void failures.push(error);
+  await service?.erase().catch(missing);
+  const theirs = (otherSlots ?? []).map((other) => keyLabelPrefix({ device, slot: other }));
+  const prefix = otherSlots === undefined ? keyLabelPrefix({ device, slot }) : deviceLabelPrefix(device);
+  for (const { ref, id, label } of await keys.list(prefix, { missing })) {
+    if (theirs.some((their) => label.startsWith(their))) continue;
+    try {
+      await keys.destroy(ref);
+      log.info({ slot, key: id, label }, "key erased");
+    } catch (error) {
+      missing(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function serviceOf({ service, slot }: EffectTools): ServiceActions {

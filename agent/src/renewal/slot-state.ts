@@ -178,3 +178,8 @@ export function pendingKey(journal: Journal): KeyRecord | undefined {
       return undefined;
   }
 }
+
+/** Whether the slot of a retired device has erased its keys. */
+export function isErased({ journal }: SlotState): boolean {
+  return journal.at === "retired" && journal.isErased;
+}

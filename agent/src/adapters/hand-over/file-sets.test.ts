@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TrustBundle } from "@fleetcert/proto";
@@ -107,6 +107,35 @@ describe("the files of a service", () => {
     await writeFile(join(directory, "sets", ".2-half.new"), "");
     await files.install(first);
     expect(await read("chain.pem")).toBe(await readFile(join(directory, "sets", name, "chain.pem"), "utf8"));
+  });
+
+  it("lose every private key that was written, and nothing else that the service reads, when the device is retired", async () => {
+    const files = open();
+    await files.install(await material(1));
+    const second = await material(2);
+    await files.install(second);
+    await mkdir(join(directory, "sets", ".3-half.new"));
+    await writeFile(join(directory, "sets", ".3-half.new", "key.pem"), second.key.tlsKey());
+    // An output the configuration names no more.
+    await writeFile(join(directory, "current", "formerly.pem"), second.key.tlsKey());
+    await files.erase();
+    const left = await readdir(directory, { recursive: true });
+    expect(left.filter((name) => name.includes("key.pem") || name.includes("formerly"))).toEqual([]);
+    expect(await sets()).toHaveLength(1);
+    expect(await read("chain.pem")).toContain("BEGIN CERTIFICATE");
+    expect(await read("ca.pem")).toContain("BEGIN CERTIFICATE");
+    await files.erase();
+  });
+
+  it("of before the agent are left when the device is retired", async () => {
+    await writeFile(join(directory, "key.pem"), "before");
+    const files = open();
+    await files.install(await material(1));
+    await files.restore(undefined);
+    await files.erase();
+    expect(await read("key.pem")).toBe("before");
+    expect(await sets()).toEqual(["original"]);
+    await openFileSets({ directory: join(directory, "never-used"), outputs: [] }).erase();
   });
 
   it("say what is wrong and stay as they were when a new set cannot be written", async () => {

@@ -23,6 +23,7 @@ export function openFileSets(config: FileSetsConfig): FileSets {
     install: (material) => guarded(config, () => install(config, material)),
     restore: (key) => guarded(config, () => restore(config, key)),
     forget: (key) => guarded(config, () => forget(config, key)),
+    erase: () => guarded(config, () => eraseKeys(config)),
   };
 }
 
@@ -49,6 +50,32 @@ async function forget(config: FileSetsConfig, key: KeyRecord): Promise<void> {
   const inForce = await current(config);
   const gone = (await setNames(config)).filter((name) => belongsTo(name, key) && name !== inForce);
   for (const name of gone) await rm(join(setsOf(config), name), { recursive: true, force: true });
+}
+
+/** Of the set in force only what is declared as no secret stays; sets that are not, and half written ones, go as a whole. */
+async function eraseKeys(config: FileSetsConfig): Promise<void> {
+  const isSecret = ({ kind }: SetOutput) => kind === "key" || kind === "pkcs12";
+  const staying = config.outputs.filter((output) => !isSecret(output)).map(({ file }) => basename(file));
+  const inForce = await current(config);
+  for (const name of await namesIn(setsOf(config))) {
+    if (name === original) continue;
+    const set = join(setsOf(config), name);
+    const gone = name === inForce ? (await namesIn(set)).filter((file) => !staying.includes(file)) : undefined;
+    for (const file of gone ?? [""]) await rm(join(set, file), { recursive: true, force: true });
+    if (gone !== undefined) await syncDirectory(set);
+    await syncDirectory(setsOf(config));
+  }
+  // What was there before the agent is not its to take away.
+  if (inForce === original) return;
+  for (const { file } of config.outputs.filter(isSecret)) {
+    const isOurs = (await readlink(file).catch(() => undefined)) === linkTarget(config, file);
+    if (isOurs) await rm(file, { force: true });
+  }
+}
+
+/** None when there is no such folder; any other failure is one. */
+async function namesIn(folder: string): Promise<string[]> {
+  return (await exists(folder)) ? await readdir(folder) : [];
 }
 
 /** By what goes into the set: the same material gives the same set, and half written ones never have the name. */
