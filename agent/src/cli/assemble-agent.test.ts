@@ -8,6 +8,7 @@ import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
 import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { pliantService } from "../../../test/support/pliant-service.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
@@ -81,22 +82,6 @@ const watched = (ended: Promise<void>) => {
   }, undefined);
   return () => hasEnded;
 };
-
-/** A slot whose service takes whatever it gets; notes in `isErased` that its written keys were removed. */
-function aService(slot: "web" | "mqtt", isErased: { web: boolean; mqtt: boolean }): ServiceSlot {
-  return {
-    ...{ slot, profile: "", home: undefined, serverName: "", settleWithin: 1_000 },
-    files: {
-      install: async () => false,
-      restore: async () => false,
-      forget: async () => undefined,
-      erase: async () => {
-        isErased[slot] = true;
-      },
-    },
-    service: { reload: async () => undefined, probe: async () => undefined },
-  };
-}
 
 describe("an agent", () => {
   it("enrols by its claim, proves the credential in use and stays connected", async () => {
@@ -312,7 +297,7 @@ describe("an agent", () => {
         await keys.generate({ algorithm: "P-256", label: `fleetcert:pump-1:${slot}:1` });
       await keys.generate({ algorithm: "P-256", label: "fleetcert:pump-10:web:1" });
       const isErased = { web: false, mqtt: false };
-      const services = [aService("web", isErased), aService("mqtt", isErased)];
+      const services = [pliantService("web", isErased), pliantService("mqtt", isErased)];
       const destroy = keys.destroy.bind(keys);
       let isTokenThere = false;
       keys.destroy = async (ref) => {
