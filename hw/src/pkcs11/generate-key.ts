@@ -17,11 +17,28 @@ import { asking, tokenError } from "./token-error.ts";
  * Until then it has a random id, so that a power cut in between leaves a key that `list` shows and `destroy` removes. What
  * fails in any other way is removed again as far as the token lets us. A key that is not protected as asked is destroyed:
  * `key-attributes-wrong`. A token that makes no such keys is told apart before it is asked: `token-error`.
+ *
+ * One after the other for each token: SoftHSM2 2.6.1 fails or ends the process when objects are looked for while others are made.
  */
-export async function generateKey(
-  token: Token,
-  { algorithm, label }: { algorithm: KeyAlgorithm; label: string },
-): Promise<KeyFacts> {
+export function generateKey(token: Token, request: KeyRequest): Promise<KeyFacts> {
+  const before = turns.get(token) ?? Promise.resolve();
+  const made = before.then(() => generateNow(token, request));
+  turns.set(
+    token,
+    made.catch(() => undefined),
+  );
+  return made;
+}
+
+interface KeyRequest {
+  readonly algorithm: KeyAlgorithm;
+  readonly label: string;
+}
+
+/** The last key of each token that is being made. */
+const turns = new WeakMap<Token, Promise<unknown>>();
+
+async function generateNow(token: Token, { algorithm, label }: KeyRequest): Promise<KeyFacts> {
   const standIn = { kind: requireKind(token, algorithm), label: requireLabel(label), id: randomBytes(16) };
   const { cryptoki } = token;
   try {
