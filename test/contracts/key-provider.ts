@@ -82,6 +82,28 @@ export function keyProviderContract(
       expect(await provider.list("no such label")).toEqual([]);
     });
 
+    it("makes many keys at once while keys are looked for and sign", async () => {
+      let isMaking = true;
+      const looking = (async () => {
+        while (isMaking) {
+          await provider.list("contract/many");
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      const message = Buffer.from("from many");
+      const making = Array.from({ length: 20 }, async (_, index) => {
+        const made = await provider.generate({ algorithm, label: `contract/many/${index}` });
+        const signature = await (await provider.open(made.ref)).sign(message);
+        return isVerifiedByNode(made, message, signature) && made.id;
+      });
+      const made = await Promise.all(making).finally(() => {
+        isMaking = false;
+      });
+      await looking;
+      const listed = (await provider.list("contract/many/")).map(({ id }) => id);
+      expect(listed.toSorted()).toEqual(made.toSorted());
+    });
+
     it("makes two different keys for the same label", async () => {
       const one = await provider.generate({ algorithm, label: "same" });
       const two = await provider.generate({ algorithm, label: "same" });

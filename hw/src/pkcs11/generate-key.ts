@@ -17,28 +17,8 @@ import { asking, tokenError } from "./token-error.ts";
  * Until then it has a random id, so that a power cut in between leaves a key that `list` shows and `destroy` removes. What
  * fails in any other way is removed again as far as the token lets us. A key that is not protected as asked is destroyed:
  * `key-attributes-wrong`. A token that makes no such keys is told apart before it is asked: `token-error`.
- *
- * One after the other for each token: SoftHSM2 2.6.1 fails or ends the process when objects are looked for while others are made.
  */
-export function generateKey(token: Token, request: KeyRequest): Promise<KeyFacts> {
-  const before = turns.get(token) ?? Promise.resolve();
-  const made = before.then(() => generateNow(token, request));
-  turns.set(
-    token,
-    made.catch(() => undefined),
-  );
-  return made;
-}
-
-interface KeyRequest {
-  readonly algorithm: KeyAlgorithm;
-  readonly label: string;
-}
-
-/** The last key of each token that is being made. */
-const turns = new WeakMap<Token, Promise<unknown>>();
-
-async function generateNow(token: Token, { algorithm, label }: KeyRequest): Promise<KeyFacts> {
+export async function generateKey(token: Token, { algorithm, label }: KeyRequest): Promise<KeyFacts> {
   const standIn = { kind: requireKind(token, algorithm), label: requireLabel(label), id: randomBytes(16) };
   const { cryptoki } = token;
   try {
@@ -50,6 +30,11 @@ async function generateNow(token: Token, { algorithm, label }: KeyRequest): Prom
     removeIfPossible(token, standIn.id);
     throw error;
   }
+}
+
+interface KeyRequest {
+  readonly algorithm: KeyAlgorithm;
+  readonly label: string;
 }
 
 /**
@@ -101,7 +86,8 @@ async function makePair(token: Token, session: Handle, standIn: NewKey): Promise
   const templates = [publicTemplate(standIn, quirks), privateTemplate(standIn, quirks)] as const;
   destroyById({ cryptoki: token.cryptoki, session }, standIn.id);
   try {
-    await token.cryptoki.C_GenerateKeyPairAsync(session, standIn.kind.generation, ...templates);
+    if (quirks.makesKeysAlone) token.cryptoki.C_GenerateKeyPair(session, standIn.kind.generation, ...templates);
+    else await token.cryptoki.C_GenerateKeyPairAsync(session, standIn.kind.generation, ...templates);
   } catch (error) {
     throw tokenError(`making a ${standIn.kind.algorithm} key on token "${token.facts.label}"`, error);
   }

@@ -8,6 +8,11 @@ export interface ModuleQuirks {
    * What keeps a key inside is asked for and asserted all the same.
    */
   readonly leavesUsesOpen: boolean;
+  /**
+   * While it makes a key no other thread may look at its objects, so keys are made before the call returns and everything
+   * else of the process waits: some 10 ms for P-256, a fraction of a second for RSA.
+   */
+  readonly makesKeysAlone: boolean;
 }
 
 /** What is known of a module, by what it says of itself. */
@@ -17,7 +22,10 @@ export function quirksOf(cryptoki: Cryptoki): ModuleQuirks {
   const { manufacturerID, libraryDescription } = asking("C_GetInfo", () => cryptoki.C_GetInfo());
   // tpm2-pkcs11 1.9.0 takes the TPM's sign bit back for CKA_DECRYPT false, and then finds CKA_VERIFY contradicted.
   const leavesUsesOpen = /tpm2-software/i.test(manufacturerID) || /^TPM2\.0 Cryptoki/.test(libraryDescription);
-  const quirks = { leavesUsesOpen };
+  // SoftHSM2 2.6.1 writes a new object attribute by attribute, and every search of another thread reads it anew from its
+  // file meanwhile (ObjectFile::refresh): attributes vanish (CKR_TEMPLATE_INCONSISTENT) or the process ends.
+  const makesKeysAlone = /^SoftHSM/.test(manufacturerID);
+  const quirks = { leavesUsesOpen, makesKeysAlone };
   found.set(cryptoki, quirks);
   return quirks;
 }
