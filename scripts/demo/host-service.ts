@@ -2,9 +2,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-ports.ts";
 import { servedSha256 } from "./steady-load.ts";
 import { until } from "./until.ts";
 
@@ -133,13 +133,4 @@ async function beginFiles(folder: string): Promise<string> {
   const request = ["req", "-x509", ...kind, "-keyout", key, "-out", chain, "-subj", "/CN=before", "-days", "2"];
   execFileSync("openssl", request, { stdio: "ignore" });
   return files;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-ports.ts";
+import { programPath } from "./host-service.ts";
 import type { Stage } from "./stage.ts";
 
 /** A program on a device that takes clients with certificates of the fleet and reads revocations from a file. */
@@ -20,7 +20,7 @@ export interface LocalService {
 
 /** Prepares nginx or Mosquitto on a free port; undefined where it is not installed. */
 export async function prepareService(stage: Stage, name: LocalService["name"]): Promise<LocalService | undefined> {
-  const program = programs[name].find((path) => existsSync(path));
+  const program = programPath(name);
   if (program === undefined) return undefined;
   const folder = join(stage.place.agents, `${name}-${stage.place.run}`);
   await mkdir(folder, { mode: 0o700 });
@@ -101,18 +101,4 @@ http {
   }
 }
 `,
-};
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-const programs: Readonly<Record<LocalService["name"], readonly string[]>> = {
-  nginx: ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"],
-  mosquitto: ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"],
 };

@@ -81,6 +81,7 @@ export type { PathPurpose, PathTime } from "./chain/check-certificate.ts";
 export type { ExpectedName } from "./chain/check-name.ts";
 export { isHostName } from "./chain/host-name.ts";
 export { isPathError, type PathError, type PathFailure, pathFailureOf } from "./chain/path-failure.ts";
+export { type PeerCertificate, presentedChain } from "./chain/presented-chain.ts";
 export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validatePath } from "./chain/validate-path.ts";
 export { VerifiedCas } from "./chain/verified-cas.ts";
 export { type Claim, formatClaimString, isFleetName, parseClaimString } from "./claim/claim-string.ts";

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { initController } from "@fleetcert/controller";
-import { type ControllerProcess, startControllerProcess } from "../support/controller-process.ts";
+import { type ServingController, serve } from "../support/scenario-controller.ts";
 import { type SoftHsm, startSoftHsm } from "../support/softhsm.ts";
 
 /** A controller in a process of its own, and bundled agents that enrol with it. */
 export interface AgentBed {
-  readonly controller: ControllerProcess;
+  readonly controller: ServingController;
   /** The bundled program, executable; its native parts are beside it. */
   readonly program: string;
   /** Enrols a device with the bundled agent; gives the arguments of its `run`. */
@@ -25,8 +25,7 @@ export async function openAgentBed(): Promise<AgentBed> {
   const program = join(folder, "dist", "fleetcert-agent.mjs");
   const data = join(folder, "controller");
   await initController({ data, fleet: "bench", hosts: ["127.0.0.1"], rootPassphrase: undefined, settings });
-  const controller = await startControllerProcess(data);
-  if (controller === undefined) throw new Error("the controller did not start");
+  const controller = await serve({ data }, "error");
   const claimFile = join(folder, "claim");
   const { claimString } = await controller.operations.claims.create(
     { name: "local", role: "admin" },
@@ -53,7 +52,7 @@ export async function openAgentBed(): Promise<AgentBed> {
       return ["run", `--data=${directory}`];
     },
     async close() {
-      await controller.stop();
+      await controller.program.stop();
       await rm(folder, { recursive: true, force: true });
       hsm?.remove();
     },

@@ -1,13 +1,13 @@
 import { fork } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { initController } from "@fleetcert/controller";
-import { type ControllerProcess, startControllerProcess } from "../support/controller-process.ts";
+import { freePorts } from "../../scripts/demo/free-ports.ts";
+import type { Program } from "../support/processes.ts";
+import { type ServingController, serve } from "../support/scenario-controller.ts";
 import type { StormOrder } from "./reconnect-storm-agents.ts";
 import type { Row } from "./run.ts";
 
@@ -22,7 +22,7 @@ export async function bench(): Promise<Row[]> {
     const data = join(folder, "controller");
     const settings = { listeners: await freeListeners(), bounds: { claimUsesAlone: 1_000_000 } };
     await initController({ data, fleet: "storm", hosts: ["127.0.0.1"], rootPassphrase: undefined, settings });
-    let controller = await serve(data);
+    let controller = await serve({ data }, "error");
     const { claimString } = await controller.operations.claims.create(local, { maxUses: count, validFor: 86_400_000 });
     const began = performance.now();
     const share = Math.ceil(count / processes);
@@ -34,18 +34,17 @@ export async function bench(): Promise<Row[]> {
     await untilConnected(controller);
     const enrolledIn = (performance.now() - began) / 1000;
 
-    controller.child.kill("SIGKILL");
-    await controller.ended;
+    await controller.program.kill();
     await sleep(outageMs);
-    controller = await serve(data);
+    controller = await serve({ data }, "error");
     const served = performance.now();
     const half = await untilConnected(controller, count / 2);
     await untilConnected(controller);
     const all = performance.now();
-    const peak = peakMemory(controller);
+    const peak = peakMemory(controller.program);
     const { operations } = controller;
     const { items } = await operations.certificates.list(local, { limit: 1000, notProven: true });
-    await controller.stop();
+    await controller.program.stop();
     return [
       { name: "agents enrolled and connected", value: count / enrolledIn, unit: "agents/s" },
       { name: "half of the agents back", value: (half - served) / 1000, unit: "s" },
@@ -60,12 +59,6 @@ export async function bench(): Promise<Row[]> {
   }
 }
 
-async function serve(data: string): Promise<ControllerProcess> {
-  const controller = await startControllerProcess(data);
-  if (controller === undefined) throw new Error("the controller did not start");
-  return controller;
-}
-
 function startHost(order: StormOrder) {
   const child = fork(join(import.meta.dirname, "reconnect-storm-agents.ts"), {
     execArgv: ["--disable-warning=ExperimentalWarning"],
@@ -76,8 +69,8 @@ function startHost(order: StormOrder) {
 }
 
 /** Resolves with the moment at which so many have a session. */
-async function untilConnected({ operations, ended }: ControllerProcess, wanted = count): Promise<number> {
-  const died = ended.then((how) => {
+async function untilConnected({ operations, program }: ServingController, wanted = count): Promise<number> {
+  const died = program.ended.then((how) => {
     throw new Error(`the controller ended: ${how}`);
   });
   died.catch(() => undefined);
@@ -89,18 +82,15 @@ async function untilConnected({ operations, ended }: ControllerProcess, wanted =
 }
 
 /** VmHWM of the process, MiB. */
-function peakMemory({ child }: ControllerProcess): number {
-  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+function peakMemory({ pid }: Program): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(/^VmHWM:\s+([0-9]+) kB$/m.exec(status)?.[1]) / 1024;
 }
 
 /** Ports that stay the same when the controller comes back. */
 async function freeListeners(): Promise<Record<string, { host: string; port: number }>> {
   const names = ["operational", "bootstrap", "http", "api"];
-  const servers = names.map(() => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  const ports = await freePorts(names.length);
   return Object.fromEntries(names.map((name, index) => [name, { host: "127.0.0.1", port: ports[index] ?? 0 }]));
 }
 

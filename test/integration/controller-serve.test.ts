@@ -8,7 +8,7 @@ import { connectController, initController, startController } from "@fleetcert/c
 import { parseCertificate } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { renewTrust } from "../../controller/src/cli/renew-trust.ts";
-import { startControllerProcess } from "../support/controller-process.ts";
+import { serve } from "../support/scenario-controller.ts";
 import { SocketDevice } from "../support/socket-device.ts";
 
 const actor = { name: "local", role: "admin" } as const;
@@ -62,13 +62,12 @@ describe("serve", () => {
     const data = await copyOfBase("rootless");
     await rm(join(data, "root-key"), { recursive: true });
     await rm(join(data, "secrets", "root-passphrase"));
-    const controller = await startControllerProcess(data);
-    if (controller === undefined) throw new Error("it did not start");
+    const { program, endpoints } = await serve({ data }, "error");
     await expect(startController({ data, logLevel: "silent" })).rejects.toMatchObject({ code: "conflict" });
-    const health = await fetch(`http://127.0.0.1:${controller.endpoints.http.port}/readyz`);
+    const health = await fetch(`http://127.0.0.1:${endpoints.http.port}/readyz`);
     expect(await health.json()).toMatchObject({ ready: true, reasons: [] });
-    await controller.stop();
-    expect(await controller.ended).toBe(0);
+    await program.stop();
+    expect(program.end).toBe(0);
     expect(await readdir(join(data, "run"))).not.toContain("endpoints.json");
     await expect(connectController({ data }, {})).rejects.toMatchObject({ code: "offline" });
   });

@@ -6,6 +6,7 @@ import { fleetcert } from "../../proto/src/generated/v1.js";
 import { attackerCsr, ellipticKey, rsaKey } from "../support/attacker-csr.ts";
 import { AttackerDevice } from "../support/attacker-device.ts";
 import { refusal } from "../support/attacker-verdict.ts";
+import { messageOf } from "../support/device-messages.ts";
 import { type RealController, realController } from "../support/real-controller.ts";
 import { testSigner } from "../support/test-signer.ts";
 
@@ -90,19 +91,8 @@ describe("a certificate request", () => {
 
 /** An envelope as an honest sender would refuse to make it. */
 async function oversized(body: Body): Promise<Uint8Array> {
-  const payload = encodeMessage({
-    fleet: "plant",
-    direction: "device-to-controller",
-    sender: good.id,
-    recipient: "controller",
-    messageId: "00".repeat(16),
-    inReplyTo: undefined,
-    sentAt: 0,
-    expiresAt: 0,
-    sequence: { generation: 1, stream: "mqtt", counter: 10_000 },
-    traceparent: undefined,
-    body,
-  });
+  const said = { fleet: "plant", messageId: "00".repeat(16), at: 0, counter: 10_000 };
+  const payload = encodeMessage(messageOf(good, body, said));
   const signature = await good.key.sign(preAuthenticationEncoding(payloadTypes.message, payload));
   const signatures = [{ keyId: sha256(good.key.spki), signature }];
   return fleetcert.v1.SignedEnvelope.encode({ payloadType: payloadTypes.message, payload, signatures }).finish();

@@ -1,7 +1,5 @@
-import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { get } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
@@ -13,6 +11,7 @@ import { askLocalSocket, serveLocalSocket } from "../../agent/src/adapters/local
 import { answerLocal } from "../../agent/src/cli/answer-local.ts";
 import { dataPaths } from "../../controller/src/adapters/files/data-directory.ts";
 import { readPkiFiles } from "../../controller/src/adapters/files/pki-files.ts";
+import { freePort } from "../../scripts/demo/free-ports.ts";
 import { KeptLog } from "../support/agent-surroundings.ts";
 import { memoryKeyProvider } from "../support/memory-key-provider.ts";
 import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
@@ -195,13 +194,4 @@ async function untilSettled(agent: RunningAgent): Promise<void> {
     return slots[0]?.journal === "idle" && slots[0].certificate !== undefined && connection?.state === "connected";
   };
   await vi.waitFor(() => expect(isSettled()).toBe(true), { timeout: 20_000, interval: 50 });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

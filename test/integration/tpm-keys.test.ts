@@ -1,7 +1,5 @@
 import { createPublicKey, verify } from "node:crypto";
-import { once } from "node:events";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { openKeyProvider } from "@fleetcert/hw";
 import {
@@ -33,6 +31,7 @@ import { parseTpmAddress } from "../../hw/src/tpm/tpm-address.ts";
 import { TpmConnection } from "../../hw/src/tpm/tpm-connection.ts";
 import { owner } from "../../hw/src/tpm/tpm-object.ts";
 import type { TpmTransport } from "../../hw/src/tpm/transport.ts";
+import { freePort } from "../../scripts/demo/free-ports.ts";
 import { keyProviderContract } from "../contracts/key-provider.ts";
 import { tpmTransportContract } from "../contracts/tpm-transport.ts";
 import { describeWith } from "../support/optional-part.ts";
@@ -358,15 +357,6 @@ async function transportWorld({ tcpPort }: { readonly tcpPort?: number }) {
     interrupt: () => tpm.restart(),
     stop: () => tpm.stop(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 const message = Buffer.from("a message");

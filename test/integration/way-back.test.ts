@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { StatusView } from "@fleetcert/agent";
 import { formatClaimString, parseClaimString, sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { startAgentProcess } from "../support/agent-process.ts";
+import { startProgram } from "../support/processes.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 
@@ -185,9 +185,10 @@ describe("fleetcert-agent enrol, with a person's permission", () => {
     const { operational, bootstrap } = controller.endpoints;
     const where = ["--controller", `127.0.0.1:${operational.port}`, "--bootstrap-port", String(bootstrap.port)];
     const args = ["enrol", "--data", join(directory, data), ...where, "--claim-file", file, "--json", ...more];
-    const { code, stdout, stderr } = await startAgentProcess(args).ended;
-    if (code !== 0) return (JSON.parse(stderr) as { readonly error: { readonly code: string } }).error.code;
-    const { device, slots } = JSON.parse(stdout) as StatusView;
+    const program = startProgram("agent/src/main.ts", args);
+    if ((await program.ended) !== 0)
+      return (JSON.parse(program.stderr()) as { readonly error: { readonly code: string } }).error.code;
+    const { device, slots } = JSON.parse(program.stdout()) as StatusView;
     return { device, generation: slots[0]?.certificate?.generation };
   }
 

@@ -8,8 +8,8 @@ import { askLocalSocket } from "../../agent/src/adapters/local-socket.ts";
 import { systemClock } from "../../agent/src/adapters/system.ts";
 import type { StatusView } from "../../agent/src/cli/status-view.ts";
 import { type FailpointName, failpoints } from "../../agent/src/failpoints.ts";
-import { startAgentProcess } from "../support/agent-process.ts";
 import { testFleet } from "../support/fleet-trust.ts";
+import { endPrograms, type Program, startProgram } from "../support/processes.ts";
 import { type ServedController, serveController } from "../support/served-controller.ts";
 
 let served: ServedController;
@@ -24,6 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await endPrograms();
   await served?.close();
   await rm(directory, { recursive: true, force: true });
 });
@@ -42,39 +43,41 @@ describe("an agent killed between any two journal states", () => {
     async (failpoint) => {
       const device = `enrol-${failpoint.replaceAll(".", "-").toLowerCase()}`;
       const killed = await enrol(device, { FLEETCERT_FAILPOINT: failpoint });
-      expect(killed.signal).toBe("SIGKILL");
+      expect(killed.end).toBe("SIGKILL");
       const again = await enrol(device);
-      expect(again).toMatchObject({ code: 0, stderr: "" });
-      await expectSettled(device, JSON.parse(again.stdout) as StatusView, 1);
+      expect([again.end, again.stderr()]).toEqual([0, ""]);
+      await expectSettled(device, JSON.parse(again.stdout()) as StatusView, 1);
     },
   );
 
   it.concurrent.each(points)("rotates after it was killed at %s", async (failpoint) => {
     const device = `rotate-${failpoint.replaceAll(".", "-").toLowerCase()}`;
-    expect((await enrol(device)).code).toBe(0);
+    expect((await enrol(device)).end).toBe(0);
     await wantGeneration(device, 2);
-    const killed = await run(device, { FLEETCERT_FAILPOINT: failpoint }).ended;
-    expect(killed.signal).toBe("SIGKILL");
+    expect(await run(device, { FLEETCERT_FAILPOINT: failpoint }).ended).toBe("SIGKILL");
     const agent = run(device);
-    const died = agent.ended.then(({ stderr }) => expect.fail(stderr));
+    const died = agent.ended.then(() => expect.fail(agent.stderr()));
     const isSettled = ({ slots }: StatusView) => slots[0]?.journal === "idle" && slots[0].generation === 2;
     const status = await Promise.race([died, untilStatus(device, isSettled)]);
     died.catch(() => undefined);
-    agent.kill("SIGTERM");
-    expect(await agent.ended).toMatchObject({ code: 0 });
+    await agent.stop();
+    expect(agent.end).toBe(0);
     await expectSettled(device, status, 2);
   });
 });
 
-function enrol(device: string, env: Readonly<Record<string, string>> = {}) {
+/** Runs `enrol` to its end. */
+async function enrol(device: string, env: Readonly<Record<string, string>> = {}): Promise<Program> {
   const { operational, bootstrap } = served.ports;
   const address = ["--controller", `localhost:${operational}`, "--bootstrap-port", `${bootstrap}`];
   const who = ["--device-id", device, "--claim-file", join(directory, "claim"), "--data", join(directory, device)];
-  return startAgentProcess(["enrol", ...address, ...who, "--json", "--timeout", "60s"], env).ended;
+  const program = startProgram("agent/src/main.ts", ["enrol", ...address, ...who, "--json", "--timeout", "60s"], env);
+  await program.ended;
+  return program;
 }
 
 function run(device: string, env: Readonly<Record<string, string>> = {}) {
-  return startAgentProcess(["run", "--data", join(directory, device)], env);
+  return startProgram("agent/src/main.ts", ["run", "--data", join(directory, device)], env);
 }
 
 async function wantGeneration(device: string, renewGeneration: number): Promise<void> {

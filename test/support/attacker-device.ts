@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   type Body,
   type BodyOf,
@@ -15,8 +14,9 @@ import {
   signEnvelope,
   type UpKind,
 } from "@fleetcert/proto";
-import { encodeCsr, parseClaimString, pemEncode, type Signer, sha256Hex } from "@fleetcert/shared";
+import { parseClaimString, pemEncode, type Signer, sha256Hex } from "@fleetcert/shared";
 import { type AttackerClient, dialTls } from "./attacker-client.ts";
+import { activatedBody, enrolBody, messageOf, renewBody } from "./device-messages.ts";
 import { publishPacket, subscribePacket } from "./mqtt-packets.ts";
 import { type RealController, testFleetName } from "./real-controller.ts";
 import { testSigner } from "./test-signer.ts";
@@ -91,17 +91,8 @@ export class AttackerDevice {
     return answer;
   }
 
-  async enrolBody(changes: Partial<BodyOf<"enrol">> = {}): Promise<BodyOf<"enrol">> {
-    return {
-      type: "enrol",
-      slot: "identity",
-      generation: 1,
-      csr: changes.csr ?? (await encodeCsr({ signer: this.key, commonName: this.id })),
-      protection: "software",
-      tokenSerial: "",
-      agentVersion: "test",
-      ...changes,
-    };
+  enrolBody(changes: Partial<BodyOf<"enrol">> = {}): Promise<BodyOf<"enrol">> {
+    return enrolBody(this, changes);
   }
 
   /** Enrols and proves; throws when either is refused. */
@@ -129,22 +120,12 @@ export class AttackerDevice {
     return old;
   }
 
-  async renewBody(next: Signer, changes: Partial<BodyOf<"renew">> = {}): Promise<BodyOf<"renew">> {
-    return {
-      type: "renew",
-      slot: "identity",
-      generation: this.generation + 1,
-      csr: await encodeCsr({ signer: next, commonName: this.id }),
-      previousCertificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
-      protection: "software",
-      tokenSerial: "",
-      ...changes,
-    };
+  renewBody(next: Signer, changes: Partial<BodyOf<"renew">> = {}): Promise<BodyOf<"renew">> {
+    return renewBody(this, next, changes);
   }
 
   activatedBody(): BodyOf<"activated"> {
-    const certificateSha256 = Buffer.from(sha256Hex(this.certificate), "hex");
-    return { type: "activated", slot: "identity", generation: this.generation, certificateSha256 };
+    return activatedBody(this);
   }
 
   /** Asks one thing over an operational session of its own. */
@@ -184,24 +165,11 @@ export class AttackerDevice {
     body: Body,
     wishes: MessageWishes = {},
   ): Promise<{ readonly envelope: Uint8Array; readonly messageId: string }> {
-    const now = Date.now();
-    const messageId = wishes.changes?.messageId ?? randomBytes(16).toString("hex");
     this.#counter += 1;
-    const payload = encodeMessage({
-      fleet: testFleetName,
-      direction: "device-to-controller",
-      sender: this.id,
-      recipient: "controller",
-      messageId,
-      inReplyTo: undefined,
-      sentAt: now,
-      expiresAt: now + 300_000,
-      sequence: { generation: this.generation, stream: "mqtt", counter: this.#counter },
-      traceparent: undefined,
-      body,
-      ...wishes.changes,
-    });
-    return { envelope: await signEnvelope(payloadTypes.message, payload, wishes.key ?? this.key), messageId };
+    const said = { fleet: testFleetName, at: Date.now(), counter: this.#counter, ...wishes.changes };
+    const message = messageOf(this, body, said);
+    const envelope = await signEnvelope(payloadTypes.message, encodeMessage(message), wishes.key ?? this.key);
+    return { envelope, messageId: message.messageId };
   }
 }
 

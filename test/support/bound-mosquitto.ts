@@ -1,10 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../../scripts/demo/free-ports.ts";
+import { programPath } from "../../scripts/demo/host-service.ts";
+import { accepts } from "./mosquitto.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
 /** What a mistaken administrator left out of the broker's configuration. */
@@ -29,7 +31,7 @@ export async function prepareBoundMosquitto(parts: {
 }): Promise<BoundMosquitto> {
   const folder = mkdtempSync(join(tmpdir(), "fleetcert-external-"));
   chmodSync(folder, 0o700);
-  const [port, controlPort] = [await freePort(), await freePort()];
+  const [port = 0, controlPort = 0] = await freePorts(2);
   const inFolder = (name: string): string => join(folder, name);
   const file = (name: string, text: string): string => {
     writeFileSync(inFolder(name), text, { mode: 0o600 });
@@ -67,9 +69,7 @@ export async function prepareBoundMosquitto(parts: {
         `password_file ${inFolder("passwords")}`,
         "allow_anonymous false",
       ];
-      const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find(existsSync);
-      if (program === undefined) throw new Error("Mosquitto is not installed");
-      child = spawn(program, ["-c", file("mosquitto.conf", `${lines.join("\n")}\n`)], {
+      child = spawn(programPath("mosquitto") ?? "mosquitto", ["-c", file("mosquitto.conf", `${lines.join("\n")}\n`)], {
         stdio: ["ignore", "ignore", "pipe"],
       });
       let log = "";
@@ -89,23 +89,4 @@ export async function prepareBoundMosquitto(parts: {
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  const isOpen = await new Promise<boolean>((resolve) => {
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-  });
-  socket.destroy();
-  return isOpen;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

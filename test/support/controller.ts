@@ -32,6 +32,7 @@ import type { FailpointName } from "../../controller/src/failpoints.ts";
 import type { Broker, CounterAnchor, ListArchive, PeerIdentity, Surroundings } from "../../controller/src/ports.ts";
 import type { Store } from "../../controller/src/store-port.ts";
 import { type CreatedPki, createPki } from "../../controller/src/trust/create-pki.ts";
+import { activatedBody, enrolBody, messageOf, renewBody } from "./device-messages.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { memoryKeyProvider } from "./memory-key-provider.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -218,17 +219,7 @@ class TestDevice {
       username: claim.claimId,
       password: Buffer.from(claim.secret.reveal(), "base64url"),
     });
-    const body: BodyOf<"enrol"> = {
-      type: "enrol",
-      slot: "identity",
-      generation: 1,
-      csr: await encodeCsr({ signer: this.key, commonName: this.id }),
-      protection: "software",
-      tokenSerial: "",
-      agentVersion: "test",
-      ...changes,
-    };
-    return { peer, body };
+    return { peer, body: await enrolBody(this, changes) };
   }
 
   /** Connects with the certificate in hand. */
@@ -240,9 +231,7 @@ class TestDevice {
   async activate(
     via: { readonly peer?: PeerIdentity; readonly key?: Signer; readonly sequenceGeneration?: number } = {},
   ): Promise<Body> {
-    const certificateSha256 = Buffer.from(sha256Hex(this.certificate), "hex");
-    const { generation } = this;
-    return await this.ask({ type: "activated", slot: "identity", generation, certificateSha256 }, via);
+    return await this.ask(activatedBody(this), via);
   }
 
   /** Asks for the next generation with a new key, without taking it into use. */
@@ -256,16 +245,9 @@ class TestDevice {
       readonly evidence?: KeyEvidence;
     } = {},
   ): Promise<Body> {
-    const body: Body = {
-      type: "renew",
-      slot: "identity",
-      generation,
-      csr: await encodeCsr({ signer: next, commonName: via.commonName ?? this.id }),
-      previousCertificateSha256: Buffer.from(sha256Hex(this.certificate), "hex"),
-      protection: "software",
-      tokenSerial: via.tokenSerial ?? "",
-      ...(via.evidence && { evidence: via.evidence }),
-    };
+    const { commonName = this.id, tokenSerial = "", evidence } = via;
+    const csr = await encodeCsr({ signer: next, commonName });
+    const body = await renewBody(this, next, { generation, csr, tokenSerial, ...(evidence && { evidence }) });
     return await this.ask(body, via);
   }
 
@@ -339,28 +321,15 @@ class TestDevice {
       readonly changes?: Partial<Message>;
     } = {},
   ): Promise<{ readonly kind: UpKind; readonly envelope: Uint8Array; readonly messageId: string }> {
-    const now = this.controller.world.clock.now();
-    const messageId = via.changes?.messageId ?? randomBytes(16).toString("hex");
     this.#counter += 1;
-    const isBootstrap = via.peer?.type === "bootstrap";
-    const payload = encodeMessage({
-      fleet: "demo",
-      direction: "device-to-controller",
-      sender: this.id,
-      recipient: "controller",
-      messageId,
-      inReplyTo: undefined,
-      sentAt: now,
-      expiresAt: now + 300_000,
-      sequence: isBootstrap
-        ? undefined
-        : { generation: via.sequenceGeneration ?? this.generation, stream: "mqtt", counter: this.#counter },
-      traceparent: undefined,
-      body,
+    const speaker = { id: this.id, generation: via.sequenceGeneration ?? this.generation };
+    const message = messageOf(speaker, body, {
+      ...{ at: this.controller.world.clock.now(), counter: this.#counter },
+      ...(via.peer?.type === "bootstrap" && { sequence: undefined }),
       ...via.changes,
     });
-    const envelope = await signEnvelope(payloadTypes.message, payload, via.key ?? this.key);
-    return { kind: kindOf(body.type) as UpKind, envelope, messageId };
+    const envelope = await signEnvelope(payloadTypes.message, encodeMessage(message), via.key ?? this.key);
+    return { kind: kindOf(body.type) as UpKind, envelope, messageId: message.messageId };
   }
 
   /** Delivers a message as the broker would; resolves with the answer's body. */

@@ -16,6 +16,7 @@ import {
   type UpKind,
 } from "@fleetcert/proto";
 import type { Signer } from "@fleetcert/shared";
+import { messageOf } from "./device-messages.ts";
 
 /** What signs for a device that packs bundles; as much of it as a test has. */
 export interface Packer {
@@ -73,22 +74,11 @@ export class BundlePacker {
   }
 
   #message(body: Body, changes: Partial<Message>): Omit<Message, "kind"> {
-    const { id, generation } = this.#packer;
+    const { generation } = this.#packer;
     if (changes.sequence === undefined) this.counter += 1;
-    return {
-      fleet: "demo",
-      direction: "device-to-controller",
-      sender: id,
-      recipient: "controller",
-      messageId: randomBytes(16).toString("hex"),
-      inReplyTo: undefined,
-      sentAt: 0,
-      expiresAt: 0,
-      sequence: { generation, stream: "courier", counter: this.counter },
-      traceparent: undefined,
-      body,
-      ...changes,
-    };
+    const { counter } = this;
+    const sequence = { generation, stream: "courier" as const, counter };
+    return messageOf(this.#packer, body, { at: 0, counter, expiresAt: 0, sequence, ...changes });
   }
 }
 

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../scripts/demo/free-ports.ts";
+import { programPath } from "../../scripts/demo/host-service.ts";
 import type { OptionalPart } from "./optional-part.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
-const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find((path) =>
-  existsSync(path),
-);
+const program = programPath("mosquitto");
 
 /** For `describeWith`. */
 export const mosquittoPart: OptionalPart = {
@@ -78,15 +78,6 @@ export async function startMosquitto(config: {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 async function untilListening(port: number, child: ChildProcess, log: () => string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     if (child.exitCode !== null) throw new Error(`Mosquitto ended with ${child.exitCode}:\n${log()}`);
@@ -97,7 +88,8 @@ async function untilListening(port: number, child: ChildProcess, log: () => stri
   throw new Error(`Mosquitto does not listen after 5 s:\n${log()}`);
 }
 
-async function accepts(port: number): Promise<boolean> {
+/** Whether something on this host listens on the port. */
+export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   const isOpen = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(true));

@@ -4,10 +4,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { programPath } from "../../scripts/demo/host-service.ts";
 import type { OptionalPart } from "./optional-part.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
-const program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].find((path) => existsSync(path));
+const program = programPath("nginx");
 
 /** For `describeWith`. */
 export const nginxPart: OptionalPart = {

@@ -1,11 +1,10 @@
 import { deepStrictEqual } from "node:assert";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Endpoints, initController, type RunningController, startController } from "@fleetcert/controller";
 import type { AuditRecord } from "../../controller/src/records.ts";
+import { freePorts } from "../../scripts/demo/free-ports.ts";
 
 /** A controller as `fleetcert serve` runs it, in this process, with a data directory and sockets of its own. */
 export interface RealController {
@@ -110,13 +109,4 @@ async function factsOf({ duties, issuerId }: RunningController) {
       audit: (await tx.audit.list(1, 100_000)).filter(({ action }) => !action.startsWith("crl.")),
     };
   });
-}
-
-/** Ports nobody listens on; all are held until each is known, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

@@ -1,8 +1,8 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { connectController, type Endpoints, initController, type Operations } from "@fleetcert/controller";
 import { parse, stringify } from "yaml";
+import { freePorts } from "../../scripts/demo/free-ports.ts";
 import { type Program, startProgram, untilSeen } from "./processes.ts";
 
 /** A data directory of a controller whose ports stay the same over restarts, so that agents find it again. */
@@ -11,6 +11,9 @@ export interface ControllerPlace {
   readonly port: number;
   readonly bootstrapPort: number;
 }
+
+/** What `fleetcert serve` is started on; its ports may be others every time. */
+type Served = Pick<ControllerPlace, "data">;
 
 /** A `fleetcert serve` that is ready. */
 export interface ServingController {
@@ -51,7 +54,7 @@ export async function copyController(from: ControllerPlace, data: string): Promi
 
 /** Starts `fleetcert serve` without waiting for it. */
 export function startServe(
-  { data }: ControllerPlace,
+  { data }: Served,
   options: { readonly failpoint?: string; readonly logLevel?: string } = {},
 ): Program {
   const { failpoint = "", logLevel = "info" } = options;
@@ -60,18 +63,18 @@ export function startServe(
 }
 
 /** Waits until a started controller serves; undefined when it ended before. */
-export async function whenServing(place: ControllerPlace, program: Program): Promise<ServingController | undefined> {
+export async function whenServing({ data }: Served, program: Program): Promise<ServingController | undefined> {
   const line = await untilSeen(
     async () => (program.end !== undefined ? "" : program.stdout().split("\n")[0] || undefined),
     { within: 60_000, complain: () => program.stderr() },
   );
   if (line === "") return undefined;
   const { endpoints } = JSON.parse(line) as Pick<ServingController, "endpoints">;
-  return { program, endpoints, operations: await connectController({ data: place.data }, {}) };
+  return { program, endpoints, operations: await connectController({ data }, {}) };
 }
 
 /** Starts `fleetcert serve` and waits until it serves; throws when it does not. */
-export async function serve(place: ControllerPlace, logLevel?: string): Promise<ServingController> {
+export async function serve(place: Served, logLevel?: string): Promise<ServingController> {
   const program = startServe(place, logLevel === undefined ? {} : { logLevel });
   const serving = await whenServing(place, program);
   if (serving === undefined) throw new Error(`the controller ended with ${program.end}: ${program.stderr()}`);
@@ -85,24 +88,6 @@ function placeOf(data: string, [port = 0, bootstrapPort = 0]: readonly number[])
 function listenersOn(ports: readonly number[]) {
   const [operational, bootstrap, http, api] = ports.map((port) => ({ host: "127.0.0.1", port }));
   return { operational, bootstrap, http, api };
-}
-
-/** Ports below those that the system gives to outgoing connections, so that they are free again at a restart. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports: number[] = [];
-  while (ports.length < count) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
-  }
-  return ports;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)));
-  });
 }
 
 const shortTimes = {

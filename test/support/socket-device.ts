@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   type Body,
   type BodyOf,
@@ -15,8 +14,9 @@ import {
   signEnvelope,
   type UpKind,
 } from "@fleetcert/proto";
-import { encodeCsr, parseClaimString, pemEncode, sha256Hex } from "@fleetcert/shared";
+import { parseClaimString, pemEncode, sha256Hex } from "@fleetcert/shared";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { activatedBody, enrolBody, messageOf } from "./device-messages.ts";
 import { testSigner } from "./test-signer.ts";
 
 /** Where a controller under test listens, as its run/endpoints.json says. */
@@ -53,15 +53,7 @@ export class SocketDevice {
       username: claim.claimId,
       password: Buffer.from(claim.secret.reveal(), "base64url"),
     });
-    const body: Body = {
-      type: "enrol",
-      slot: "identity",
-      generation: 1,
-      csr: await encodeCsr({ signer: this.key, commonName: this.id }),
-      protection: "software",
-      tokenSerial: "",
-      agentVersion: "test",
-    };
+    const body = await enrolBody(this);
     const topic = (kind: UpKind) => formatTopic({ type: "bootstrap-up", clientId, kind });
     const answer = await this.#ask(client, { body, topic, filters: bootstrapSubscriptions(clientId) });
     if (answer.type === "issued") this.#take(answer);
@@ -86,8 +78,7 @@ export class SocketDevice {
 
   /** Reports the certificate in hand as proven in use. */
   activate(): Promise<Body> {
-    const certificateSha256 = Buffer.from(sha256Hex(this.certificate), "hex");
-    return this.ask({ type: "activated", slot: "identity", generation: this.generation, certificateSha256 });
+    return this.ask(activatedBody(this));
   }
 
   async #ask(
@@ -96,33 +87,15 @@ export class SocketDevice {
   ): Promise<Body> {
     try {
       await client.subscribeAsync(asked.filters, { qos: 1 });
-      const messageId = randomBytes(16).toString("hex");
-      const answered = answerTo(client, messageId);
-      const payload = this.#encode(asked.body, messageId);
-      const envelope = await signEnvelope(payloadTypes.message, payload, this.key);
+      this.#counter += 1;
+      const message = messageOf(this, asked.body, { at: Date.now(), counter: this.#counter });
+      const answered = answerTo(client, message.messageId);
+      const envelope = await signEnvelope(payloadTypes.message, encodeMessage(message), this.key);
       client.publish(asked.topic(kindOf(asked.body.type) as UpKind), Buffer.from(envelope), { qos: 1 });
       return await answered;
     } finally {
       client.end(true);
     }
-  }
-
-  #encode(body: Body, messageId: string): Uint8Array {
-    this.#counter += 1;
-    const now = Date.now();
-    return encodeMessage({
-      fleet: "demo",
-      direction: "device-to-controller",
-      sender: this.id,
-      recipient: "controller",
-      messageId,
-      inReplyTo: undefined,
-      sentAt: now,
-      expiresAt: now + 300_000,
-      sequence: { generation: this.generation, stream: "mqtt", counter: this.#counter },
-      traceparent: undefined,
-      body,
-    });
   }
 
   #take(issued: BodyOf<"issued">): void {

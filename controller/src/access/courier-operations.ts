@@ -1,13 +1,9 @@
 import type { Instant } from "@fleetcert/shared";
+import type { CourierContactRecord } from "../records.ts";
 import type { Actor, CertificateView, ListRequest, PageOf } from "./operations.ts";
 
 /** The last bundle of a device that a courier brought. */
-export interface CourierContactView {
-  readonly at: Instant;
-  readonly operator: string;
-  readonly generation: number;
-  readonly counter: number;
-}
+export type CourierContactView = Omit<CourierContactRecord, "device">;
 
 /** A device that couriers reach. */
 export interface CourierDeviceView {

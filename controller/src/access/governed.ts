@@ -1,6 +1,6 @@
 import type { Instant } from "@fleetcert/shared";
-import type { Budget, PlanState } from "../approval-records.ts";
-import type { ConnectivityClass } from "../records.ts";
+import type { PlanRecord, PlanState } from "../approval-records.ts";
+import type { Revocation, RevocationPlan } from "../revocation/revocation.ts";
 import type { Actor, CertificateView } from "./operations.ts";
 
 /** Exactly one way to say what is meant. */
@@ -22,26 +22,9 @@ export interface RevocationRequest extends SelectionRequest {
 }
 
 /** What a revocation would do to the fleet; counts by name. */
-export interface ImpactView {
-  readonly devices: number;
-  readonly certificates: number;
-  readonly sites: Readonly<Record<string, number>>;
-  readonly owners: Readonly<Record<string, number>>;
-  readonly environments: Readonly<Record<string, number>>;
-  readonly criticality: Readonly<Record<string, number>>;
-  readonly connectivity: Readonly<Record<string, number>>;
-  readonly services: Readonly<Record<string, number>>;
-  readonly offline: number;
-  readonly offlinePercent: number;
-  readonly lockedOut: {
-    readonly devices: number;
-    readonly operators: readonly string[];
-    readonly controller: readonly string[];
-  };
-  readonly crlBytes: number;
-  readonly snapshotBytes: number;
-}
+export type ImpactView = RevocationPlan["impact"];
 
+/** What a revocation would take away, and whether one person may do so alone. */
 export interface RevocationPlanView {
   /** What a second person approves where one is needed. */
   readonly hash: string;
@@ -55,33 +38,7 @@ export interface RevocationPlanView {
 }
 
 /** How far one epoch has come. */
-export interface PropagationView {
-  readonly issuer: string;
-  readonly epoch: number;
-  readonly requestedAt: Instant;
-  /** Milliseconds from the request until the broker refused and had dropped the sessions. */
-  readonly blockedAtBroker: number;
-  readonly expected: number;
-  readonly acknowledged: number;
-  /** Milliseconds from the request until lists and head were signed and stored. */
-  readonly publishedAfter: number | undefined;
-  /** Milliseconds from the request to the signed word of the device. */
-  readonly p50: number | undefined;
-  readonly p95: number | undefined;
-  readonly p99: number | undefined;
-  readonly max: number | undefined;
-  /** How many had acknowledged after how many milliseconds, growing. */
-  readonly curve: readonly { readonly after: number; readonly acknowledged: number }[];
-  /** Acknowledgements by the way they came: `mqtt`, `courier`. */
-  readonly via: Readonly<Record<string, number>>;
-  readonly waiting: readonly string[];
-  /** Those that wait, by how often they are in contact; at most 20 of a class are named, those seen longest ago first. */
-  readonly laggards: readonly {
-    readonly connectivity: ConnectivityClass;
-    readonly count: number;
-    readonly devices: readonly { readonly id: string; readonly lastSeenAt: Instant | undefined }[];
-  }[];
-}
+export type PropagationView = Awaited<ReturnType<Revocation["propagation"]>>;
 
 export interface RevocationOperations {
   plan(actor: Actor, request: RevocationRequest): Promise<RevocationPlanView>;
@@ -104,26 +61,9 @@ export interface RevocationOperations {
 }
 
 /** An act with its facts, and what has become of it. */
-export interface PlanView {
-  readonly hash: string;
-  readonly kind: string;
+export interface PlanView extends Omit<PlanRecord, "core" | "round" | "stageAt" | "request" | "impact"> {
   readonly request: unknown;
-  readonly budget: Budget;
-  readonly weight: number;
-  readonly items: readonly string[];
   readonly impact: unknown;
-  readonly requestedBy: string;
-  readonly requester: string;
-  readonly requestedAt: Instant;
-  readonly expiresAt: Instant;
-  readonly state: PlanState;
-  readonly decidedBy: string;
-  readonly decidedAt: Instant | undefined;
-  readonly remark: string;
-  readonly rate: number;
-  readonly done: number;
-  readonly epochs: readonly number[];
-  readonly finishedAt: Instant | undefined;
 }
 
 export interface PlanOperations {

@@ -1,5 +1,14 @@
 import type { Instant } from "@fleetcert/shared";
-import type { AuditRecord, ConnectivityClass, DeviceAttributes, DeviceState, Role } from "../records.ts";
+import type { ApiKeyRecord } from "../approval-records.ts";
+import type {
+  AuditRecord,
+  ClaimRecord,
+  ConnectivityClass,
+  DeviceAttributes,
+  DeviceState,
+  QuoteRecord,
+  Role,
+} from "../records.ts";
 import type { CourierContactView, CourierOperations } from "./courier-operations.ts";
 import type { BoundOperations, PlanOperations, RevocationOperations } from "./governed.ts";
 import type { RolloverOperations } from "./rollover-operations.ts";
@@ -43,20 +52,8 @@ export interface Operations {
   readonly operators: OperatorOperations;
 }
 
-export interface ClaimView {
-  readonly id: string;
-  readonly profile: string;
-  readonly maxUses: number;
-  readonly uses: number;
-  readonly expiresAt: Instant;
-  readonly revokedAt: Instant | undefined;
-  readonly allowedDevices: readonly string[];
-  readonly attributes: DeviceAttributes;
-  readonly createdAt: Instant;
-  readonly createdBy: string;
-  /** The device it lets enrol anew; empty for claims of new devices. */
-  readonly reenrols: string;
-}
+/** A claim, without the hash of its secret. */
+export type ClaimView = Omit<ClaimRecord, "secretSha256">;
 
 /** A permission to enrol anew. */
 export interface ReenrolmentView {
@@ -135,21 +132,9 @@ export interface AttestationView {
   readonly certifiedAt: Instant;
 }
 
-/** The last quote a device was asked for. */
-export interface QuoteView {
-  /** Such as `sha256:0,7`. */
-  readonly pcrs: string;
-  readonly askedAt: Instant;
-  readonly askedBy: string;
-  readonly answeredAt: Instant | undefined;
-  readonly outcome: "waiting" | "verified" | "refused";
-  /** Why it was refused. */
-  readonly reason: string;
-  /** Hex, by `sha256:0`; empty until it is verified. */
+/** The last quote a device was asked for; the values by `sha256:0`, in hex. */
+export interface QuoteView extends Omit<QuoteRecord, "device" | "nonce" | "values"> {
   readonly values: Readonly<Record<string, string>>;
-  /** How often the TPM lost power, and how often it was resumed. */
-  readonly resetCount: number;
-  readonly restartCount: number;
 }
 
 /** One device with everything that is known of it. */
@@ -333,12 +318,5 @@ export interface OperatorOperations {
   revokeKey(actor: Actor, id: string): Promise<ApiKeyView>;
 }
 
-/** A key of the API, without its secret. */
-export interface ApiKeyView {
-  readonly id: string;
-  readonly operator: string;
-  readonly createdAt: Instant;
-  readonly createdBy: string;
-  readonly expiresAt: Instant;
-  readonly revokedAt: Instant | undefined;
-}
+/** A key of the API, without the hash of its secret. */
+export type ApiKeyView = Omit<ApiKeyRecord, "secretSha256">;

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type Body, type BodyOf, decodeCourierFile, encodeCourierFile, maxCourierBytes } from "@fleetcert/proto";
-import { encodeCsr, sha256 } from "@fleetcert/shared";
+import { sha256 } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
 import { answersIn, BundlePacker } from "../../../test/support/courier-device.ts";
+import { renewBody } from "../../../test/support/device-messages.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import type { Transaction } from "../store-port.ts";
 
@@ -26,16 +27,7 @@ const exchange = (bundle: Uint8Array) => controller.courier.exchange(alice, bund
 const event: Body = { type: "event", name: "door-opened", at: 1, details: { door: "2" } };
 
 async function renewal(key = testSigner("P-256")): Promise<{ key: typeof key; body: BodyOf<"renew"> }> {
-  const body: BodyOf<"renew"> = {
-    type: "renew",
-    slot: "identity",
-    generation: device.generation + 1,
-    csr: await encodeCsr({ signer: key, commonName: device.id }),
-    previousCertificateSha256: sha256(device.certificate),
-    protection: "software",
-    tokenSerial: "",
-  };
-  return { key, body };
+  return { key, body: await renewBody(device, key) };
 }
 
 /** Everything a bundle might change, but for the audit of its refusal. */

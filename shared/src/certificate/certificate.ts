@@ -10,7 +10,7 @@ import { keyAlgorithmOf } from "../key/key-algorithm.ts";
 import type { SignatureAlgorithmIdentifierDer } from "../key/signature-algorithm.ts";
 import type { Instant } from "../time/instant.ts";
 import { type DistinguishedName, readName } from "./distinguished-name.ts";
-import { type Extension, extensionOids, readExtensions } from "./extension.ts";
+import { type Extension, extensionOids, readExtensions, readExtensionValue } from "./extension.ts";
 import {
   type AuthorityKeyIdentifier,
   type DistributionPoint,
@@ -148,14 +148,7 @@ function readVersion3Extensions(fields: DerReader, version: number): Extension[]
 }
 
 function readKnownExtensions(extensions: readonly Extension[]) {
-  const read = <T>(oid: string, reader: (value: DerReader) => T): T | undefined => {
-    const extension = extensions.find((candidate) => candidate.oid === oid);
-    if (extension === undefined) return undefined;
-    const content = new DerReader(extension.value);
-    const value = reader(content);
-    content.finish();
-    return value;
-  };
+  const read = <T>(oid: string, reader: (value: DerReader) => T) => readExtensionValue(extensions, oid, reader);
   const basic = read(extensionOids.basicConstraints, readBasicConstraints);
   const authority = read(extensionOids.authorityKeyId, readAuthorityKeyIdentifier);
   const subjectKeyId = read(extensionOids.subjectKeyId, (value) => value.content(tags.octetString));

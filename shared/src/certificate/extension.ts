@@ -1,4 +1,4 @@
-import { type DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
+import { DerReader, derInvalid, tags } from "../asn1/der-reader.ts";
 import { type DerPart, type DerTree, derTree, encodeTree, sequenceTree } from "../asn1/der-tree.ts";
 import { readBooleanDefaultFalse } from "../asn1/der-values.ts";
 import { derBoolean } from "../asn1/der-writer.ts";
@@ -52,6 +52,20 @@ export function readExtensions(reader: DerReader): Extension[] {
   }
   if (extensions.length === 0) throw derInvalid("empty list of extensions");
   return extensions;
+}
+
+/** What the reader makes of the value of one extension, to its last octet; undefined when the extension is not there. */
+export function readExtensionValue<T>(
+  extensions: readonly Extension[],
+  oid: string,
+  reader: (value: DerReader) => T,
+): T | undefined {
+  const extension = extensions.find((candidate) => candidate.oid === oid);
+  if (extension === undefined) return undefined;
+  const content = new DerReader(extension.value);
+  const value = reader(content);
+  content.finish();
+  return value;
 }
 
 /** DER of one extension. */

@@ -4,7 +4,7 @@ import { readTime } from "../asn1/der-time.ts";
 import { readBigInteger, readOctetAlignedBits, readSmallInteger } from "../asn1/der-values.ts";
 import { equalBytes } from "../asn1/der-writer.ts";
 import { type DistinguishedName, readName } from "../certificate/distinguished-name.ts";
-import { type Extension, extensionOids, readExtensions } from "../certificate/extension.ts";
+import { type Extension, extensionOids, readExtensions, readExtensionValue } from "../certificate/extension.ts";
 import { readAuthorityKeyIdentifier } from "../certificate/extension-values.ts";
 import type { Serial } from "../certificate/serial.ts";
 import { FleetError } from "../errors.ts";
@@ -106,14 +106,7 @@ function readVersion2Extensions(fields: DerReader, version: 1 | 2): Extension[] 
 }
 
 function readKnownExtensions(extensions: readonly Extension[]) {
-  const read = <T>(oid: string, reader: (value: DerReader) => T): T | undefined => {
-    const extension = extensions.find((candidate) => candidate.oid === oid);
-    if (extension === undefined) return undefined;
-    const content = new DerReader(extension.value);
-    const value = reader(content);
-    content.finish();
-    return value;
-  };
+  const read = <T>(oid: string, reader: (value: DerReader) => T) => readExtensionValue(extensions, oid, reader);
   const unknown = extensions.find(({ oid, critical }) => critical && !understood.has(oid));
   if (unknown !== undefined) throw derInvalid(`critical extension ${unknown.oid} is not supported`);
   const deltaBase = read(extensionOids.deltaCrlIndicator, readBigInteger);

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
-import { FleetError, isFleetError, pemEncode } from "@fleetcert/shared";
+import { connect, type TLSSocket } from "node:tls";
+import { FleetError, isFleetError, pemEncode, presentedChain } from "@fleetcert/shared";
 import type { Credential } from "../../ports.ts";
 
 export interface VerifiedSocketOptions {
@@ -42,7 +42,7 @@ export function openVerifiedSocket(options: VerifiedSocketOptions): Promise<TLSS
     socket.once("close", onClose);
     socket.once("secureConnect", () => {
       try {
-        verifyServer(presentedChain(socket));
+        verifyServer(presentedChain(socket.getPeerCertificate(true)));
       } catch (error) {
         fail(error);
         return;
@@ -69,19 +69,6 @@ export function connectionError(cause: unknown, peer: string): FleetError {
   });
 }
 
-/** Raw DER as presented, leaf first; a self-signed certificate names itself as its issuer and ends the chain. */
-function presentedChain(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  const seen = new Set<DetailedPeerCertificate>();
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (certificate?.raw !== undefined && !seen.has(certificate) && chain.length < maxChain) {
-    seen.add(certificate);
-    chain.push(new Uint8Array(certificate.raw));
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
-}
-
 function pemChain({ certificate, chain }: Credential): string {
   return [certificate, ...chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
 }
@@ -94,4 +81,3 @@ function codeOf(cause: unknown): string {
 /** TLS alerts by which a server says that it is our certificate it does not take (RFC 8446 §6.2), as OpenSSL 3.0 to 3.5 name them. */
 const refusalAlerts =
   /^ERR_SSL_(TLSV1|TLSV13|SSLV3|SSL\/TLS)_ALERT_(ACCESS_DENIED|BAD_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
-const maxChain = 10;

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
-import { type Duration, FleetError, isFleetError } from "@fleetcert/shared";
+import { connect } from "node:tls";
+import { type Duration, FleetError, isFleetError, presentedChain } from "@fleetcert/shared";
 import { type StartTls, startTls } from "./start-tls.ts";
 
 /** Where a service is to be seen. */
@@ -28,7 +28,7 @@ export async function probeTls(probe: TlsProbe, signal: AbortSignal): Promise<re
   try {
     await connected(socket);
     await startTls(probe.startTls, socket);
-    return await presentedChain(socket, probe);
+    return await chainOver(socket, probe);
   } catch (cause) {
     if (late.aborted) throw new FleetError("timeout", `${host}:${port} did not answer within ${timeout} ms`, { cause });
     if (isFleetError(cause)) throw cause;
@@ -47,7 +47,7 @@ function connected(socket: Socket): Promise<void> {
   });
 }
 
-function presentedChain(socket: Socket, { serverName }: TlsProbe): Promise<readonly Uint8Array[]> {
+function chainOver(socket: Socket, { serverName }: TlsProbe): Promise<readonly Uint8Array[]> {
   return new Promise((resolve, reject) => {
     const secure = connect({
       socket,
@@ -56,24 +56,10 @@ function presentedChain(socket: Socket, { serverName }: TlsProbe): Promise<reado
       ...(serverName !== "" && isIP(serverName) === 0 && { servername: serverName }),
     });
     secure.once("secureConnect", () => {
-      resolve(chainOf(secure));
+      resolve(presentedChain(secure.getPeerCertificate(true)));
       secure.destroy();
     });
     secure.once("error", reject);
     secure.once("close", () => reject(new Error("closed")));
   });
 }
-
-function chainOf(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  const seen = new Set<DetailedPeerCertificate>();
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (certificate?.raw !== undefined && !seen.has(certificate) && chain.length < maxChain) {
-    seen.add(certificate);
-    chain.push(new Uint8Array(certificate.raw));
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
-}
-
-const maxChain = 10;

@@ -1,7 +1,7 @@
 import { chmod, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, presentedChain } from "@fleetcert/shared";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { openApiDocument } from "../../access/openapi.ts";
 import type { Actor, Operations } from "../../access/operations.ts";
@@ -9,7 +9,6 @@ import { toProblem } from "../../access/problem.ts";
 import type { Route } from "../../access/route.ts";
 import { routes } from "../../access/routes.ts";
 import { type RecordDenied, runRoute } from "../../access/run-route.ts";
-import { peerChain } from "./peer-chain.ts";
 import { asRequestError } from "./request-error.ts";
 
 /** Where the API listens: TLS with client certificates, or the host's own unix socket. */
@@ -112,7 +111,7 @@ async function listen(server: FastifyInstance, listener: ApiListener): Promise<v
 
 async function actorOf(listener: ApiListener, request: FastifyRequest): Promise<Actor> {
   if (listener.type === "socket") return listener.actor;
-  const chain = peerChain(request.raw.socket as TLSSocket);
+  const chain = presentedChain((request.raw.socket as TLSSocket).getPeerCertificate(true));
   const { authorization } = request.headers;
   if (chain.length > 0) {
     if (authorization === undefined) return listener.authenticate(chain);
