@@ -41,6 +41,7 @@ describe("1,000 sockets that never authenticate", () => {
     ["100 kB of noise each", attacks.slice(0, 1)],
     ["a CONNECT that is being judged and 100 kB behind it", attacks.slice(1, 2)],
     ["as much of a CONNECT as is let in", attacks.slice(2, 3)],
+    ["a CONNECT that is never judged and 100 kB half a second later", attacks.slice(3, 4)],
   ])("raise the resident memory by at most 32 KiB each above as many idle ones with %s", async (what, kinds) => {
     running = await BrokerProcess.start();
     const broker = running;

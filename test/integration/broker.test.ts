@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { FleetError, sha256Hex } from "@fleetcert/shared";
 import { connectAsync } from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -52,6 +53,34 @@ describe("the operational listener", () => {
     await client.endAsync();
     await until(() => broker.events.presence.length === 2);
     expect(broker.events.presence).toEqual(["+pump-1", "-pump-1"]);
+  });
+
+  it("reads nothing that comes while a CONNECT is judged, and all of it afterwards", async () => {
+    const judged = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const answers = {
+      async authenticateOperational() {
+        asked.resolve();
+        await judged.promise;
+        return { type: "operational", device: "pump-1", certificateSha256: "" } as const;
+      },
+    };
+    const broker = await openBroker({ answers });
+    const client = await broker.dial("operational", pump.tls);
+    const accepted = client.connect({ clientId: "pump-1" });
+    await asked.promise;
+    const topic = "fleetcert/1/device/pump-1/up/report";
+    const messages = Array.from({ length: 100 }, (_, at) =>
+      publishPacket({ topic, payload: Buffer.alloc(60_000), packetId: at + 1 }),
+    );
+    client.send(...messages);
+    await sleep(300);
+    // What the two kernels do not hold stays with the client: nobody reads it.
+    expect(client.stream.writableLength).toBeGreaterThan(0);
+    expect(client.isClosed).toBe(false);
+    judged.resolve();
+    expect(await accepted).toBe(0);
+    await until(() => broker.events.received.length === messages.length);
   });
 
   it("hands nothing over on a topic that is not of the protocol", async () => {

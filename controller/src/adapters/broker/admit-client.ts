@@ -117,14 +117,14 @@ async function admit(connect: Connect, connection: Connection, context: Listener
 /** Asks the controller's store, at every CONNECT; TLS alone decides nothing. */
 async function judgeConnect(
   connect: Connect,
-  { stream, chain }: Connection,
+  { stream, chain, holdReading }: Connection,
   { rules, limits }: ListenerContext,
 ): Promise<PeerIdentity> {
   const gone = closed(stream).then(() => {
     throw new FleetError("offline", "it went away while it was judged");
   });
   // Over before CONNACK is sent: what comes after it may be large.
-  const unlimited = limitBacklog(stream, limits.connectBytes);
+  const readOn = holdReading?.() ?? limitBacklog(stream, limits.connectBytes);
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new FleetError("timeout", `CONNECT not judged within ${limits.authenticateTimeout} ms`)),
@@ -137,7 +137,7 @@ async function judgeConnect(
     }
     return identity;
   } finally {
-    unlimited();
+    readOn();
     clearTimeout(timer);
   }
 }

@@ -13,6 +13,11 @@ export interface Connection {
   readonly address: string;
   /** Called once the client got its accepting CONNACK. */
   readonly accepted?: () => void;
+  /**
+   * Takes nothing more from the network until the result is called, which reads on where it stopped. What the client
+   * sends meanwhile waits in its own kernel and ours; neither is the end of the connection seen.
+   */
+  readonly holdReading?: () => () => void;
 }
 
 /** What all connections of one listener share. */
