@@ -51,8 +51,10 @@ describeWith([swtpmPart], "agents with TPMs and their controller", () => {
       certificate: { protection: "attested", generation: 1 },
       attestation: { ground: "manufacturer", model: "swtpm", firmware: "id:20191023" },
     });
+    expect(agent.status().protection).toBe("attested");
     const again = await agent.restarted();
     await eventually(async () => expect((await show("press-1")).connected).toBe(true));
+    expect(again.status().protection).toBe("attested");
     again.renew();
     await eventually(() => expect(slotOf(again)).toMatchObject({ journal: "idle", certificate: { generation: 2 } }));
     const { certificates } = await show("press-1");
@@ -92,6 +94,7 @@ describeWith([swtpmPart], "agents with TPMs and their controller", () => {
       const agent = await fleet.start("press-3", silent.endpoints, await silent.claim());
       await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 1 } }));
       expect(await look()).toMatchObject({ certificate: { protection: "token" }, attestation: undefined });
+      expect(agent.status().protection).toBe("token");
       await silent.restart(async () => {
         const { sha256 } = await readEndorsementKey(bare);
         const config = join(silent.data, "config.yaml");
@@ -104,6 +107,7 @@ describeWith([swtpmPart], "agents with TPMs and their controller", () => {
         certificate: { protection: "attested", generation: 2 },
         attestation: { ground: "allow-list" },
       });
+      expect(agent.status().protection).toBe("attested");
       agent.renew();
       await eventually(() => expect(slotOf(agent)).toMatchObject({ journal: "idle", certificate: { generation: 3 } }));
       expect(await look()).toMatchObject({ certificate: { protection: "attested", generation: 3 } });

@@ -9,19 +9,27 @@ export class ProvenTpm implements KeyAttestor {
   readonly #attestor: KeyAttestor;
   readonly #store: StateStore;
   #hasAnswered = false;
+  #isProven: boolean;
 
-  constructor(attestor: KeyAttestor, store: StateStore) {
+  private constructor(attestor: KeyAttestor, { store, isProven }: { store: StateStore; isProven: boolean }) {
     this.#attestor = attestor;
     this.#store = store;
+    this.#isProven = isProven;
   }
 
-  async isProven(): Promise<boolean> {
-    return (await this.#store.read(record)) !== undefined;
+  static async open(attestor: KeyAttestor, store: StateStore): Promise<ProvenTpm> {
+    return new ProvenTpm(attestor, { store, isProven: await isTpmProven(store) });
+  }
+
+  get isProven(): boolean {
+    return this.#isProven;
   }
 
   /** A certificate came; when it came for an answered credential, the controller knows this TPM from now on. */
   async certified(): Promise<void> {
-    if (this.#hasAnswered) await this.#store.write([{ put: record, value: Uint8Array.of(1) }]);
+    if (!this.#hasAnswered) return;
+    await this.#store.write([{ put: record, value: Uint8Array.of(1) }]);
+    this.#isProven = true;
     this.#hasAnswered = false;
   }
 
@@ -35,6 +43,11 @@ export class ProvenTpm implements KeyAttestor {
 
   certifyKey: KeyAttestor["certifyKey"] = (ref, data) => this.#attestor.certifyKey(ref, data);
   quote: KeyAttestor["quote"] = (pcrs, data) => this.#attestor.quote(pcrs, data);
+}
+
+/** Whether the controller has believed this device's TPM, by what an agent keeps. */
+export async function isTpmProven(store: Pick<StateStore, "read">): Promise<boolean> {
+  return (await store.read(record)) !== undefined;
 }
 
 const record = "attestation/proven";

@@ -33,7 +33,7 @@ export async function vouchForRenewal(
   log: Log,
 ): Promise<Pick<RenewRequest, "evidence" | "tpm">> {
   const evidence = await vouchForKey(tpm, key);
-  if (await tpm.isProven()) return { evidence };
+  if (tpm.isProven) return { evidence };
   try {
     return { evidence, tpm: await tpm.identify() };
   } catch (error) {

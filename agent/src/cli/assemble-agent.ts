@@ -106,7 +106,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   });
   const connection = new Connection(context, parts.settings.connection, askWhy);
   const { attestor: tpm, ...others } = parts;
-  const attestor = tpm && new ProvenTpm(tpm, store);
+  const attestor = tpm && (await ProvenTpm.open(tpm, store));
   if (attestor !== undefined) later.quotes = new QuoteAnswers({ device, attestor, conversation: connection, log });
   const slotStates = (): Readonly<Record<string, SlotState>> => ({
     ...(later.runner && { [identitySlot]: later.runner.state }),
@@ -134,7 +134,7 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
       ...parts,
       connection: connection.status,
       slots: slotStates(),
-      protection: keys.protectionOf(runner.state.current?.key.ref),
+      tpmIsProven: attestor?.isProven === true,
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
       desired: desired.current,

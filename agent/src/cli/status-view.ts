@@ -1,5 +1,6 @@
 import type { DesiredState, TrustBundle } from "@fleetcert/proto";
 import { type Duration, type Instant, type Protection, parseCertificate } from "@fleetcert/shared";
+import { keyProtection } from "../attestation/key-protection.ts";
 import type { ConnectionStatus } from "../connection/connection.ts";
 import type { TimeEstimate } from "../ports.ts";
 import { rulesOf } from "../renewal/desired-renewal.ts";
@@ -16,6 +17,7 @@ export interface StatusView {
   readonly controller: string;
   readonly connection: ConnectionStatus | undefined;
   readonly slots: readonly SlotView[];
+  /** Where the key of the identity lives; undefined before it has a certificate. */
   readonly protection: Protection | undefined;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: { readonly era: number; readonly version: number; readonly expires: Instant } | undefined;
@@ -70,7 +72,8 @@ export function statusView(parts: {
   readonly controller: ControllerAddress;
   readonly connection: ConnectionStatus | undefined;
   readonly slots: Readonly<Record<string, SlotState>>;
-  readonly protection: Protection | undefined;
+  /** Whether the controller has believed this device's TPM. */
+  readonly tpmIsProven: boolean;
   readonly time: TimeEstimate & { readonly floor: Instant };
   readonly trust: TrustBundle | undefined;
   readonly desired: DesiredState | undefined;
@@ -78,7 +81,8 @@ export function statusView(parts: {
   readonly revocation: readonly RevocationView[];
   readonly outbox: number | undefined;
 }): StatusView {
-  const { identity, controller, connection, protection, time, trust, desired, turnedAway, outbox } = parts;
+  const { identity, controller, connection, tpmIsProven, time, trust, desired, turnedAway, outbox } = parts;
+  const key = parts.slots["identity"]?.current?.key.ref;
   return {
     isRunning: connection !== undefined,
     device: identity.device,
@@ -86,7 +90,7 @@ export function statusView(parts: {
     controller: `${controller.host}:${controller.port}`,
     connection,
     slots: Object.entries(parts.slots).map(([slot, state]) => slotView(slot, state, { now: time.at, desired })),
-    protection,
+    protection: key === undefined ? undefined : keyProtection(key, tpmIsProven),
     time,
     trust: trust && { era: trust.era, version: trust.version, expires: trust.expires },
     revocation: parts.revocation.map(({ issuer, era, epoch, isStale }) => ({ issuer, era, epoch, isStale })),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, FleetError } from "@fleetcert/shared";
 import { openLevelStore } from "../adapters/disk/level-store.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
+import { isTpmProven } from "../attestation/proven-tpm.ts";
 import { DesiredKeeper } from "../connection/desired-keeper.ts";
 import type { StateStore } from "../ports.ts";
 import { RevocationCache } from "../revocation/revocation-cache.ts";
@@ -29,7 +30,7 @@ export function storedStatus(
       controller,
       connection: undefined,
       slots: { [identitySlot]: await readSlot(store) },
-      protection: undefined,
+      tpmIsProven: await isTpmProven(store),
       time: { ...time.estimate(), floor: time.floor() },
       trust: trust.current(),
       desired: (await DesiredKeeper.open(store)).current,
