@@ -1,4 +1,4 @@
-import { type ProviderKey, pemEncode, type Signer } from "@fleetcert/shared";
+import { type KeyAlgorithm, type ProviderKey, pemEncode, type Signer } from "@fleetcert/shared";
 import type { LeafWishes, TestPki } from "./test-pki.ts";
 import { testSigner } from "./test-signer.ts";
 
@@ -14,13 +14,13 @@ export async function providerIdentity(pki: TestPki, key: ProviderKey, commonNam
   return { key: key.tlsKey(), cert: await certificateChain(pki, key, { commonName }) };
 }
 
-/** An identity with a fresh P-256 key in memory, valid by the wall clock. */
+/** An identity with a fresh key in memory, P-256 unless said otherwise, valid by the wall clock. */
 export async function softwareIdentity(
   pki: TestPki,
   commonName: string,
-  wishes: LeafWishes = {},
+  { algorithm = "P-256", ...wishes }: LeafWishes & { readonly algorithm?: KeyAlgorithm } = {},
 ): Promise<TlsIdentity> {
-  const signer = testSigner("P-256");
+  const signer = testSigner(algorithm);
   return { key: signer.privatePem, cert: await certificateChain(pki, signer, { ...wishes, commonName }) };
 }
 
