@@ -4,6 +4,7 @@ interface CommandShape {
   description(): string;
   usage(): string;
   readonly commands: readonly CommandShape[];
+  readonly registeredArguments: readonly unknown[];
   readonly options: readonly {
     readonly flags: string;
     readonly description: string;
@@ -18,7 +19,7 @@ export function commandSection(program: CommandShape): string {
   const parts = [
     `## ${program.name()}\n\n${sentence(program.description())} Every command takes:`,
     optionTable(program),
-    ...leavesOf(program).map(
+    ...commandsOf(program).map(
       ({ path, command }) =>
         `### ${path}\n\n${sentence(command.description())}\n\n    ${path} ${command.usage()}\n\n${optionTable(command)}`,
     ),
@@ -26,11 +27,17 @@ export function commandSection(program: CommandShape): string {
   return parts.join("\n\n").replace(/\n{3,}/g, "\n\n");
 }
 
-function leavesOf(command: CommandShape, path = command.name()): { path: string; command: CommandShape }[] {
+function commandsOf(command: CommandShape, path = command.name()): { path: string; command: CommandShape }[] {
   return command.commands.flatMap((child) => {
     const at = `${path} ${child.name()}`;
-    return child.commands.length === 0 ? [{ path: at, command: child }] : leavesOf(child, at);
+    const own = isCommand(child) ? [{ path: at, command: child }] : [];
+    return [...own, ...commandsOf(child, at)];
   });
+}
+
+/** One that does something itself; others only hold further ones. */
+function isCommand({ commands, options, registeredArguments }: CommandShape): boolean {
+  return commands.length === 0 || options.length > 0 || registeredArguments.length > 0;
 }
 
 function optionTable({ options }: CommandShape): string {

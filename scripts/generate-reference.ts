@@ -11,7 +11,7 @@ import {
   settingRows,
 } from "@fleetcert/controller";
 import { topicCatalogue } from "@fleetcert/proto";
-import { errorCatalogue } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, errorRemedies } from "@fleetcert/shared";
 import { commandSection } from "./command-pages.ts";
 
 const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
@@ -35,8 +35,14 @@ function pages(): Record<string, string> {
     errors: page(
       "Errors",
       "Every error has one of these codes, in the CLI, in the API's problem documents and in answers to devices.",
-      ["code", "meaning", "exit code", "HTTP status"],
-      Object.entries(errorCatalogue).map(([code, { title, exit, http }]) => [`\`${code}\``, title, exit, http]),
+      ["code", "meaning", "what helps", "exit code", "HTTP status"],
+      Object.entries(errorCatalogue).map(([code, { title, exit, http }]) => [
+        `\`${code}\``,
+        title,
+        errorRemedies[code as ErrorCode],
+        exit,
+        http,
+      ]),
     ),
     commands: `${heading("Commands", "The two programs with all their commands; `fleetcert help COMMAND` says the same.")}${[
       controllerProgram(),

@@ -99,6 +99,7 @@ export { verifyCrl } from "./crl/verify-crl.ts";
 export { type Csr, parseCsr } from "./csr/csr.ts";
 export { encodeCsr } from "./csr/encode-csr.ts";
 export { DeviceId, isDeviceId, parseDeviceId } from "./device-id.ts";
+export { errorRemedies } from "./error-remedies.ts";
 export {
   assertNever,
   type ErrorCode,

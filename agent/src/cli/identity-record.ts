@@ -75,12 +75,18 @@ function deviceOf({ device, hostName }: IdentityWishes): string {
 
 function requireSame(setting: string, wanted: string, settled: string): void {
   if (wanted === "" || wanted === settled) return;
-  throw new FleetError("config-invalid", `${setting} is ${wanted} in the configuration, but ${settled} was settled`, {
-    hint:
-      setting === "device"
-        ? "a device keeps its id; use another data directory for another device"
-        : "compare the fingerprint with what `fleetcert trust show` prints; the claim may not be from your fleet",
-  });
+  if (setting === "device") {
+    throw new FleetError("config-invalid", `this is device ${settled}, and device is ${wanted} in the configuration`, {
+      hint: "a device keeps its id; use another data directory for another device",
+    });
+  }
+  throw new FleetError(
+    "config-invalid",
+    `${setting} is ${wanted}, but the claim, or this device since, names ${settled}`,
+    {
+      hint: "compare both with what `fleetcert trust show` prints; the claim may not be from your fleet",
+    },
+  );
 }
 
 const identityKey = "device";

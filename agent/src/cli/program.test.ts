@@ -34,6 +34,13 @@ describe("fleetcert-agent", () => {
     expect(await run("enroll")).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("enrol") });
   });
 
+  it("tells a wrong command line as every other error", async () => {
+    expect((await run("crl", "check")).stderr).toMatch(
+      /^✖ The command line is wrong\n {2}why {3}missing required argument 'serial'\n {2}fix .*--help\n {2}code {2}usage\n$/,
+    );
+    expect(JSON.parse((await run("status", "--bogus", "--json")).stderr)).toMatchObject({ error: { code: "usage" } });
+  });
+
   it.each([["status"], ["crl", "show"], ["crl", "check", "01"]])(
     "says that nobody has enrolled: %s",
     async (...args) => {
@@ -87,7 +94,7 @@ describe("fleetcert-agent", () => {
     const args = ["--controller", "localhost", "--claim-file", claim, "--device-id", "pump-1"];
     const { code, stderr } = await run("enrol", ...args, "--root-fingerprint", `SHA256:${"CD:".repeat(31)}CD`);
     expect(code).toBe(3);
-    expect(stderr).toContain("rootFingerprint");
+    expect(stderr).toMatch(/rootFingerprint is (cd){32}, but the claim.* names (ab){32}/);
     expect(await run("status")).toMatchObject({ code: 5 });
   });
 
@@ -105,5 +112,9 @@ describe("fleetcert-agent", () => {
     const { code, stdout } = await run("doctor", "--json");
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ check: "data directory", isOk: false })]);
+    expect(JSON.parse((await run("doctor", "-o", "jsonl")).stdout)).toMatchObject({ isOk: false });
+    const [heads, row] = (await run("doctor", "-o", "csv")).stdout.split("\r\n");
+    expect(heads).toBe("ok,check,finding,fix");
+    expect(row).toMatch(/^✖,data directory,/);
   });
 });

@@ -1,4 +1,4 @@
-import { exitCodes, FleetError, versionText, versionWish } from "@fleetcert/shared";
+import { exitCodes, versionText, versionWish } from "@fleetcert/shared";
 import { Command, CommanderError, Option } from "commander";
 import { registerBundle } from "./bundle.ts";
 import { type CliContext, QuietExit } from "./context.ts";
@@ -8,6 +8,7 @@ import { registerEnrol } from "./enrol.ts";
 import { registerKeys } from "./keys/register-keys.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { outputFormats } from "./output/render.ts";
+import { usageError, wantsJson } from "./output/usage-error.ts";
 import { registerRun } from "./run.ts";
 import { registerRenew, registerStatus } from "./status.ts";
 import { registerTpm } from "./tpm/tpm.ts";
@@ -24,12 +25,17 @@ export async function runProgram(args: readonly string[], context: CliContext): 
     await program.parseAsync([...args], { from: "user" });
     return exitCodes.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof CommanderError) {
+      // Help that was asked for, or that stands in for a command nobody named, is no error of its own.
+      if (error.exitCode === 0) return exitCodes.ok;
+      if (error.code === "commander.help") return exitCodes.usage;
+      context.stderr(errorText(usageError(error), { json: wantsJson(args), verbose: false }));
+      return exitCodes.usage;
+    }
     if (error instanceof QuietExit) return error.code;
-    const { json, output, verbose } = program.opts<{ json?: boolean; output?: string; verbose?: boolean }>();
-    const isJson = json === true || output === "json";
+    const { verbose } = program.opts<{ verbose?: boolean }>();
+    const isJson = wantsJson(args);
     context.stderr(errorText(error, { json: isJson, verbose: verbose === true }));
-    if (error instanceof FleetError && error.code === "usage" && !isJson) context.stderr("see: fleetcert-agent help\n");
     return exitCodeOf(error);
   }
 }
@@ -39,7 +45,7 @@ export function buildProgram(context: CliContext): Command {
   const program = addGlobalOptions(new Command("fleetcert-agent"))
     .description("the certificate of this device: enrolled, rotated on time, aware of what is revoked")
     .exitOverride()
-    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .configureOutput(outputOf(context))
     .option("--version", "show the version of this program and of Node")
     .showSuggestionAfterError();
   registerEnrol(program, context);
@@ -52,7 +58,7 @@ export function buildProgram(context: CliContext): Command {
   registerTpm(program, context);
   registerDoctor(program, context);
   for (const command of [...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
-    command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
+    command.exitOverride().configureOutput(outputOf(context));
   }
   return program;
 }
@@ -64,4 +70,9 @@ function addGlobalOptions(program: Command): Command {
     .addOption(new Option("-o, --output <format>", "form of the output").choices([...outputFormats]).default("table"))
     .option("--json", "the same as -o json")
     .option("-v, --verbose", "show the trace of an error");
+}
+
+/** Commander's own wording of an error is not printed; {@link runProgram} tells it as every other. */
+function outputOf({ stdout, stderr }: CliContext) {
+  return { writeOut: stdout, writeErr: stderr, outputError: () => undefined };
 }

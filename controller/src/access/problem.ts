@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCatalogue, FleetError } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, errorRemedies, FleetError } from "@fleetcert/shared";
 
 /** An RFC 9457 problem document. */
 export interface Problem {
@@ -7,7 +7,7 @@ export interface Problem {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail: string;
-  readonly hint?: string;
+  readonly hint: string;
   readonly retryable: boolean;
 }
 
@@ -22,7 +22,7 @@ export function toProblem(error: unknown): Problem {
     status: http,
     code: known.code,
     detail: known.message,
-    ...(known.hint !== undefined && { hint: known.hint }),
+    hint: known.hint ?? errorRemedies[known.code],
     retryable: known.retry,
   };
 }

@@ -29,5 +29,5 @@ export function certificateColumns(now: Instant): Column<CertificateView>[] {
 
 /** Issued and proven are two facts: how long the second took after the first. */
 function provenText(issuedAt: Instant, provenAt: Instant | undefined): string {
-  return provenAt === undefined ? "never" : `${when(provenAt)} (+${span(provenAt - issuedAt)})`;
+  return provenAt === undefined ? "never" : `${when(provenAt)} (+${span(Math.max(0, provenAt - issuedAt))})`;
 }

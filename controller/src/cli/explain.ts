@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCatalogue, FleetError } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, errorRemedies, FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { type CliContext, printList, printOne } from "./context.ts";
 
@@ -9,7 +9,10 @@ export function registerExplain(program: Command, context: CliContext): void {
     .description("what an error code means; all of them when none is named")
     .argument("[code]")
     .action((code: string | undefined, _options: object, command: Command) => {
-      const all = Object.entries(errorCatalogue).map(([name, entry]) => ({ code: name as ErrorCode, ...entry }));
+      const all = Object.entries(errorCatalogue).map(([name, entry]) => {
+        const code = name as ErrorCode;
+        return { code, ...entry, fix: errorRemedies[code] };
+      });
       if (code === undefined) {
         printList(context, command, all, [
           { head: "code", text: (one) => one.code },
@@ -25,6 +28,7 @@ export function registerExplain(program: Command, context: CliContext): void {
       printOne(context, command, found, [
         ["code", found.code],
         ["meaning", found.title],
+        ["fix", found.fix],
         ["exit code", String(found.exit)],
         ["HTTP status", String(found.http)],
       ]);

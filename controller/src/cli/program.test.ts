@@ -140,6 +140,25 @@ describe("fleetcert", () => {
     expect((await run(["device", "quote", "edge-1", "--pcrs", "md5:0"], answering("verified"))).code).toBe(2);
   });
 
+  it("tells a wrong command line as every other error, also as JSON whose flag stands behind what is wrong", async () => {
+    const human = await run(["device", "list", "--filtre", "x"]);
+    expect(human.err).toBe(
+      "✖ The command line is wrong\n  why   unknown option '--filtre'\n  fix   Did you mean --filter?\n" +
+        "  code  usage · fleetcert explain usage\n",
+    );
+    for (const form of [["--json"], ["-o", "jsonl"], ["-ojson"], ["--output=json"]]) {
+      const { err } = await run(["claim", "create", "--uses", "0", ...form]);
+      expect(JSON.parse(err).error).toMatchObject({ code: "usage", hint: expect.stringContaining("--help") });
+    }
+    expect((await run(["device"])).err).toContain("Usage: fleetcert device");
+  });
+
+  it("says what helps with an error nobody gave a hint for", async () => {
+    const bare = { devices: { show: async () => Promise.reject(new FleetError("rate-limited", "too many")) } };
+    const { err } = await run(["device", "show", "edge-9"], bare as unknown as Partial<Operations>);
+    expect(err).toContain("\n  fix   wait, and ask again\n");
+  });
+
   it("tells a typed error as what, why, fix and code, and as JSON on request", async () => {
     const failing = { devices: { show: async () => Promise.reject(notFound()) } } as unknown as Partial<Operations>;
     const human = await run(["device", "show", "edge-9"], failing);
@@ -170,7 +189,9 @@ describe("fleetcert", () => {
   });
 
   it("explains every error code", async () => {
-    expect((await run(["explain", "device-exists"])).out).toContain("re-enrolment");
+    const { out } = await run(["explain", "device-exists"]);
+    expect(out).toContain("re-enrolment");
+    expect(out).toMatch(/fix +a person may permit it/);
     expect((await run(["explain", "nonsense"])).code).toBe(5);
   });
 });

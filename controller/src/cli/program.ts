@@ -1,4 +1,4 @@
-import { exitCodes, FleetError, versionText, versionWish } from "@fleetcert/shared";
+import { exitCodes, versionText, versionWish } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
 import { registerApprove, registerBound } from "./approve.ts";
 import { registerAudit } from "./audit.ts";
@@ -12,6 +12,7 @@ import { registerExplain } from "./explain.ts";
 import { registerFleet } from "./fleet.ts";
 import { registerOperator } from "./operator.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
+import { usageError, wantsJson } from "./output/usage-error.ts";
 import { registerRevoke } from "./revoke.ts";
 import { registerRotate } from "./rotate.ts";
 import { registerTrustShow } from "./trust.ts";
@@ -35,11 +36,16 @@ export async function runProgram(
     await program.parseAsync([...args], { from: "user" });
     return exitCodes.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    const options = program.opts<{ json?: boolean; output?: string; verbose?: boolean }>();
-    const json = options.json === true || options.output === "json" || options.output === "jsonl";
-    context.stderr(errorText(error, { json, verbose: options.verbose === true }));
-    if (error instanceof FleetError && error.code === "usage" && !json) context.stderr("see: fleetcert help\n");
+    if (error instanceof CommanderError) {
+      // Help that was asked for, or that stands in for a command nobody named, is no error of its own.
+      if (error.exitCode === 0) return exitCodes.ok;
+      if (error.code === "commander.help") return exitCodes.usage;
+      context.stderr(errorText(usageError(error), { json: wantsJson(args), verbose: false }));
+      return exitCodes.usage;
+    }
+    const { verbose } = program.opts<{ verbose?: boolean }>();
+    const json = wantsJson(args);
+    context.stderr(errorText(error, { json, verbose: verbose === true }));
     return exitCodeOf(error);
   }
 }
@@ -49,7 +55,7 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
   const program = addGlobalOptions(new Command("fleetcert"))
     .description("certificates for a fleet of devices: claims, ages, rotation, revocation, audit")
     .exitOverride()
-    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .configureOutput(outputOf(context))
     .option("--version", "show the version of this program and of Node")
     .showSuggestionAfterError();
   const trust = program.command("trust").description("the signed list of CAs and command keys");
@@ -68,11 +74,15 @@ export function buildProgram(context: CliContext, registerLocal: readonly Regist
   registerAudit(program, context);
   registerOperator(program, context);
   registerExplain(program, context);
-  for (const command of everyCommand(program))
-    command.exitOverride().configureOutput({ writeOut: context.stdout, writeErr: context.stderr });
+  for (const command of everyCommand(program)) command.exitOverride().configureOutput(outputOf(context));
   return program;
 }
 
 function everyCommand(command: Command): Command[] {
   return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
+}
+
+/** Commander's own wording of an error is not printed; {@link runProgram} tells it as every other. */
+function outputOf({ stdout, stderr }: CliContext) {
+  return { writeOut: stdout, writeErr: stderr, outputError: () => undefined };
 }

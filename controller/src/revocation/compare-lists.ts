@@ -9,11 +9,17 @@ export interface ListDifference {
   readonly removed: readonly string[];
 }
 
-/** Compares what two epochs list. Throws `not-found` when the lists of one are not kept any more. */
+/** Compares what two epochs list. Throws `not-found` when one is yet to come, or its lists are not kept any more. */
 export async function compareLists(
   tx: Transaction,
   { issuer, from, to }: { readonly issuer: string; readonly from: number; readonly to: number },
 ): Promise<ListDifference> {
+  const newest = (await tx.epochs.latest(issuer))?.epoch ?? 0;
+  if (Math.max(from, to) > newest) {
+    throw new FleetError("not-found", `there is no epoch ${Math.max(from, to)} yet`, {
+      hint: `the newest is ${newest}: fleetcert crl show`,
+    });
+  }
   const [before, after] = [await serialsAt(tx, issuer, from), await serialsAt(tx, issuer, to)];
   return { added: [...after.difference(before)], removed: [...before.difference(after)] };
 }

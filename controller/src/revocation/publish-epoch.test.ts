@@ -194,6 +194,7 @@ describe("what is no longer needed", () => {
     const last = lists[0]?.epoch ?? 0;
     await expect(controller.revocation.diff(first.epoch, last)).rejects.toMatchObject({ code: "not-found" });
     expect(await controller.revocation.diff(last - 10, last)).toEqual({ added: [], removed: [] });
+    await expect(controller.revocation.diff(last, last + 1)).rejects.toMatchObject({ code: "not-found" });
 
     expect(await controller.store.transaction((tx) => tx.epochs.find(issuer, first.epoch))).toBeDefined();
     controller.world.clock.advance(401 * 24 * hour);

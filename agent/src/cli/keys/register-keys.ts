@@ -24,8 +24,14 @@ function registerList(keys: Command, context: CliContext): void {
     .action(async (_options: object, command: Command) => {
       const { withInventory } = await import("./key-inventory.ts");
       const shown = await withInventory(dataOf(command, context), context, async (inventory) => inventory);
-      if (formatOf(command) === "json") {
+      const format = formatOf(command);
+      if (format === "json") {
         context.stdout(renderOne({ store: shown.info, keys: shown.keys }, [], "json"));
+        return;
+      }
+      const list = renderList(shown.keys, { heads: listHeads, rows: shown.keys.map(rowOf) }, format);
+      if (format !== "table") {
+        context.stdout(list);
         return;
       }
       const { kind, protection, description, serial, algorithms } = shown.info;
@@ -35,7 +41,7 @@ function registerList(keys: Command, context: CliContext): void {
         ["makes", algorithms.join(", ")],
       ];
       context.stdout(renderOne(undefined, store, "table"));
-      context.stdout(`\n${renderList(shown.keys, { heads: listHeads, rows: shown.keys.map(rowOf) }, "table")}`);
+      context.stdout(`\n${list}`);
     });
 }
 
@@ -90,11 +96,12 @@ function registerDelete(keys: Command, context: CliContext): void {
       const isDryRun = options.yes !== true;
       const request = { wanted, isDryRun, isForeignTaken: options.foreign === true };
       const doomed = await deleteKeys(dataOf(command, context), context, request);
-      if (formatOf(command) === "json") {
+      const format = formatOf(command);
+      if (format === "json") {
         context.stdout(renderOne({ isDryRun, keys: doomed }, [], "json"));
         return;
       }
-      context.stdout(renderList(doomed, { heads: listHeads, rows: doomed.map(rowOf) }, "table"));
+      context.stdout(renderList(doomed, { heads: listHeads, rows: doomed.map(rowOf) }, format));
       if (doomed.length > 0) context.stderr(isDryRun ? "nothing was destroyed; with --yes these are\n" : "destroyed\n");
     });
 }

@@ -1,13 +1,13 @@
-import { errorCatalogue, exitCodes, FleetError } from "@fleetcert/shared";
+import { errorCatalogue, errorRemedies, exitCodes, FleetError } from "@fleetcert/shared";
 import { printable } from "./printable.ts";
 
 /** An error for a person, or in JSON for a program: what, why, what to do now, code. */
 export function errorText(error: unknown, options: { readonly json: boolean; readonly verbose: boolean }): string {
-  const { code, message, hint, retry } = toFleetError(error);
+  const { code, message, hint = errorRemedies[toFleetError(error).code], retry } = toFleetError(error);
   const { title } = errorCatalogue[code];
   if (options.json) return `${JSON.stringify({ error: { code, title, message, hint, retryable: retry } })}\n`;
   const lines = [`✖ ${title}`, `  why   ${printable(message)}`];
-  if (hint !== undefined) lines.push(`  fix   ${hint.split("\n").map(printable).join("\n        ")}`);
+  lines.push(`  fix   ${hint.split("\n").map(printable).join("\n        ")}`);
   lines.push(`  code  ${code}`);
   if (options.verbose && error instanceof Error) lines.push(`  trace ${traceOf(error)}`);
   return `${lines.join("\n")}\n`;

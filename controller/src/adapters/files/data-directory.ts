@@ -113,7 +113,8 @@ export function readText(path: string): Promise<string> {
 
 /** A passphrase from a file: its first line. Throws `data-directory` when it cannot be read or is empty. */
 export async function readPassphrase(path: string): Promise<Secret> {
-  const [line = ""] = (await readText(path)).split("\n");
+  const text = await guard(path, () => readFile(path, "utf8"), { ENOENT: passphraseHint });
+  const [line = ""] = text.split("\n");
   if (line === "")
     throw new FleetError("data-directory", `${path} is empty`, { hint: "it holds a passphrase on its first line" });
   return Secret.of(line);
@@ -148,6 +149,7 @@ const ownNames = [
   ...[inProgress, "config.yaml", "profiles.yaml", "store.db", "anchor.json"],
   ...["keys", "root-key", "tpm-keys", "secrets", "ca", "trust", "crl", "run", refusedPins],
 ];
+const passphraseHint = "bring the file back, or name the one that holds the passphrase with --passphrase-file";
 const hint = "look at the path, its owner and the free space";
 const hints: Readonly<Record<string, string>> = {
   EACCES: "give the directory to the user that runs fleetcert: chown -R USER DIR; chmod 700 DIR",

@@ -1,15 +1,16 @@
-import { type ErrorCode, errorCatalogue, exitCodes, FleetError } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, errorRemedies, exitCodes, FleetError } from "@fleetcert/shared";
 import { printable } from "./printable.ts";
 
 /** An error for a person or, in JSON, for a program: what, why, what to do now, code. */
 export function errorText(error: unknown, options: { readonly json: boolean; readonly verbose: boolean }): string {
   const known = toFleetError(error);
   const { title } = errorCatalogue[known.code];
+  const hint = known.hint ?? errorRemedies[known.code];
   if (options.json) {
-    return `${JSON.stringify({ error: { code: known.code, title, message: known.message, hint: known.hint, retryable: known.retry } })}\n`;
+    return `${JSON.stringify({ error: { code: known.code, title, message: known.message, hint, retryable: known.retry } })}\n`;
   }
   const lines = [`✖ ${title}`, `  why   ${printable(known.message)}`];
-  if (known.hint !== undefined) lines.push(`  fix   ${known.hint.split("\n").map(printable).join("\n        ")}`);
+  lines.push(`  fix   ${hint.split("\n").map(printable).join("\n        ")}`);
   lines.push(`  code  ${known.code} · fleetcert explain ${known.code}`);
   if (options.verbose && error instanceof Error) lines.push(`  trace ${error.stack ?? ""}`);
   return `${lines.join("\n")}\n`;
