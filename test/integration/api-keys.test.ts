@@ -1,20 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  connectController,
-  initController,
-  type Operations,
-  type RunningController,
-  startController,
-} from "@fleetcert/controller";
+import { connectController, type Operations } from "@fleetcert/controller";
 import { encodeCsr, pemEncode } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAllowed } from "../../controller/src/access/permissions.ts";
 import { routes } from "../../controller/src/access/routes.ts";
 import type { Role } from "../../controller/src/records.ts";
-import { administrator } from "../support/real-controller.ts";
+import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { testSigner } from "../support/test-signer.ts";
 
 const roles: Role[] = ["viewer", "auditor", "field", "factory", "operator", "security", "approver", "admin"];
@@ -27,23 +20,17 @@ interface Credential {
 
 describe("an API key over HTTPS", () => {
   let folder: string;
-  let controller: RunningController;
+  let controller: RealController;
   let root: string;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "fleetcert-api-keys-"));
-    const data = join(folder, "controller");
-    const listener = { host: "127.0.0.1", port: 0 };
-    const listeners = { operational: listener, bootstrap: listener, http: listener, api: listener };
-    const settings = { listeners, bounds: { revokeAlone: 1 } };
-    await initController({ data, fleet: "test", hosts: ["127.0.0.1"], rootPassphrase: undefined, settings });
-    controller = await startController({ data, logLevel: "silent" });
-    root = pemEncode("CERTIFICATE", controller.root);
+    controller = await realController({ settings: { bounds: { revokeAlone: 1 } } });
+    folder = controller.data;
+    root = pemEncode("CERTIFICATE", controller.running.root);
     await writeFile(join(folder, "root.pem"), root);
   });
   afterAll(async () => {
-    await controller?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await controller?.close();
   });
 
   it("lets every role do exactly what the table says on every route, as its certificate does", async () => {
@@ -65,11 +52,11 @@ describe("an API key over HTTPS", () => {
     const [, id = "", secret = ""] = text.split(".");
     const client = await clientWith(text);
     await client.claims.create(administrator, { maxUses: 1, validFor: 60_000 });
-    const entries = await controller.operations.audit.list(administrator, {});
+    const entries = await controller.running.operations.audit.list(administrator, {});
     expect(entries.filter(({ actor }) => actor === `operator:carla#${id}`)).toMatchObject([
       { action: "claim.created" },
     ]);
-    const { items } = await controller.operations.operators.listKeys(administrator, {});
+    const { items } = await controller.running.operations.operators.listKeys(administrator, {});
     expect(items.map((key) => key.id)).toContain(id);
     expect(JSON.stringify([items, entries])).not.toContain(secret);
   });
@@ -81,11 +68,11 @@ describe("an API key over HTTPS", () => {
     const last = await aKey("dora");
     const read = async (text: string) => (await clientWith(text)).devices.list(administrator, {});
     await expect(read(last)).resolves.toBeDefined();
-    await controller.operations.operators.revokeKey(administrator, ended.split(".")[1] ?? "");
+    await controller.running.operations.operators.revokeKey(administrator, ended.split(".")[1] ?? "");
     await expect(read(ended)).rejects.toMatchObject({ code: "unauthenticated" });
     await new Promise((resolve) => setTimeout(resolve, 1100));
     await expect(read(short)).rejects.toMatchObject({ code: "unauthenticated" });
-    await controller.operations.operators.disable(administrator, "dora");
+    await controller.running.operations.operators.disable(administrator, "dora");
     await expect(read(last)).rejects.toMatchObject({ code: "unauthenticated" });
     await expect(aKey("dora")).rejects.toMatchObject({ code: "conflict" });
   });
@@ -125,13 +112,13 @@ describe("an API key over HTTPS", () => {
   async function anOperator(name: string, role: Role): Promise<Credential> {
     const signer = testSigner("P-256");
     const csr = await encodeCsr({ signer, commonName: name });
-    const made = await controller.operations.operators.create(administrator, { name, role, csr });
+    const made = await controller.running.operations.operators.create(administrator, { name, role, csr });
     const cert = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
     return { cert, key: signer.privatePem };
   }
 
   async function aKey(operator: string, validFor = 3_600_000): Promise<string> {
-    return (await controller.operations.operators.createKey(administrator, { operator, validFor })).text;
+    return (await controller.running.operations.operators.createKey(administrator, { operator, validFor })).text;
   }
 
   async function clientWith(text: string): Promise<Operations> {

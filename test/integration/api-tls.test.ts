@@ -1,67 +1,48 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import {
-  connectController,
-  initController,
-  type Operations,
-  type RunningController,
-  startController,
-} from "@fleetcert/controller";
+import { connectController, type Operations } from "@fleetcert/controller";
 import { encodeCsr, pemEncode } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { testPki } from "../support/test-pki.ts";
 import { testSigner } from "../support/test-signer.ts";
 
-const local = { name: "local", role: "admin" } as const;
-
 describe("the API for people over TLS", () => {
   let folder: string;
-  let controller: RunningController;
+  let controller: RealController;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "fleetcert-api-tls-"));
-    const data = join(folder, "controller");
-    const listener = { host: "127.0.0.1", port: 0 };
-    const listeners = { operational: listener, bootstrap: listener, http: listener, api: listener };
-    await initController({
-      data,
-      fleet: "test",
-      hosts: ["127.0.0.1"],
-      rootPassphrase: undefined,
-      settings: { listeners },
-    });
-    controller = await startController({ data, logLevel: "silent" });
-    await writeFile(join(folder, "root.pem"), pemEncode("CERTIFICATE", controller.root));
+    controller = await realController();
+    folder = controller.data;
+    await writeFile(join(folder, "root.pem"), pemEncode("CERTIFICATE", controller.running.root));
   });
   afterAll(async () => {
-    await controller.stop();
-    await rm(folder, { recursive: true, force: true });
+    await controller?.close();
   });
 
   it("lets an operator do what the role may, and audits it under the name", async () => {
     const alice = await operator("alice", "operator");
-    const { claim } = await alice.claims.create(local, { maxUses: 1, validFor: 60_000 });
+    const { claim } = await alice.claims.create(administrator, { maxUses: 1, validFor: 60_000 });
     expect(claim.createdBy).toBe("operator:alice");
-    expect((await alice.devices.list(local, {})).items).toEqual([]);
+    expect((await alice.devices.list(administrator, {})).items).toEqual([]);
     expect(await auditedBy("operator:alice")).toMatchObject([{ action: "claim.created", target: claim.id }]);
   });
 
   it("denies what the role may not, changes nothing and audits the attempt", async () => {
     const victor = await operator("victor", "viewer");
-    const before = (await controller.operations.claims.list(local, {})).items.length;
-    await expect(victor.claims.create(local, { maxUses: 1, validFor: 60_000 })).rejects.toMatchObject({
+    const before = (await controller.running.operations.claims.list(administrator, {})).items.length;
+    await expect(victor.claims.create(administrator, { maxUses: 1, validFor: 60_000 })).rejects.toMatchObject({
       code: "denied",
     });
-    expect((await controller.operations.claims.list(local, {})).items).toHaveLength(before);
+    expect((await controller.running.operations.claims.list(administrator, {})).items).toHaveLength(before);
     expect(await auditedBy("operator:victor")).toMatchObject([{ action: "access.denied", outcome: "failure" }]);
   });
 
   it("ends an operator's access at once, and never gives the name again", async () => {
     const mallory = await operator("mallory", "admin");
-    await controller.operations.operators.disable(local, "mallory");
-    await expect(mallory.devices.list(local, {})).rejects.toMatchObject({ code: "unauthenticated" });
+    await controller.running.operations.operators.disable(administrator, "mallory");
+    await expect(mallory.devices.list(administrator, {})).rejects.toMatchObject({ code: "unauthenticated" });
     await expect(operator("mallory", "admin")).rejects.toMatchObject({ code: "already-exists" });
   });
 
@@ -73,18 +54,18 @@ describe("the API for people over TLS", () => {
       pemEncode("CERTIFICATE", leaf.certificate.der),
       leaf.signer.privatePem,
     );
-    await expect(stranger.devices.list(local, {})).rejects.toMatchObject({ code: "unauthenticated" });
+    await expect(stranger.devices.list(administrator, {})).rejects.toMatchObject({ code: "unauthenticated" });
     expect(await rawStatus()).toBe("401");
   });
 
   async function auditedBy(actor: string) {
-    return (await controller.operations.audit.list(local, {})).filter((entry) => entry.actor === actor);
+    return (await controller.running.operations.audit.list(administrator, {})).filter((entry) => entry.actor === actor);
   }
 
   async function operator(name: string, role: "viewer" | "operator" | "admin"): Promise<Operations> {
     const signer = testSigner("P-256");
     const csr = await encodeCsr({ signer, commonName: name });
-    const made = await controller.operations.operators.create(local, { name, role, csr });
+    const made = await controller.running.operations.operators.create(administrator, { name, role, csr });
     return clientWith(
       name,
       [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join(""),

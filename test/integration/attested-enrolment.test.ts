@@ -2,15 +2,12 @@ import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openTpmAttestor } from "@fleetcert/hw";
 import { requireEndorsementKey } from "@fleetcert/shared";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { type Swtpm, startSwtpm, swtpmPart } from "../support/swtpm.ts";
-
-/** Waits for what a fleet does by itself. */
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 50 });
 
 const slotOf = (agent: RealAgent) => agent.status().slots[0];
 

@@ -1,5 +1,6 @@
 import { Serial } from "@fleetcert/shared";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 
@@ -18,10 +19,6 @@ afterAll(async () => {
   await fleet.close();
   await controller.close();
 });
-
-/** Waits for what a fleet does by itself. */
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 50 });
 
 const slotOf = (agent: RealAgent) => agent.status().slots[0];
 

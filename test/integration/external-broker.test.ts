@@ -11,6 +11,7 @@ import { type BoundMosquitto, prepareBoundMosquitto } from "../support/bound-mos
 import { memoryKeyProvider } from "../support/memory-key-provider.ts";
 import { mosquittoPart } from "../support/mosquitto.ts";
 import { describeWith } from "../support/optional-part.ts";
+import { quickPace } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { testPki } from "../support/test-pki.ts";
 import { softwareIdentity, type TlsIdentity } from "../support/tls-identity.ts";
@@ -105,7 +106,7 @@ describeWith([mosquittoPart], "an external broker beside ours", () => {
       device,
       controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
       claimFile,
-      pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+      pace: quickPace,
     });
     const keys = memoryKeyProvider();
     const config = { ...readConfig({ file: { name: "config.yaml", text } }), data: join(folder, device) };

@@ -1,7 +1,6 @@
 import * as crypto from "node:crypto";
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
-import { createSecureContext } from "node:tls";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { openKeyProvider } from "@fleetcert/hw";
@@ -9,12 +8,10 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
 import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
 import { loadTlsAddon } from "../../hw/src/tls/addon.ts";
+import { tlsKeysContract } from "../contracts/tls-keys.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { testPki } from "../support/test-pki.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
-import { providerIdentity, rootPem, softwareIdentity } from "../support/tls-identity.ts";
-import { tlsHandshake } from "../support/tls-pair.ts";
 
 describeWith([tlsAddonPart, softHsmPart], "TLS with keys on SoftHSM2", () => {
   const hsm = startSoftHsm();
@@ -24,52 +21,16 @@ describeWith([tlsAddonPart, softHsmPart], "TLS with keys on SoftHSM2", () => {
   const open = () =>
     openKeyProvider({ kind: "pkcs11", modulePath, tokenLabel: token.tokenLabel, pin: () => token.pin });
 
-  describe.each(["P-256", "RSA-2048"] as const)("%s", (algorithm) => {
-    it.each(["TLSv1.3", "TLSv1.2"] as const)("authenticates client, server and both over %s", async (version) => {
-      const provider = await open();
-      const pki = await testPki();
-      const tokenSide = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "token-side");
-      const software = await softwareIdentity(pki, "software-side");
-      const ca = rootPem(pki);
-      const asClient = await tlsHandshake({ client: tokenSide, server: software, ca, version });
-      expect(asClient).toMatchObject({ seenAs: "token-side", protocol: version, clientError: undefined });
-      const asServer = await tlsHandshake({ client: software, server: tokenSide, ca, version });
-      expect(asServer).toMatchObject({ seenAs: "software-side", protocol: version, clientError: undefined });
-      const asBoth = await tlsHandshake({ client: tokenSide, server: tokenSide, ca, version });
-      expect(asBoth).toMatchObject({ seenAs: "token-side", protocol: version, clientError: undefined });
-      await provider.close();
-    });
-
-    it("goes on after the token lost its sessions", async () => {
-      const provider = await open();
-      const pki = await testPki();
-      const side = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "token-side");
+  tlsKeysContract({
+    open,
+    interruption: "the token lost its sessions",
+    async interrupt() {
       const cryptoki = loadCryptoki(modulePath);
       cryptoki.C_CloseAllSessions(requireToken(cryptoki, { token: token.tokenLabel }).slot);
-      const request = {
-        client: side,
-        server: await softwareIdentity(pki, "s"),
-        ca: rootPem(pki),
-        version: "TLSv1.3",
-      } as const;
-      expect(await tlsHandshake(request)).toMatchObject({ seenAs: "token-side" });
-      await provider.close();
-    });
+    },
+  });
 
-    it("fails with an error, not a crash, once the provider is closed", async () => {
-      const before = loadTlsAddon().registered();
-      const provider = await open();
-      const pki = await testPki();
-      const key = await provider.generate({ algorithm, label: "tls" });
-      const side = await providerIdentity(pki, key, "token-side");
-      const loaded = crypto.createPrivateKey(side.key);
-      await provider.close();
-      expect(loadTlsAddon().registered()).toBe(before);
-      expect(() => createSecureContext({ ...side })).toThrow();
-      expect(() => crypto.sign("sha256", Buffer.from("x"), loaded)).toThrow(/key is closed/);
-      expect(() => key.tlsKey()).toThrowError(expect.objectContaining({ code: "key-store-unavailable" }));
-    });
-
+  describe.each(["P-256", "RSA-2048"] as const)("%s", (algorithm) => {
     it("keeps one handle a key, however often it is opened", async () => {
       const provider = await open();
       const { ref } = await provider.generate({ algorithm, label: "tls" });

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConfigChanges } from "@fleetcert/agent";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
@@ -11,9 +12,6 @@ import { tlsAddonPart } from "../support/tls-addon.ts";
 import { type AgentToken, makeAgentToken } from "../support/tokens-of-agent.ts";
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
-
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 45_000, interval: 50 });
 
 describeWith([softHsmPart, swtpmPart, tlsAddonPart], "a device whose keys move from file to token to TPM", () => {
   let controller: RealController;

@@ -4,15 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseCertificate, pemDecode } from "@fleetcert/shared";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
 
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 50 });
 const slotOf = (agent: RealAgent) => agent.status().slots[0];
 
 describeWith([softHsmPart, tlsAddonPart], "a device whose certificate ended while it was off", () => {

@@ -17,6 +17,7 @@ import { memoryKeyProvider } from "../support/memory-key-provider.ts";
 import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
 import { type Nginx, nginxPart, startNginx } from "../support/nginx.ts";
 import { describeWith } from "../support/optional-part.ts";
+import { quickPace } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { testPki } from "../support/test-pki.ts";
 import { softwareIdentity, type TlsIdentity } from "../support/tls-identity.ts";
@@ -96,7 +97,7 @@ describeWith(
         device,
         controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
         claimFile,
-        pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+        pace: quickPace,
         ...(revocation && { revocation }),
       });
       const config = readConfig({ file: { name: "config.yaml", text } });

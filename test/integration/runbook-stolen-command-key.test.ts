@@ -1,6 +1,7 @@
 import { type Body, encodeMessage, formatTopic, payloadTypes, signEnvelope, type Topic } from "@fleetcert/proto";
 import type { Signer } from "@fleetcert/shared";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController, testFleetName } from "../support/real-controller.ts";
 import { commandsOf, execute } from "../support/runbook.ts";
@@ -96,6 +97,3 @@ const retire = ({ era, version }: { readonly era: number; readonly version: numb
 });
 
 const journalOf = (agent: RealAgent): string | undefined => agent.status().slots[0]?.journal;
-
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 50 });

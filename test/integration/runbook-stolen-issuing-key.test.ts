@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeCsr, parseCertificate, parseCrl, pemEncode, validatePath } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
 import { commandsOf, execute } from "../support/runbook.ts";
@@ -131,6 +132,3 @@ describe("the runbook for a stolen issuing key", () => {
 });
 
 const generationOf = (agent: RealAgent): number | undefined => agent.status().slots[0]?.certificate?.generation;
-
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 40_000, interval: 100 });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type HostService, startMosquittoService, startNginxService } from "../../scripts/demo/host-service.ts";
 import { type Exchange, httpExchange, mqttExchange, servedSha256, startLoad } from "../../scripts/demo/steady-load.ts";
+import { eventually } from "../support/eventually.ts";
 import { mosquittoPart } from "../support/mosquitto.ts";
 import { nginxPart } from "../support/nginx.ts";
 import { describeWith, type OptionalPart } from "../support/optional-part.ts";
@@ -25,9 +26,6 @@ const kinds: readonly Kind[] = [
   { name: "nginx", part: nginxPart, start: startNginxService, exchange: httpExchange },
   { name: "Mosquitto", part: mosquittoPart, start: startMosquittoService, exchange: mqttExchange },
 ];
-
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 40_000, interval: 50 });
 
 for (const { name, part, start, exchange } of kinds) {
   describeWith([part], `the certificate of a real ${name}`, () => {

@@ -1,10 +1,9 @@
 import * as crypto from "node:crypto";
 import { join } from "node:path";
-import { createSecureContext } from "node:tls";
 import { openKeyProvider } from "@fleetcert/hw";
 import mqtt, { type IClientOptions } from "mqtt";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadTlsAddon } from "../../hw/src/tls/addon.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { tlsKeysContract } from "../contracts/tls-keys.ts";
 import { mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type Swtpm, startSwtpm, swtpmPart } from "../support/swtpm.ts";
@@ -21,47 +20,7 @@ describeWith([tlsAddonPart, swtpmPart], "TLS with keys in a TPM", () => {
   afterAll(() => tpm.stop());
   const open = () => openKeyProvider({ kind: "tpm", tpm: tpm.address, directory: join(tpm.directory, "keys") });
 
-  describe.each(["P-256", "RSA-2048"] as const)("%s", (algorithm) => {
-    it.each(["TLSv1.3", "TLSv1.2"] as const)("authenticates client, server and both over %s", async (version) => {
-      const provider = await open();
-      const pki = await testPki();
-      const tpmSide = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "tpm-side");
-      const software = await softwareIdentity(pki, "software-side");
-      const ca = rootPem(pki);
-      const asClient = await tlsHandshake({ client: tpmSide, server: software, ca, version });
-      expect(asClient).toMatchObject({ seenAs: "tpm-side", protocol: version, clientError: undefined });
-      const asServer = await tlsHandshake({ client: software, server: tpmSide, ca, version });
-      expect(asServer).toMatchObject({ seenAs: "software-side", protocol: version, clientError: undefined });
-      const asBoth = await tlsHandshake({ client: tpmSide, server: tpmSide, ca, version });
-      expect(asBoth).toMatchObject({ seenAs: "tpm-side", protocol: version, clientError: undefined });
-      await provider.close();
-    });
-
-    it("goes on after the TPM lost power", async () => {
-      const provider = await open();
-      const pki = await testPki();
-      const side = await providerIdentity(pki, await provider.generate({ algorithm, label: "tls" }), "tpm-side");
-      const server = await softwareIdentity(pki, "s");
-      await tpm.restart();
-      const outcome = await tlsHandshake({ client: side, server, ca: rootPem(pki), version: "TLSv1.3" });
-      expect(outcome).toMatchObject({ seenAs: "tpm-side" });
-      await provider.close();
-    });
-
-    it("fails with an error, not a crash, once the provider is closed", async () => {
-      const before = loadTlsAddon().registered();
-      const provider = await open();
-      const pki = await testPki();
-      const key = await provider.generate({ algorithm, label: "tls" });
-      const side = await providerIdentity(pki, key, "tpm-side");
-      const loaded = crypto.createPrivateKey(side.key);
-      await provider.close();
-      expect(loadTlsAddon().registered()).toBe(before);
-      expect(() => createSecureContext({ ...side })).toThrow();
-      expect(() => crypto.sign("sha256", Buffer.from("x"), loaded)).toThrow(/key is closed/);
-      expect(() => key.tlsKey()).toThrowError(expect.objectContaining({ code: "key-store-unavailable" }));
-    });
-  });
+  tlsKeysContract({ open, interruption: "the TPM lost power", interrupt: () => tpm.restart() });
 
   it("carries the TPM's own error to the TLS error event", async () => {
     const gone = await startSwtpm();

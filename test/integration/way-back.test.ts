@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StatusView } from "@fleetcert/agent";
 import { formatClaimString, parseClaimString, sha256Hex } from "@fleetcert/shared";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { startProgram } from "../support/processes.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
@@ -22,8 +23,6 @@ afterAll(async () => {
   await controller.close();
 });
 
-const eventually = (check: () => void | Promise<void>): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 50 });
 const slotOf = (agent: RealAgent) => agent.status().slots[0];
 
 async function enrolled(id: string): Promise<RealAgent> {

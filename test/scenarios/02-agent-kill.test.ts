@@ -1,5 +1,3 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { failpoints } from "@fleetcert/agent";
@@ -7,15 +5,10 @@ import { parseCertificate, sha256Hex, spkiSha256 } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { describeWith } from "../support/optional-part.ts";
-import { endPrograms, type Program } from "../support/processes.ts";
+import type { Program } from "../support/processes.ts";
 import { type AgentPlace, journalOf, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
-import {
-  administrator,
-  type ControllerPlace,
-  makeController,
-  type ServingController,
-  serve,
-} from "../support/scenario-controller.ts";
+import { administrator } from "../support/scenario-controller.ts";
+import { openScenarioFleet, type ScenarioFleet } from "../support/scenario-fleet.ts";
 import { storeFaults } from "../support/scenario-store.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
@@ -27,27 +20,14 @@ const isLong = process.env["FLEETCERT_LONG"] === "1";
 describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, killed", () => {
   const hsm = startSoftHsm();
   const died = { enrolling: new Set<string>(), rotating: new Set<string>() };
-  let directory: string;
-  let controller: ControllerPlace;
-  let serving: ServingController;
-  let claimFile: string;
+  let fleet: ScenarioFleet;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "fc-02-"));
-    claimFile = join(directory, "claim");
-    controller = await makeController(join(directory, "controller"));
-    serving = await serve(controller);
-    const { claimString } = await serving.operations.claims.create(administrator, {
-      maxUses: 1000,
-      validFor: 3_600_000,
-    });
-    await writeFile(claimFile, claimString, { mode: 0o600 });
+    fleet = await openScenarioFleet("fc-02-");
   });
-
   afterAll(async () => {
-    await endPrograms();
+    await fleet?.end();
     hsm.remove();
-    await rm(directory, { recursive: true, force: true });
   });
 
   it.concurrent.each(failpoints)("at %s, enrols and rotates all the same (I1, I4, I5, I11, I12)", async (failpoint) => {
@@ -60,7 +40,7 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
       await expectConverges(device, 1);
     } else await enrolling.stop();
 
-    await serving.operations.rotations.request(administrator, { devices: [device.place.device] });
+    await fleet.operations.rotations.request(administrator, { devices: [device.place.device] });
     const rotating = startAgentRun(device.place, failpoint);
     if (await endsBeforeSettled(device, rotating, 2)) {
       died.rotating.add(failpoint);
@@ -81,8 +61,7 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
     async (index) => {
       const device = await prepare(`any-${index}`);
       for (const generation of [1, 2]) {
-        if (generation > 1)
-          await serving.operations.rotations.request(administrator, { devices: [device.place.device] });
+        if (generation > 1) await fleet.operations.rotations.request(administrator, { devices: [device.place.device] });
         for (let kills = 0; kills < 3; kills += 1) {
           const running = startAgentRun(device.place);
           await sleep(400 + Math.random() * 1200);
@@ -97,11 +76,11 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
 
   it("leaves a controller in whose store everything holds (I2, I4, I5, I9)", async () => {
     // What waited for company is published with it.
-    const { items } = await serving.operations.devices.list(administrator, { limit: 1 });
+    const { items } = await fleet.operations.devices.list(administrator, { limit: 1 });
     const device = items[0]?.id ?? "";
-    await serving.operations.revocations.revoke(administrator, { device, reason: "cessationOfOperation" });
-    await serving.program.stop();
-    expect(await storeFaults(controller.data)).toEqual([]);
+    await fleet.operations.revocations.revoke(administrator, { device, reason: "cessationOfOperation" });
+    await fleet.program.stop();
+    expect(await storeFaults(fleet.controller.data)).toEqual([]);
   });
 
   interface Device {
@@ -110,9 +89,9 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
   }
 
   async function prepare(device: string): Promise<Device> {
-    const token = await makeAgentToken(hsm, device, directory);
-    const data = join(directory, device);
-    return { token, place: await placeAgent({ data, device, controller, claimFile, keys: token.keys }) };
+    const token = await makeAgentToken(hsm, device, fleet.directory);
+    const data = join(fleet.directory, device);
+    return { token, place: await placeAgent({ data, device, ...fleet, keys: token.keys }) };
   }
 
   /** Whether the process ended by itself; otherwise it has nothing under way at the generation. */
@@ -154,13 +133,13 @@ describeWith([softHsmPart, tlsAddonPart], "an agent with its keys in a token, ki
     expect((await token.list()).map(({ id }) => id)).toEqual([current?.key.id]);
     expect(spkiSha256(parseCertificate(current?.certificate ?? new Uint8Array()).spki)).toBe(current?.key.id);
     expect(await proven(place.device)).toEqual([status.slots[0]?.certificate?.sha256]);
-    const { certificates } = await serving.operations.devices.show(administrator, place.device);
+    const { certificates } = await fleet.operations.devices.show(administrator, place.device);
     expect(certificates.map((one) => one.generation)).toEqual(generation === 1 ? [1] : [2, 1]);
   }
 
   /** SHA-256 of the certificates the controller has seen in use and takes. */
   async function proven(device: string): Promise<string[]> {
-    const shown = await serving.operations.devices.show(administrator, device).catch(() => undefined);
+    const shown = await fleet.operations.devices.show(administrator, device).catch(() => undefined);
     return (shown?.certificates ?? []).filter(({ state }) => state === "proven").map(({ sha256 }) => sha256);
   }
 

@@ -1,18 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { fakeTimePart, wallClock } from "../support/faketime.ts";
 import { describeWith } from "../support/optional-part.ts";
-import { endPrograms, startProgram, untilSeen } from "../support/processes.ts";
+import { startProgram, untilSeen } from "../support/processes.ts";
 import { type AgentPlace, askAgent, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
-import {
-  administrator,
-  type ControllerPlace,
-  makeController,
-  type ServingController,
-  serve,
-} from "../support/scenario-controller.ts";
+import { administrator } from "../support/scenario-controller.ts";
+import { openScenarioFleet, type ScenarioFleet } from "../support/scenario-fleet.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
 import { makeAgentToken } from "../support/tokens-of-agent.ts";
@@ -29,38 +23,26 @@ const clocks = [
 
 describeWith([softHsmPart, tlsAddonPart, fakeTimePart], "a device whose clock shows", () => {
   const hsm = startSoftHsm();
-  let directory: string;
-  let controller: ControllerPlace;
-  let serving: ServingController;
-  let claimFile: string;
+  let fleet: ScenarioFleet;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "fc-05-"));
-    claimFile = join(directory, "claim");
-    controller = await makeController(join(directory, "controller"));
-    serving = await serve(controller);
-    const { claimString } = await serving.operations.claims.create(administrator, {
-      maxUses: 100,
-      validFor: 3_600_000,
-    });
-    await writeFile(claimFile, claimString, { mode: 0o600 });
+    fleet = await openScenarioFleet("fc-05-");
   });
   afterAll(async () => {
-    await endPrograms();
+    await fleet?.end();
     hsm.remove();
-    await rm(directory, { recursive: true, force: true });
   });
 
   /** A device with a token of its own whose processes see that wall clock. */
   async function aDevice(name: string, faketime: string) {
     const device = `${name.replaceAll(" ", "-")}`;
-    const token = await makeAgentToken(hsm, device, directory);
+    const token = await makeAgentToken(hsm, device, fleet.directory);
     const keys = { ...token.keys, env: { ...token.keys.env, ...wallClock(faketime) } };
-    const place = await placeAgent({ data: join(directory, device), device, controller, claimFile, keys });
+    const place = await placeAgent({ data: join(fleet.directory, device), device, ...fleet, keys });
     return { place, token };
   }
 
-  const shown = ({ device }: AgentPlace) => serving.operations.devices.show(administrator, device);
+  const shown = ({ device }: AgentPlace) => fleet.operations.devices.show(administrator, device);
 
   /** What it told of its clock, once it has told what the clock really shows. */
   const offsetOf = (place: AgentPlace, isRight: (offset: number) => boolean) =>
@@ -80,7 +62,7 @@ describeWith([softHsmPart, tlsAddonPart, fakeTimePart], "a device whose clock sh
       await untilSettled(place, program, 1);
       const isRight = (told: number): boolean => Math.abs(told - offset()) < 600_000;
       expect(await offsetOf(place, isRight)).toSatisfy(isRight);
-      await serving.operations.rotations.request(administrator, { devices: [place.device] });
+      await fleet.operations.rotations.request(administrator, { devices: [place.device] });
       await untilSettled(place, program, 2);
       await program.stop();
       // Without a network it knows the present only by its floor; nothing of it is given up over that.
@@ -107,13 +89,16 @@ describeWith([softHsmPart, tlsAddonPart, fakeTimePart], "a device whose clock sh
       const program = startAgentRun(place);
       await untilSettled(place, program, 1);
       await program.stop();
-      await serving.operations.devices.set(administrator, place.device, { connectivity: "courier" });
+      await fleet.operations.devices.set(administrator, place.device, { connectivity: "courier" });
       const told: number[] = [];
       for (const args of [["--renew"], [], []]) {
-        const [request, reply] = [join(directory, `${place.device}.fcb`), join(directory, `${place.device}.back.fcb`)];
+        const [request, reply] = [
+          join(fleet.directory, `${place.device}.fcb`),
+          join(fleet.directory, `${place.device}.back.fcb`),
+        ];
         await command(place, "bundle", "export", "--out", request, ...args);
         const bundle = new Uint8Array(await readFile(request));
-        await writeFile(reply, (await serving.operations.courier.exchange(administrator, bundle)).reply);
+        await writeFile(reply, (await fleet.operations.courier.exchange(administrator, bundle)).reply);
         told.push((await shown(place)).clockOffset);
         await command(place, "bundle", "import", reply);
       }

@@ -53,7 +53,8 @@ describe("an agent killed between any two journal states", () => {
   it.concurrent.each(points)("rotates after it was killed at %s", async (failpoint) => {
     const device = `rotate-${failpoint.replaceAll(".", "-").toLowerCase()}`;
     expect((await enrol(device)).end).toBe(0);
-    await wantGeneration(device, 2);
+    const now = Date.now();
+    await served.controller.desireGeneration(device, 2, { windowStart: now - 1000, windowEnd: now });
     expect(await run(device, { FLEETCERT_FAILPOINT: failpoint }).ended).toBe("SIGKILL");
     const agent = run(device);
     const died = agent.ended.then(() => expect.fail(agent.stderr()));
@@ -78,22 +79,6 @@ async function enrol(device: string, env: Readonly<Record<string, string>> = {})
 
 function run(device: string, env: Readonly<Record<string, string>> = {}) {
   return startProgram("agent/src/main.ts", ["run", "--data", join(directory, device)], env);
-}
-
-async function wantGeneration(device: string, renewGeneration: number): Promise<void> {
-  const slot = {
-    slot: "identity",
-    profile: "device",
-    keyAlgorithm: "P-256",
-    explanationUrl: "",
-    retryAfter: 0,
-    earliest: 0,
-    renewBefore: 0,
-    mode: "automatic",
-  } as const;
-  const window = { renewGeneration, windowStart: Date.now() - 1000, windowEnd: Date.now() };
-  const rest = { reportInterval: 60_000, retire: false, suspended: "", maintenance: [] };
-  await served.controller.desire(device, { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
 }
 
 async function untilStatus(device: string, isSo: (status: StatusView) => boolean): Promise<StatusView> {

@@ -14,6 +14,7 @@ import {
 import {
   type Clock,
   FleetError,
+  type Instant,
   parseCertificate,
   parseCsr,
   Serial,
@@ -133,6 +134,19 @@ export class FakeController implements FakeServer {
       body: { type: "desired", ...desired },
     });
     this.publish(formatTopic({ type: "desired", device }), envelope, { retain: true });
+  }
+
+  /** Publishes that a device is to have a generation of its identity, from one moment to another. */
+  async desireGeneration(
+    device: string,
+    renewGeneration: number,
+    { windowStart, windowEnd }: { readonly windowStart: Instant; readonly windowEnd: Instant },
+  ): Promise<void> {
+    const slot = { slot: "identity", profile: "device", keyAlgorithm: "P-256", mode: "automatic" } as const;
+    const window = { renewGeneration, windowStart, windowEnd, earliest: 0, renewBefore: 0 };
+    const slots = [{ ...slot, ...window, explanationUrl: "", retryAfter: 0 }];
+    const rest = { reportInterval: 6 * 3_600_000, retire: false, suspended: "", maintenance: [] };
+    await this.desire(device, { era: 1, version: 1, slots, ...rest });
   }
 
   async #answer(

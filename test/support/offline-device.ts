@@ -7,6 +7,7 @@ import { absentLink } from "../../agent/src/adapters/link/absent-link.ts";
 import type { CliContext } from "../../agent/src/cli/context.ts";
 import { runProgram } from "../../agent/src/cli/program.ts";
 import { KeptLog } from "./agent-surroundings.ts";
+import { quickPace } from "./real-agents.ts";
 import { until } from "./until.ts";
 
 /** Where a device that is about to lose its network enrols. */
@@ -45,7 +46,7 @@ export class OfflineDevice {
       device: id,
       controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
       claimFile,
-      pace: { reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+      pace: quickPace,
       ...(wishes as ConfigChanges),
     };
     await writeFile(join(data, "config.yaml"), stringify(settings));

@@ -18,6 +18,12 @@ export interface ControllerAddress {
   readonly bootstrap: { readonly port: number };
 }
 
+/** Settings by which an agent tries again at once, whatever went wrong. */
+export const quickPace = {
+  ...{ reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
+  ...{ turnedAwayBase: "50ms", turnedAwayCap: "500ms" },
+};
+
 /** Settings of an agent's key store, by the agent's id. */
 type KeysOf = (id: string) => Readonly<Record<string, string>>;
 
@@ -60,10 +66,7 @@ export class RealAgents {
         controller: { host: "127.0.0.1", port: operational.port, bootstrapPort: bootstrap.port },
         claimFile,
         keys: this.#keysOf(id),
-        pace: {
-          ...{ reconnectBase: "50ms", reconnectCap: "500ms", retryBase: "50ms", retryCap: "500ms" },
-          ...{ turnedAwayBase: "50ms", turnedAwayCap: "500ms" },
-        },
+        pace: quickPace,
         ...this.#settingsOf(id),
       },
     });

@@ -4,18 +4,20 @@ import type { RevocationWorld, ShardContent } from "./revocation-world.ts";
 /** Enough revoked indices for deltas to be worth their topic. */
 export const many = Array.from({ length: 60 }, (_, index) => index * 13);
 
-/** A device that follows snapshots and keeps no lists. */
-export function aSnapshotDevice(world: RevocationWorld, options: Parameters<RevocationWorld["device"]>[0] = {}) {
-  return world.device({ keepsLists: false, ...options });
-}
-
-/** Publishes shard 1 with a snapshot of the epoch. */
-export function publishSnapshot(
-  world: RevocationWorld,
-  epoch: number,
-  { revoked = many, ...more }: Partial<ShardContent> = {},
-) {
-  return world.publish(epoch, [{ shard: 1, revoked, snapshotEpoch: epoch, ...more }]);
+/** What a world publishes as snapshots of shard 1, and the devices that follow them. */
+export function snapshotsOf(world: RevocationWorld) {
+  return {
+    /** A device that keeps no lists. */
+    aDevice: (options: Parameters<RevocationWorld["device"]>[0] = {}) =>
+      world.device({ keepsLists: false, ...options }),
+    /** The shard with a snapshot that may be of another epoch than its head. */
+    shardAt: (snapshotEpoch: number, revoked: readonly number[] = many): ShardContent[] => [
+      { shard: 1, revoked, snapshotEpoch },
+    ],
+    /** Publishes the shard with a snapshot of the epoch. */
+    publish: (epoch: number, revoked: readonly number[] = many, more: Partial<ShardContent> = {}) =>
+      world.publish(epoch, [{ shard: 1, revoked, snapshotEpoch: epoch, ...more }]),
+  };
 }
 
 /** Topic of the first part of shard 1's snapshot. */

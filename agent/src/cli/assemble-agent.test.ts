@@ -127,19 +127,7 @@ describe("an agent", () => {
     const { timer, controller, start } = await aWorld();
     const agent = await start();
     await timer.until(isSettled(agent, 1), minute);
-    const slot = {
-      slot: "identity",
-      profile: "device",
-      keyAlgorithm: "P-256",
-      explanationUrl: "",
-      retryAfter: 0,
-      earliest: 0,
-      renewBefore: 0,
-      mode: "automatic",
-    } as const;
-    const window = { renewGeneration: 2, windowStart: testNow + day, windowEnd: testNow + 2 * day };
-    const rest = { reportInterval: 6 * 60 * minute, retire: false, suspended: "", maintenance: [] };
-    await controller.desire("pump-1", { era: 1, version: 1, slots: [{ ...slot, ...window }], ...rest });
+    await controller.desireGeneration("pump-1", 2, { windowStart: testNow + day, windowEnd: testNow + 2 * day });
     await timer.advance(day - minute);
     expect(identityOf(agent)?.certificate?.generation).toBe(1);
     await timer.until(isSettled(agent, 2), day + minute);

@@ -1,34 +1,16 @@
 import { nodeCredentialCrypto } from "@fleetcert/hw";
 import type { Body, BodyOf, Message } from "@fleetcert/proto";
-import { encodeCsr, FleetError, makeCredential, nameOfPublicArea, Secret } from "@fleetcert/shared";
+import { FleetError, makeCredential, nameOfPublicArea } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { FakeController } from "../../../test/support/fake-controller.ts";
-import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
+import { aBootstrapDevice } from "../../../test/support/bootstrap-device.ts";
 import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
-import { ManualClock } from "../../../test/support/manual-clock.ts";
-import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
-import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import type { KeyAttestor } from "../ports.ts";
-import { openTimeKeeper } from "../time/time-keeper.ts";
-import { openTrustKeeper } from "../trust/trust-keeper.ts";
-import { requestOverBootstrap } from "./bootstrap-request.ts";
 
 const challenge = new Uint8Array(32).fill(5);
 
 /** An enrolment with a TPM whose controller answers the first leg with a credential, changed as a test wants it. */
 async function aTpmDevice(change: (credential: BodyOf<"credential">) => BodyOf<"credential"> = (same) => same) {
-  const controller = await FakeController.open(new ManualClock(testNow));
-  const clock = new ManualClock(testNow);
-  const timer = new ManualTimer(clock);
-  const log = new KeptLog();
-  const store = new CrashingStateStore();
-  const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log });
-  const pin = { rootSha256: controller.root.certificate.sha256, fleet: testFleet };
-  const trust = await openTrustKeeper({ state: store, pin, time, log });
-  const key = await memoryKeyProvider().generate({ algorithm: "P-256", label: "fleetcert:pump-1:identity:1" });
+  const { controller, trust, enrolment, ask } = await aBootstrapDevice();
   const tpm = new MakeBelieveTpm();
   const attestor: KeyAttestor = {
     identify: async () => tpm.identity,
@@ -42,14 +24,8 @@ async function aTpmDevice(change: (credential: BodyOf<"credential">) => BodyOf<"
     certifyKey: async () => tpm.certify(tpm.newKey(), { device: "pump-1", generation: 1 }),
     quote: async () => Promise.reject(new Error("nobody asks")),
   };
-  const body: BodyOf<"enrol"> = {
-    type: "enrol",
-    slot: "identity",
-    generation: 1,
-    csr: await encodeCsr({ signer: key, commonName: "pump-1" }),
-    protection: "token",
-    tokenSerial: "",
-    agentVersion: "0",
+  const body = {
+    ...(enrolment.body as BodyOf<"enrol">),
     attested: { tpm: tpm.identity, evidence: await attestor.certifyKey("", new Uint8Array()) },
   };
   const answers: BodyOf<"attestation">[] = [];
@@ -60,29 +36,7 @@ async function aTpmDevice(change: (credential: BodyOf<"credential">) => BodyOf<"
     const made = makeCredential(nodeCredentialCrypto, { endorsementKey: tpm.endorsementKey.area, name, challenge });
     return change({ type: "credential", ...made, trustBundles: [controller.envelope] });
   };
-  const ask = async () => {
-    const surroundings = { clock, timer, log, random: new SeededRandom(3), failpoint: async () => undefined };
-    const answer = requestOverBootstrap(
-      {
-        ...pin,
-        device: "pump-1",
-        controller: { host: "controller.test", port: 8884 },
-        right: { claimId: "claim0001", secret: Secret.of("AQIDBAUGBwgJCgsMDQ4PEA") },
-        body,
-        signer: key,
-        spki: key.spki,
-      },
-      { link: controller.link, trust, time, attestor, surroundings, isRevoked: () => false },
-      new AbortController().signal,
-    ).catch((error: unknown) => error);
-    let isDone = false;
-    answer.then(() => {
-      isDone = true;
-    }, undefined);
-    await timer.until(() => isDone, 180_000);
-    return answer;
-  };
-  return { controller, trust, answers, body, ask };
+  return { controller, trust, answers, body, ask: () => ask({ body }, { attestor }) };
 }
 
 describe("an enrolment with a TPM", () => {

@@ -1,70 +1,15 @@
 import { type Body, bootstrapClientId, type Message } from "@fleetcert/proto";
-import { encodeCsr, FleetError, type ProviderKey, Secret } from "@fleetcert/shared";
+import { FleetError } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { FakeController } from "../../../test/support/fake-controller.ts";
+import { aBootstrapDevice } from "../../../test/support/bootstrap-device.ts";
 import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
-import { ManualClock } from "../../../test/support/manual-clock.ts";
-import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
-import { SeededRandom } from "../../../test/support/seeded-random.ts";
-import { openTimeKeeper } from "../time/time-keeper.ts";
-import { openTrustKeeper } from "../trust/trust-keeper.ts";
-import { type BootstrapRequest, requestOverBootstrap } from "./bootstrap-request.ts";
 
 const year = 365 * 86_400_000;
 
-async function aDevice(wall = testNow) {
-  const controller = await FakeController.open(new ManualClock(testNow));
-  const clock = new ManualClock(wall);
-  const timer = new ManualTimer(clock);
-  const log = new KeptLog();
-  const store = new CrashingStateStore();
-  const time = await openTimeKeeper({ clock, state: store, buildTime: 0, log });
-  const pin = { rootSha256: controller.root.certificate.sha256, fleet: testFleet };
-  const trust = await openTrustKeeper({ state: store, pin, time, log });
-  const key = await memoryKeyProvider().generate({ algorithm: "P-256", label: "fleetcert:pump-1:identity:1" });
-  const surroundings = { clock, timer, log, random: new SeededRandom(3), failpoint: async () => undefined };
-  const isRevoked = () => false;
-  const ask = async (changes: Partial<BootstrapRequest> = {}) => {
-    const request = { ...(await anEnrolment(key)), ...pin, ...changes };
-    const tools = { link: controller.link, trust, time, isRevoked, surroundings };
-    const answer = requestOverBootstrap(request, tools, new AbortController().signal).catch((error: unknown) => error);
-    let isDone = false;
-    answer.then(() => {
-      isDone = true;
-    }, undefined);
-    await timer.until(() => isDone, 120_000);
-    return answer;
-  };
-  return { controller, key, trust, time, timer, ask };
-}
-
-async function anEnrolment(key: ProviderKey): Promise<Omit<BootstrapRequest, "rootSha256" | "fleet">> {
-  const csr = await encodeCsr({ signer: key, commonName: "pump-1" });
-  return {
-    device: "pump-1",
-    controller: { host: "controller.test", port: 8884 },
-    right: { claimId: "claim0001", secret: Secret.of("AQIDBAUGBwgJCgsMDQ4PEA") },
-    body: {
-      type: "enrol",
-      slot: "identity",
-      generation: 1,
-      csr,
-      protection: "software",
-      tokenSerial: "",
-      agentVersion: "0",
-    },
-    signer: key,
-    spki: key.spki,
-  };
-}
-
 describe("a request over bootstrap", () => {
-  let device: Awaited<ReturnType<typeof aDevice>>;
+  let device: Awaited<ReturnType<typeof aBootstrapDevice>>;
   beforeEach(async () => {
-    device = await aDevice();
+    device = await aBootstrapDevice();
   });
 
   it("brings a certificate, and with it trust and time", async () => {
@@ -82,7 +27,7 @@ describe("a request over bootstrap", () => {
   });
 
   it.each([-20 * year, 20 * year])("works with a clock that is %d ms wrong", async (offset) => {
-    const skewed = await aDevice(testNow + offset);
+    const skewed = await aBootstrapDevice(testNow + offset);
     expect(await skewed.ask()).toMatchObject({ type: "issued" });
     expect(skewed.time.floor()).toBe(testNow);
   });
@@ -106,7 +51,7 @@ describe("a request over bootstrap", () => {
   });
 
   it("takes a certificate for another device for a lie, and keeps nothing of it", async () => {
-    const other = await aDevice();
+    const other = await aBootstrapDevice();
     await other.ask();
     const [stolen = new Uint8Array()] = other.controller.issued.values();
     device.controller.intervene = ({ body }: Message): Body | undefined =>

@@ -1,8 +1,8 @@
 import { formatTopic, type HeadShard } from "@fleetcert/proto";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PowerCut } from "../../../test/support/crashing-state-store.ts";
 import { testNow } from "../../../test/support/fleet-trust.ts";
+import { hostileOffers, offer } from "../../../test/support/hostile-offer.ts";
 import {
   type PublishedHead,
   RevocationWorld,
@@ -199,25 +199,14 @@ describe("whatever is offered and wherever the power is cut (I3)", () => {
       epochs.push(await world.publish(epoch, [{ shard: 1, revoked: range(epoch) }, ...second]));
     }
     const shelf = new Map(world.shelf);
-    const step = fc.record({
-      epoch: fc.nat(5),
-      cut: fc.option(fc.record({ inWrites: fc.integer({ min: 1, max: 4 }), afterDisk: fc.boolean() }), { freq: 2 }),
-      tamper: fc.option(fc.nat(), { freq: 3 }),
-    });
+    const step = fc.record(hostileOffers({ epochs: 6, writes: 4 }));
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
         let device = await world.device();
         let highest = 0;
-        for (const { epoch, cut, tamper } of steps) {
-          world.shelf.clear();
-          for (const [topic, bytes] of shelf) world.shelf.set(topic, bytes);
-          if (tamper !== null) world.shelf.delete([...shelf.keys()][tamper % shelf.size] as string);
-          if (cut !== null) device.disk.cutPower(cut);
-          const wasCut = await world.apply(device.cache, epochs[epoch] as PublishedHead).then(
-            () => false,
-            (error: unknown) => error instanceof PowerCut,
-          );
-          if (wasCut || cut !== null) device = await world.device({ disk: device.disk.restart() });
+        for (const step of steps) {
+          const isDown = await offer(world, device, { published: epochs, shelf, ...step });
+          if (isDown) device = await world.device({ disk: device.disk.restart() });
           const held = device.cache.epochs()[0]?.epoch ?? 0;
           expect(held).toBeGreaterThanOrEqual(highest);
           expectWhole(device.cache, held);

@@ -1,32 +1,20 @@
 import { formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
 import { IndexSet, isFleetError } from "@fleetcert/shared";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
 import { testNow } from "../../../test/support/fleet-trust.ts";
-import { type PublishedHead, RevocationWorld, type ShardContent } from "../../../test/support/revocation-world.ts";
-import {
-  aSnapshotDevice,
-  many,
-  publishSnapshot,
-  range,
-  snapshotTopic,
-} from "../../../test/support/snapshot-contents.ts";
+import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation-world.ts";
+import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/snapshot-contents.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;
 
-let world: RevocationWorld;
-beforeAll(async () => {
-  world = await RevocationWorld.begin();
-});
+const world = await RevocationWorld.begin();
+const { aDevice, shardAt, publish } = snapshotsOf(world);
+
 beforeEach(() => {
   world.shelf.clear();
 });
-
-const aDevice = (options?: Parameters<RevocationWorld["device"]>[0]) => aSnapshotDevice(world, options);
-const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many) => [{ shard: 1, revoked, snapshotEpoch }];
-const publish = (epoch: number, revoked = many, more: Partial<ShardContent> = {}) =>
-  publishSnapshot(world, epoch, { revoked, ...more });
 
 /** The cases of The Update Framework's conformance suite, for snapshots and deltas. */
 describe("a hostile broker, of snapshots", () => {

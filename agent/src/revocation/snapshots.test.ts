@@ -1,35 +1,18 @@
 import { formatTopic, type Topic } from "@fleetcert/proto";
 import { IndexSet, Serial } from "@fleetcert/shared";
 import fc from "fast-check";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PowerCut } from "../../../test/support/crashing-state-store.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import { testNow } from "../../../test/support/fleet-trust.ts";
-import {
-  type PublishedHead,
-  RevocationWorld,
-  type ShardContent,
-  serialOf,
-} from "../../../test/support/revocation-world.ts";
-import {
-  aSnapshotDevice,
-  many,
-  publishSnapshot,
-  range,
-  snapshotTopic,
-} from "../../../test/support/snapshot-contents.ts";
+import { hostileOffers, offer } from "../../../test/support/hostile-offer.ts";
+import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/snapshot-contents.ts";
 
-let world: RevocationWorld;
-beforeAll(async () => {
-  world = await RevocationWorld.begin();
-});
+const world = await RevocationWorld.begin();
+const { aDevice, shardAt, publish } = snapshotsOf(world);
+
 beforeEach(() => {
   world.shelf.clear();
 });
-
-const aDevice = (options?: Parameters<RevocationWorld["device"]>[0]) => aSnapshotDevice(world, options);
-const shardAt = (snapshotEpoch: number, revoked: readonly number[] = many) => [{ shard: 1, revoked, snapshotEpoch }];
-const publish = (epoch: number, revoked = many, more: Partial<ShardContent> = {}) =>
-  publishSnapshot(world, epoch, { revoked, ...more });
 
 describe("a device that follows snapshots", () => {
   it("answers exactly for every index covered, beyond it never good, and fetches no list", async () => {
@@ -177,26 +160,14 @@ describe("whatever is offered and wherever the power is cut, of snapshots (I3)",
       epochs.push(await world.publish(epoch, [shard(1), shard(2)]));
     }
     const shelf = new Map(world.shelf);
-    const step = fc.record({
-      epoch: fc.nat(5),
-      cut: fc.option(fc.record({ inWrites: fc.integer({ min: 1, max: 5 }), afterDisk: fc.boolean() }), { freq: 2 }),
-      tamper: fc.option(fc.nat(), { freq: 3 }),
-      keepsLists: fc.boolean(),
-    });
+    const step = fc.record({ ...hostileOffers({ epochs: 6, writes: 5 }), keepsLists: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
         let device = await aDevice();
         let highest = 0;
-        for (const { epoch, cut, tamper, keepsLists } of steps) {
-          world.shelf.clear();
-          for (const [topic, bytes] of shelf) world.shelf.set(topic, bytes);
-          if (tamper !== null) world.shelf.delete([...shelf.keys()][tamper % shelf.size] as string);
-          if (cut !== null) device.disk.cutPower(cut);
-          const wasCut = await world.apply(device.cache, epochs[epoch] as PublishedHead).then(
-            () => false,
-            (error: unknown) => error instanceof PowerCut,
-          );
-          if (wasCut || cut !== null) device = await aDevice({ disk: device.disk.restart(), keepsLists });
+        for (const { keepsLists, ...step } of steps) {
+          const isDown = await offer(world, device, { published: epochs, shelf, ...step });
+          if (isDown) device = await aDevice({ disk: device.disk.restart(), keepsLists });
           const held = device.cache.epochs()[0]?.epoch ?? 0;
           expect(held).toBeGreaterThanOrEqual(highest);
           for (const shard of [1, 2]) {

@@ -1,9 +1,10 @@
-import { FleetError, parseCsr } from "@fleetcert/shared";
+import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { createApiKey, revokeApiKey } from "./api-keys.ts";
 import { filteredPage } from "./filtered-page.ts";
 import type { OperatorOperations } from "./operations.ts";
 import type { CommandedDuties } from "./operations-of-duties.ts";
+import { operatorCertificate } from "./operator-certificate.ts";
 import { renewOperator } from "./renew-operator.ts";
 import { apiKeyView, operatorView } from "./views.ts";
 
@@ -11,8 +12,8 @@ import { apiKeyView, operatorView } from "./views.ts";
 export function operatorOperations(duties: CommandedDuties): OperatorOperations {
   const { store, clock, issuance, authority } = duties;
   return {
-    async create(actor, { name, person = name, role, csr: der }) {
-      const csr = parseCsr(der);
+    async create(actor, { name, person = name, role, csr }) {
+      const order = operatorCertificate({ actor, name, csr });
       await store.transaction(async (tx) => {
         if ((await tx.operators.find(name)) !== undefined) {
           throw new FleetError("already-exists", `there is an operator ${name}`, {
@@ -21,15 +22,7 @@ export function operatorOperations(duties: CommandedDuties): OperatorOperations 
         }
       });
       const certificate = await issuance.toController({
-        actor: actor.name,
-        commonName: name,
-        usage: "clientAuth",
-        hosts: [],
-        spki: csr.spki,
-        keyAlgorithm: csr.keyAlgorithm,
-        validity: operatorValidity,
-        backdate: hour,
-        profile: "operator",
+        ...order,
         async commit(tx, { sha256: certificateSha256, notAfter }) {
           const at = clock.now();
           const rest = { certificateSha256, notAfter, createdAt: at, createdBy: actor.name, disabledAt: undefined };
@@ -44,7 +37,7 @@ export function operatorOperations(duties: CommandedDuties): OperatorOperations 
       if (operator === undefined) throw new FleetError("internal", `operator ${name} was not kept`);
       return { operator: operatorView(operator), certificate: certificate.der, chain: [authority.certificate] };
     },
-    renew: (actor, request) => renewOperator(duties, { actor, ...request, validity: operatorValidity }),
+    renew: (actor, request) => renewOperator(duties, { actor, ...request }),
     list: (_actor, request) =>
       filteredPage(store, request, {
         read: (tx, page) => tx.operators.list(page),
@@ -77,6 +70,3 @@ export function operatorOperations(duties: CommandedDuties): OperatorOperations 
     revokeKey: (actor, id) => revokeApiKey(duties, { actor: actor.name, id }),
   };
 }
-
-const hour = 3_600_000;
-const operatorValidity = 365 * 24 * hour;

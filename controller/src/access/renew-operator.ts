@@ -1,9 +1,10 @@
-import { type Duration, FleetError, parseCsr } from "@fleetcert/shared";
+import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { CertificateRecord, OperatorRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { Actor, OperatorOperations } from "./operations.ts";
 import type { CommandedDuties } from "./operations-of-duties.ts";
+import { operatorCertificate } from "./operator-certificate.ts";
 import { operatorView } from "./views.ts";
 
 /**
@@ -12,21 +13,13 @@ import { operatorView } from "./views.ts";
  */
 export async function renewOperator(
   { store, clock, issuance, authority }: CommandedDuties,
-  request: { readonly actor: Actor; readonly name: string; readonly csr: Uint8Array; readonly validity: Duration },
+  request: { readonly actor: Actor; readonly name: string; readonly csr: Uint8Array },
 ): ReturnType<OperatorOperations["renew"]> {
-  const { actor, name, validity } = request;
-  const csr = parseCsr(request.csr);
+  const { actor, name } = request;
+  const order = operatorCertificate(request);
   await store.transaction((tx) => requireEnabled(tx, name));
   const certificate = await issuance.toController({
-    actor: actor.name,
-    commonName: name,
-    usage: "clientAuth",
-    hosts: [],
-    spki: csr.spki,
-    keyAlgorithm: csr.keyAlgorithm,
-    validity,
-    backdate: 3_600_000,
-    profile: "operator",
+    ...order,
     async commit(tx, { sha256: certificateSha256, notAfter }) {
       const at = clock.now();
       const operator = await requireEnabled(tx, name);
