@@ -1,12 +1,14 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+/** The long counts take minutes each: there a test that hangs is ended by the half hour. */
+const patience = process.env["FLEETCERT_LONG"] === "1" ? 1_800_000 : 0;
 const whole = ["test/{integration,vectors,scenarios,simulation}/**/*.test.ts"];
 
 export default defineConfig({
   test: {
     pool: "forks",
-    testTimeout: 20_000,
+    testTimeout: patience || 20_000,
     hookTimeout: 60_000,
     projects: [
       {
@@ -27,7 +29,7 @@ export default defineConfig({
           // Files with real brokers, tokens and processes of their own: more at once only makes each slower.
           maxWorkers: Math.min(2, availableParallelism()),
           sequence: { groupOrder: 1 },
-          testTimeout: 120_000,
+          testTimeout: patience || 120_000,
           hookTimeout: 120_000,
         },
       },

@@ -46,9 +46,10 @@ export class RenewalSafety {
 
   /** What an effect that was performed violates. */
   violationsAfter(effect: Effect, result: RenewalEvent | undefined, durable: SlotState): string[] {
-    const { keys, service, controller } = this.#parts;
+    const { keys, service, controller, people } = this.#parts;
     const found: string[] = [];
-    if (keys.isWhole && result?.type !== "failed") {
+    // A key that was in the making when the device was retired meets keys that wait for erasing; none may be left at rest.
+    if (keys.isWhole && !people.hasRetired && result?.type !== "failed") {
       const referenced = [...referencedKeys(durable), ...(result?.type === "keyReady" ? [result.key.id] : [])];
       found.push(...keys.orphanViolations(effect, referenced));
     }
