@@ -11,7 +11,14 @@ export interface DeviceAttributes {
   readonly criticality: "low" | "medium" | "high";
   readonly tags: readonly string[];
   readonly connectivity: ConnectivityClass;
+  /** Whether a person said the class, or it follows from when the device was in contact. */
+  readonly connectivityBy: "set" | "computed";
 }
+
+/** Attributes to be changed; `computed` takes a person's word about the class back. */
+export type AttributeChanges = Partial<Omit<DeviceAttributes, "connectivity" | "connectivityBy">> & {
+  readonly connectivity?: ConnectivityClass | "computed";
+};
 
 /** `suspended` and `retired` devices get no certificate by any way (I7). */
 export type DeviceState = "active" | "suspended" | "retired";
@@ -100,6 +107,12 @@ export interface ClaimRecord {
 /** States of a credential as the controller knows it (DESIGN.md section 2). */
 export type CredentialState = "issued" | "proven" | "retired" | "revoked" | "abandoned";
 
+/**
+ * How a credential was seen in use: a TLS session that it authenticated, its service on the device that served it, or, where no
+ * session ever comes, its signature in a courier's bundle. Empty before the proof, and for proofs of before it was noted.
+ */
+export type ProofWay = "" | "session" | "service" | "courier";
+
 /** A certificate this controller has issued, with the life of its credential. */
 export interface CertificateRecord {
   /** SHA-256 of the DER, lower-case hex. */
@@ -123,6 +136,7 @@ export interface CertificateRecord {
   readonly state: CredentialState;
   readonly issuedAt: Instant;
   readonly provenAt: Instant | undefined;
+  readonly provenVia: ProofWay;
   readonly retiredAt: Instant | undefined;
   readonly revokedAt: Instant | undefined;
   readonly revocationReason: string;
@@ -241,6 +255,23 @@ export interface CourierContactRecord {
   /** Generation and counter of its manifest: bundles are ordered by both. */
   readonly generation: number;
   readonly counter: number;
+}
+
+/** A time without contact, such as counts. */
+export interface ContactGap {
+  readonly endedAt: Instant;
+  readonly length: Duration;
+}
+
+/** When a device was in contact over a session, as far as its connectivity class asks for it. */
+export interface ContactRecord {
+  readonly device: string;
+  /** The first contact that is known. */
+  readonly since: Instant;
+  /** The last moment it was known to be in contact. */
+  readonly lastAt: Instant;
+  /** Oldest first; short ones are left out, the oldest are forgotten. */
+  readonly gaps: readonly ContactGap[];
 }
 
 /** The last status report of a device, as decoded JSON. */

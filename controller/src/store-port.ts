@@ -9,6 +9,7 @@ import type {
   AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
+  ContactRecord,
   CourierContactRecord,
   CrlRecord,
   DesiredDigestRecord,
@@ -56,6 +57,7 @@ export interface Transaction {
   readonly answers: AnswerTable;
   readonly sequences: SequenceTable;
   readonly courierContacts: CourierContactTable;
+  readonly contacts: ContactTable;
   readonly reports: ReportTable;
   readonly outbox: OutboxTable;
   readonly operators: OperatorTable;
@@ -183,6 +185,11 @@ export interface CourierContactTable {
   find(device: string): Promise<CourierContactRecord | undefined>;
   /** One row for each device: the last. */
   put(contact: CourierContactRecord): Promise<void>;
+}
+
+export interface ContactTable {
+  find(device: string): Promise<ContactRecord | undefined>;
+  put(contact: ContactRecord): Promise<void>;
 }
 
 export interface ReportTable {

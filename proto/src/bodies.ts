@@ -77,6 +77,8 @@ export const bodyCodecs: { readonly [T in BodyType]: BodyCodec<T> } = {
         lastError: check.text(one.lastError, "last error", 512),
         rollbacks: check.uint(one.rollbacks, "rollbacks", 0xffff_ffff),
         rollbackCause: check.text(one.rollbackCause, "rollback cause", 512),
+        rollbackAt: check.uint(one.rollbackAt, "rollback time"),
+        keyStore: check.text(one.keyStore, "key store", 256),
       })),
       epochs: check.list(wire?.epochs, "epochs", 64).map((one) => ({
         issuer: check.hex32(one.issuer, "issuer"),

@@ -129,6 +129,10 @@ export interface SlotStatus extends SlotGeneration {
   readonly rollbacks?: number;
   /** Why it went back last. */
   readonly rollbackCause?: string;
+  /** When it went back last; 0 when it did not. */
+  readonly rollbackAt?: number;
+  /** Name of the key store that holds the key in use; empty from agents that do not say. */
+  readonly keyStore?: string;
 }
 
 export interface EpochStatus {

@@ -40,6 +40,7 @@ export async function fillEveryTable(tx: Transaction): Promise<void> {
   await tx.answers.put(anAnswer());
   await tx.sequences.put({ device: "edge-1", generation: 1, stream: "mqtt", counter: 17 });
   await tx.courierContacts.put({ device: "edge-1", at: 9, operator: "operator:bob", generation: 2, counter: 18 });
+  await tx.contacts.put({ device: "edge-1", since: 1, lastAt: 9, gaps: [{ endedAt: 5, length: 3 }] });
   await tx.reports.put({ device: "edge-1", receivedAt: 8, report: '{"a":1}' });
   await tx.outbox.enqueue({ topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true });
   await tx.operators.put(anOperator());
@@ -78,6 +79,7 @@ export async function readEveryTable(tx: Transaction) {
     answer: await tx.answers.find("edge-1", "0".repeat(32)),
     sequence: await tx.sequences.find("edge-1", 1, "mqtt"),
     courierContact: await tx.courierContacts.find("edge-1"),
+    contact: await tx.contacts.find("edge-1"),
     report: await tx.reports.find("edge-1"),
     outbox: await tx.outbox.list(9),
     operator: await tx.operators.find("alice"),
@@ -125,6 +127,7 @@ export const everyTableFilled: Awaited<ReturnType<typeof readEveryTable>> = {
   answer: anAnswer(),
   sequence: { device: "edge-1", generation: 1, stream: "mqtt", counter: 17 },
   courierContact: { device: "edge-1", at: 9, operator: "operator:bob", generation: 2, counter: 18 },
+  contact: { device: "edge-1", since: 1, lastAt: 9, gaps: [{ endedAt: 5, length: 3 }] },
   report: { device: "edge-1", receivedAt: 8, report: '{"a":1}' },
   outbox: [{ id: 1, topic: "fleetcert/1/x", payload: new Uint8Array(0), retain: true }],
   operator: anOperator(),

@@ -31,6 +31,7 @@ export const anAttributes = (some: Partial<DeviceAttributes> = {}): DeviceAttrib
   criticality: "medium",
   tags: ["red", "ü \u{1f511}"],
   connectivity: "always",
+  connectivityBy: "computed",
   ...some,
 });
 
@@ -84,6 +85,7 @@ export const aCertificate = (number: number, some: Partial<CertificateRecord> = 
   state: "issued",
   issuedAt: 3_600_000,
   provenAt: undefined,
+  provenVia: "",
   retiredAt: undefined,
   revokedAt: undefined,
   revocationReason: "",

@@ -74,6 +74,8 @@ export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>
         lastError: text(512),
         rollbacks: uint32,
         rollbackCause: text(512),
+        rollbackAt: uint,
+        keyStore: text(256),
       }),
       { maxLength: 4 },
     ),

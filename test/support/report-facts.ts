@@ -28,6 +28,8 @@ export function aSlot(changes: Partial<SlotFacts> = {}): SlotFacts {
     lastError: "",
     rollbacks: 0,
     rollbackCause: "",
+    rollbackAt: 0,
+    keyStore: "pkcs11:token=fleet",
     ...changes,
   };
 }

@@ -14,12 +14,35 @@ beforeAll(async () => {
   const offered = cache.examine(envelope, { issuer: world.issuer.id, via: "mqtt" });
   if (offered !== undefined) await cache.apply(offered, world.retained(), new AbortController().signal);
   const courier = { pack: neverAsked, apply: neverAsked };
-  agent = { status: () => ({}) as StatusView, renew: () => undefined, revocation: cache, courier };
+  agent = {
+    status: () => ({}) as StatusView,
+    renew: ({ slot = "identity" } = {}) => ({ slot, generation: 2 }),
+    revocation: cache,
+    courier,
+  };
 });
 
 const neverAsked = () => Promise.reject(new Error("nobody asks the courier here"));
 const ask = (path: string, method = "GET") =>
   answerLocal(agent, { method, path, body: new Uint8Array(), signal: new AbortController().signal });
+
+describe("the local socket, asked to renew", () => {
+  it.each([
+    ["/v1/renew", { accepted: true, slot: "identity", generation: 2 }],
+    ["/v1/renew?slot=web", { accepted: true, slot: "web", generation: 2 }],
+    ["/v1/renew?dry-run=true", { accepted: false, slot: "identity", generation: 2 }],
+    ["/v1/renew?slot=web&dry-run=true", { accepted: false, slot: "web", generation: 2 }],
+  ])("answers %s", async (path, answer) => {
+    expect(await ask(path, "POST")).toEqual(answer);
+  });
+
+  it.each(["slot=web&slot=mail", "dry-run=true&dry-run=true", "dry-run=false", "slots=web", "slot=web&now"])(
+    "calls %s malformed",
+    async (query) => {
+      await expect(ask(`/v1/renew?${query}`, "POST")).rejects.toMatchObject({ code: "request-invalid" });
+    },
+  );
+});
 
 describe("the local socket, asked for revocation", () => {
   it("answers good, revoked and unknown with epoch and age", async () => {

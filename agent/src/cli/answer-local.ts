@@ -4,22 +4,23 @@ import type { RunningAgent } from "./assemble-agent.ts";
 /**
  * Answers a request of this host's people or software.
  *
- * - `GET /v1/status` · `POST /v1/renew`
+ * - `GET /v1/status`
+ * - `POST /v1/renew`, `…?slot={name}`, `…?slot={name}&dry-run=true`: `{ accepted, slot, generation }`
  * - `POST /v1/bundle/export`, `…/export?renew=true`: a bundle for a courier; `POST /v1/bundle/import` with the reply as body
  * - `GET /v1/revocation`: what is held, issuer by issuer; `…/{serial}`: what every issuer says of a serial
  * - `GET /v1/revocation/{issuer}/{serial}`, `…?slot={name}` for a peer of that slot: `{ status, reason?, at?, why?, issuer, epoch: { era, epoch, thisUpdate, nextUpdate, age, isStale } }`
  *
- * Throws `request-invalid` for what is no issuer or serial, `not-found` for other paths, `conflict` as {@link RunningAgent.renew},
- * and what the courier's duty throws.
+ * Throws `request-invalid` for what is no issuer, serial or slot, `not-found` for other paths, and what {@link RunningAgent.renew}
+ * and the courier's duty throw.
  */
 export async function answerLocal(
   agent: Pick<RunningAgent, "status" | "renew" | "revocation" | "courier">,
   { method, path, body, signal }: LocalRequest,
 ): Promise<unknown> {
   if (method === "GET" && path === "/v1/status") return agent.status();
-  if (method === "POST" && path === "/v1/renew") {
-    agent.renew();
-    return { accepted: true };
+  if (method === "POST" && (path === "/v1/renew" || path.startsWith("/v1/renew?"))) {
+    const wanted = renewalIn(path.slice("/v1/renew?".length));
+    return { accepted: !wanted.isDryRun, ...agent.renew(wanted) };
   }
   if (method === "POST" && (path === "/v1/bundle/export" || path === "/v1/bundle/export?renew=true")) {
     const { bundle, ...exported } = await agent.courier.pack({ renew: path.endsWith("=true") });
@@ -40,6 +41,16 @@ export async function answerLocal(
     });
   }
   return agent.revocation.isRevoked(first, serialOf(second), slot);
+}
+
+/** `slot` and `dry-run=true`, each at most once. */
+function renewalIn(query: string): { readonly slot?: string; readonly isDryRun: boolean } {
+  const asked = new URLSearchParams(query);
+  const isDryRun = asked.get("dry-run") === "true";
+  const slot = asked.get("slot");
+  const known = (isDryRun ? 1 : 0) + (slot === null ? 0 : 1);
+  if (asked.size !== known) throw new FleetError("request-invalid", `"${shown(query)}" asks for no renewal`);
+  return { ...(slot !== null && { slot }), isDryRun };
 }
 
 function slotIn(query: string | undefined): string | undefined {

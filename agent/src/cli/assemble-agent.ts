@@ -1,5 +1,5 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { FleetError, isFleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
+import { isFleetError, type ProviderKey, type Serial, sha256 } from "@fleetcert/shared";
 import { QuoteAnswers } from "../attestation/answer-quote.ts";
 import { ProvenTpm } from "../attestation/proven-tpm.ts";
 import { Connection } from "../connection/connection.ts";
@@ -9,6 +9,7 @@ import type { Courier } from "../courier/courier.ts";
 import { inTurn } from "../pace/in-turn.ts";
 import type { Incoming } from "../ports.ts";
 import { rulesOf, windowOf } from "../renewal/desired-renewal.ts";
+import { keyStoreOf } from "../renewal/key-store.ts";
 import { RenewalRunner } from "../renewal/runner.ts";
 import { isErased, type SlotState } from "../renewal/slot-state.ts";
 import type { SlotFacts } from "../reporting/status-report.ts";
@@ -23,13 +24,14 @@ import { assembleFollowers, type Followers } from "./assemble-followers.ts";
 import { assembleServices, type Services } from "./assemble-services.ts";
 import { identityActions, identitySlot, openCredential } from "./credential-actions.ts";
 import type { KeyStores } from "./key-stores.ts";
+import { requireRenewable, type WantedRenewal } from "./require-renewable.ts";
 import { type StatusView, statusView } from "./status-view.ts";
 
 /** An agent at work. */
 export interface RunningAgent {
   status(): StatusView;
-  /** Asks for a new generation now, of the identity or of the named slot. Throws `conflict` while one is under way, `not-found`. */
-  renew(slot?: string): void;
+  /** Asks for a new generation of a slot now, `identity` when none is named; a dry run only says which. Throws as {@link requireRenewable}. */
+  renew(request?: { readonly slot?: string; readonly isDryRun?: boolean }): WantedRenewal;
   /** The revocation state this device enforces. */
   readonly revocation: {
     show(): HeldIssuer[];
@@ -213,14 +215,10 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
     revocation: followers.revocation,
     courier,
     ended,
-    renew(slot = identitySlot) {
-      if (slot !== identitySlot) {
-        services.renew(slot);
-        return;
-      }
-      const { journal } = runner.state;
-      if (journal.at !== "idle") throw new FleetError("conflict", `a rotation is under way: ${journal.at}`);
-      runner.want();
+    renew({ slot = identitySlot, isDryRun = false } = {}) {
+      const wanted = requireRenewable(slotStates(), slot);
+      if (!isDryRun) (services.runners.get(slot) ?? runner).want();
+      return wanted;
     },
     async stop() {
       stop.abort();
@@ -256,7 +254,7 @@ function followDesired(desired: DesiredState, runner: RenewalRunner | undefined)
 }
 
 function slotFacts(slot: string, state: SlotState, keys: KeyStores): SlotFacts {
-  const { current, journal, lastError, lastReason, rollbacks, rollbackCause } = state;
+  const { current, journal, lastError, lastReason, rollbacks, rollbackCause, rollbackAt } = state;
   return {
     slot,
     generation: current?.generation ?? 0,
@@ -264,7 +262,7 @@ function slotFacts(slot: string, state: SlotState, keys: KeyStores): SlotFacts {
     journal: journal.at,
     protection: keys.protectionOf(current?.key.ref),
     lastError: lastError === "" ? "" : `${lastError}: ${lastReason}`,
-    rollbacks,
-    rollbackCause,
+    ...{ rollbacks, rollbackCause, rollbackAt },
+    keyStore: current === undefined ? "" : keyStoreOf(current.key.ref),
   };
 }

@@ -1,5 +1,5 @@
 import type { DesiredState } from "@fleetcert/proto";
-import { FleetError, type KeyAlgorithm } from "@fleetcert/shared";
+import type { KeyAlgorithm } from "@fleetcert/shared";
 import type { Connection } from "../connection/connection.ts";
 import { deployment } from "../deployment/service-actions.ts";
 import type { Credential, TimeKeeper, TrustKeeper } from "../ports.ts";
@@ -22,8 +22,6 @@ export interface Services {
   retire(): void;
   /** What the slots' files are made of has changed beside their credentials. */
   trustChanged(): void;
-  /** Asks for a new generation of a slot now. Throws `not-found`, or `conflict` while one is under way that may still succeed. */
-  renew(slot: string): void;
   /** Runs until the signal ends it, which is to come to a retired device only once every slot has erased its keys. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -67,14 +65,6 @@ export async function assembleServices(parts: AgentParts, wiring: ServiceWiring)
     desired: follow,
     retire: () => each((runner) => runner.retire()),
     trustChanged: () => each((runner) => runner.exposeAgain()),
-    renew(slot) {
-      const runner = runners.get(slot);
-      if (runner === undefined) throw new FleetError("not-found", `this device has no slot "${slot}"`);
-      const { journal, rollbacks } = runner.state;
-      const isStuck = journal.at === "issued" && rollbacks > 0;
-      if (journal.at !== "idle" && !isStuck) throw new FleetError("conflict", `a rotation is under way: ${journal.at}`);
-      runner.want();
-    },
     async run(signal) {
       await Promise.all([...runners.values()].map((runner) => runner.run(signal)));
     },

@@ -9,8 +9,9 @@ import { registerKeys } from "./keys/register-keys.ts";
 import { errorText, exitCodeOf } from "./output/error-text.ts";
 import { outputFormats } from "./output/render.ts";
 import { usageError, wantsJson } from "./output/usage-error.ts";
+import { registerRenew } from "./renew.ts";
 import { registerRun } from "./run.ts";
-import { registerRenew, registerStatus } from "./status.ts";
+import { registerStatus } from "./status.ts";
 import { registerTpm } from "./tpm/tpm.ts";
 
 /** Runs `fleetcert-agent` with arguments; resolves with the exit code. stdout carries data, stderr the rest. */

@@ -53,6 +53,8 @@ export interface SlotView {
   /** How often its service went back to the files of before since the last proof, and why it did so last. */
   readonly rollbacks: number;
   readonly rollbackCause: string;
+  /** When it did so last; 0 when it did not. */
+  readonly rollbackAt: Instant;
 }
 
 export interface CertificateView {
@@ -105,7 +107,8 @@ function slotView(
   state: SlotState,
   { now, desired }: { readonly now: Instant; readonly desired: DesiredState | undefined },
 ): SlotView {
-  const { journal, current, plan, attempts, lastError, lastReason, rollbacks, rollbackCause } = state;
+  const { journal, current, plan, attempts, lastError, lastReason } = state;
+  const { rollbacks, rollbackCause, rollbackAt } = state;
   return {
     slot,
     journal: journal.at,
@@ -116,8 +119,7 @@ function slotView(
     attempts,
     lastError,
     lastReason,
-    rollbacks,
-    rollbackCause,
+    ...{ rollbacks, rollbackCause, rollbackAt },
   };
 }
 

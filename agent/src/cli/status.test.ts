@@ -49,6 +49,7 @@ const aStatus = (changes: Partial<StatusView> = {}): StatusView => ({
       lastReason: "",
       rollbacks: 0,
       rollbackCause: "",
+      rollbackAt: 0,
     },
   ],
   protection: "token",
@@ -134,6 +135,6 @@ describe("the status of a running agent", () => {
 
   it("is not asked when a renewal is", async () => {
     await run(aStatus(), "renew");
-    expect(asked).toEqual(["POST /v1/renew"]);
+    expect(asked).toEqual(["POST /v1/renew?slot=identity"]);
   });
 });

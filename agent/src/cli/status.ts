@@ -1,4 +1,3 @@
-import { FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
@@ -17,23 +16,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     });
 }
 
-/** `renew`: asks the running agent for a new generation. */
-export function registerRenew(program: Command, context: CliContext): void {
-  program
-    .command("renew")
-    .description("have the running agent rotate its credential now")
-    .action(async (_options: object, command: Command) => {
-      const data = dataOf(command, context);
-      const answer = await askLocalSocket(socketPath(data), "POST", "/v1/renew");
-      if (answer === undefined) {
-        throw new FleetError("offline", `no agent is running on ${data}`, {
-          hint: `fleetcert-agent run --data ${data}`,
-        });
-      }
-      context.stdout(renderOne(answer, [["renewal", "begun; see fleetcert-agent status"]], formatOf(command)));
-    });
-}
-
+/** The status of the agent that runs on a directory, or what its files say. */
 async function readStatus(data: string, { env, clock }: CliContext): Promise<StatusView> {
   const answer = await askLocalSocket(socketPath(data), "GET", "/v1/status");
   if (answer !== undefined) return answer as StatusView;

@@ -137,7 +137,14 @@ function confirm(state: SlotState, next: CredentialRecord, grace: Duration, cont
   const journal: Journal =
     old === undefined ? { at: "idle" } : { at: "confirmed", old, grace: bounded, until: context.moment.now + bounded };
   const { unproven: useless } = state;
-  const settled = { unproven: undefined, plan: undefined, abandoned: 0, rollbacks: 0, rollbackCause: "" };
+  const settled = {
+    unproven: undefined,
+    plan: undefined,
+    abandoned: 0,
+    rollbacks: 0,
+    rollbackCause: "",
+    rollbackAt: 0,
+  };
   const proven: SlotState = { ...state, ...settled, current: next, reenrolment: 0 };
   const reduction = moveOn(proven, journal, context);
   const effects: Effect[] = [{ do: "expose", credential: next }, ...reduction.effects];
@@ -290,7 +297,8 @@ function fail(state: SlotState, failure: Failed, context: Context): Reduction {
     case "roll-back": {
       if (!("next" in journal)) return unchanged(state);
       const rollbackCause = `${failure.doing}: ${failed.lastError}: ${failed.lastReason}`.slice(0, maxReasonLength);
-      return goBack({ ...failed, rollbackCause }, { at: "restoring", next: journal.next, isGivenUp: false }, context);
+      const noted: SlotState = { ...failed, rollbackCause, rollbackAt: Math.round(context.moment.now) };
+      return goBack(noted, { at: "restoring", next: journal.next, isGivenUp: false }, context);
     }
     case "again":
       return { state: failed, effects: [pause(failed, context, failure.retryAfter), { do: "report" }] };

@@ -52,7 +52,10 @@ describe("the slot of a service", () => {
       const at = { install: "issued", reload: "installed", verify: "reloaded" } as const;
       const failed = told(aSlot({ at: at[step], next }), refused(step));
       expect(failed.effects[0]).toMatchObject({ do: "restore", next, previous: aCredential(1), round: 1 });
-      expect(failed.state).toMatchObject({ rollbacks: 1, rollbackCause: `${step}: hook-failed: nginx ended with 1` });
+      expect(failed.state).toMatchObject({
+        ...{ rollbacks: 1, rollbackAt: now },
+        rollbackCause: `${step}: hook-failed: nginx ended with 1`,
+      });
       const restored = told(failed.state, { type: "restored", keyId: "k2", round: 1 });
       expect(restored.state).toMatchObject({ journal: { at: "issued", next }, current: aCredential(1) });
       expect(doing(restored)).toEqual(["sleep", "report"]);

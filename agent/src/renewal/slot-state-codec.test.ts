@@ -42,6 +42,7 @@ const slot: fc.Arbitrary<SlotState> = fc.record({
   abandoned: fc.nat(30),
   rollbacks: fc.nat(30),
   rollbackCause: fc.string(),
+  rollbackAt: instant,
   lastError: fc.string(),
   lastReason: fc.string(),
 });
@@ -56,7 +57,7 @@ describe("the journal on the disk", () => {
   });
 
   it("of an agent that knew no services comes back without any rollback", () => {
-    const { rollbacks: _, rollbackCause: __, ...older } = emptySlot;
+    const { rollbacks: _, rollbackCause: __, rollbackAt: ___, ...older } = emptySlot;
     const bytes = new TextEncoder().encode(JSON.stringify({ version: 1, ...older }));
     expect(decodeSlotState(bytes)).toEqual(emptySlot);
   });

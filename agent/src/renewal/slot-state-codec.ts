@@ -40,9 +40,10 @@ function slotStateOf(fields: Fields): SlotState {
     plan: fields.maybe("plan", planOf),
     attempts: fields.number("attempts"),
     abandoned: fields.number("abandoned"),
-    // A journal of before there were services has neither.
+    // A journal of before there were services has none of these.
     rollbacks: fields.has("rollbacks") ? fields.number("rollbacks") : 0,
     rollbackCause: fields.has("rollbackCause") ? fields.text("rollbackCause") : "",
+    rollbackAt: fields.has("rollbackAt") ? fields.number("rollbackAt") : 0,
     lastError: fields.text("lastError"),
     lastReason: fields.text("lastReason"),
   };

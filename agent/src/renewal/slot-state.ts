@@ -24,6 +24,8 @@ export interface SlotState {
   readonly rollbacks: number;
   /** Why it did so last: step, code and message, for people; empty when it did not. */
   readonly rollbackCause: string;
+  /** When it did so last, by the estimated time; 0 when it did not. */
+  readonly rollbackAt: Instant;
   /** Code of the last failure; empty when the last step succeeded. */
   readonly lastError: string;
   /** What the last failure said, for people. */
@@ -118,6 +120,7 @@ export const emptySlot: SlotState = {
   abandoned: 0,
   rollbacks: 0,
   rollbackCause: "",
+  rollbackAt: 0,
   lastError: "",
   lastReason: "",
 };

@@ -17,6 +17,10 @@ export interface SlotFacts {
   /** How often the service went back since the last credential was proven, and why it did so last. */
   readonly rollbacks: number;
   readonly rollbackCause: string;
+  /** When it did so last; 0 when it did not. */
+  readonly rollbackAt: Instant;
+  /** Name of the key store that holds the key in use; empty before the first. */
+  readonly keyStore: string;
 }
 
 /** What the duties know at one moment. */
@@ -52,9 +56,10 @@ export function statusReport(facts: ReportFacts): BodyOf<"report"> {
 }
 
 function slotStatus(
-  { slot, generation, certificate, journal, protection, lastError, rollbacks, rollbackCause }: SlotFacts,
+  { slot, generation, certificate, journal, protection, lastError, ...rest }: SlotFacts,
   now: Instant,
 ): SlotStatus {
+  const { rollbacks, rollbackCause, rollbackAt, keyStore } = rest;
   return {
     slot,
     generation,
@@ -65,6 +70,8 @@ function slotStatus(
     lastError: plain(lastError, 512),
     rollbacks,
     rollbackCause: plain(rollbackCause, 512),
+    rollbackAt: Math.max(0, Math.round(rollbackAt)),
+    keyStore: plain(keyStore, 256),
   };
 }
 

@@ -56,7 +56,7 @@ function device(id: string): DeviceRecord {
     id,
     state: "active",
     stateReason: "",
-    attributes: { site: "", owner: "", environment: "", criticality: "low", tags: [], connectivity: "always" },
+    attributes: { site: "", owner: "", environment: "", criticality: "low", tags: [], ...reached },
     createdAt: 0,
     lastSeenAt: undefined,
     desiredVersion: 0,
@@ -65,3 +65,5 @@ function device(id: string): DeviceRecord {
     claimId: "",
   };
 }
+
+const reached = { connectivity: "always", connectivityBy: "computed" } as const;

@@ -29,6 +29,7 @@ import type {
 import { operatorOperations } from "./operator-operations.ts";
 import { rolloverOperations } from "./rollover-routes.ts";
 import { rotationOperations } from "./rotate-in-waves.ts";
+import { slotViews } from "./slot-views.ts";
 import {
   attestationView,
   certificateView,
@@ -132,13 +133,14 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
     show: (_actor, id) =>
       store.transaction(async (tx) => {
         const record = await requireDevice(tx, id);
-        const certificates = (await tx.certificates.listOf(id)).map(certificateView);
+        const records = await tx.certificates.listOf(id);
         const report = await tx.reports.find(id);
         const attestation = await tx.attestations.find(id);
         const quote = await tx.quotes.find(id);
         return {
           ...(await deviceView(tx, record, context)),
-          certificates,
+          slots: slotViews(records, report?.report),
+          certificates: records.map(certificateView),
           report: report?.report,
           attestation: attestation && attestationView(attestation),
           quote: quote && quoteView(quote),

@@ -1,9 +1,9 @@
 import type { Instant } from "@fleetcert/shared";
 import type { ApiKeyRecord } from "../approval-records.ts";
 import type {
+  AttributeChanges,
   AuditRecord,
   ClaimRecord,
-  ConnectivityClass,
   DeviceAttributes,
   DeviceState,
   QuoteRecord,
@@ -13,6 +13,7 @@ import type { CourierContactView, CourierOperations } from "./courier-operations
 import type { BoundOperations, PlanOperations, RevocationOperations } from "./governed.ts";
 import type { RolloverOperations } from "./rollover-operations.ts";
 import type { RotationOperations } from "./rotation-operations.ts";
+import type { SlotView } from "./slot-views.ts";
 
 /** Who gives a command, and how it came; every mutating command is audited under it (I8). */
 export interface Actor {
@@ -94,6 +95,8 @@ export interface CertificateView {
   readonly notAfter: Instant;
   readonly issuedAt: Instant;
   readonly provenAt: Instant | undefined;
+  /** `session`, `service` or `courier`; empty before the proof. */
+  readonly provenVia: string;
   readonly retiredAt: Instant | undefined;
   readonly revokedAt: Instant | undefined;
   readonly revocationReason: string;
@@ -139,6 +142,7 @@ export interface QuoteView extends Omit<QuoteRecord, "device" | "nonce" | "value
 
 /** One device with everything that is known of it. */
 export interface DeviceDetails extends DeviceView {
+  readonly slots: readonly SlotView[];
   readonly certificates: readonly CertificateView[];
   readonly report: string | undefined;
   /** Undefined for keys outside of TPMs, and for TPMs nobody asked to prove themselves. */
@@ -149,11 +153,7 @@ export interface DeviceDetails extends DeviceView {
 export interface DeviceOperations {
   list(actor: Actor, request: ListRequest): Promise<PageOf<DeviceView>>;
   show(actor: Actor, id: string): Promise<DeviceDetails>;
-  set(
-    actor: Actor,
-    id: string,
-    attributes: Partial<Omit<DeviceAttributes, "connectivity">> & { readonly connectivity?: ConnectivityClass },
-  ): Promise<DeviceView>;
+  set(actor: Actor, id: string, attributes: AttributeChanges): Promise<DeviceView>;
   suspend(actor: Actor, id: string, reason: string): Promise<DeviceView>;
   reinstate(actor: Actor, id: string): Promise<DeviceView>;
   /** Permits a known device to enrol anew, once; the claim string is given this one time. `validFor` in milliseconds. */

@@ -44,18 +44,29 @@ export function base64(maxBytes: number) {
   return Type.String({ maxLength: Math.ceil(maxBytes / 3) * 4, pattern: "^[A-Za-z0-9+/]*={0,2}$" });
 }
 
-/** Registry attributes of a device. */
+/** Registry attributes that a claim gives its devices. */
 export function attributes() {
-  return closed({
+  return closed({ ...described(), connectivity: Type.Optional(connectivityClass()) });
+}
+
+/** Registry attributes to be changed; `computed` lets the class follow from contacts again. */
+export function attributeChanges() {
+  const connectivity = Type.Union([connectivityClass(), Type.Literal("computed")]);
+  return closed({ ...described(), connectivity: Type.Optional(connectivity) });
+}
+
+function connectivityClass() {
+  return Type.Union([Type.Literal("always"), Type.Literal("daily"), Type.Literal("rare"), Type.Literal("courier")]);
+}
+
+function described() {
+  return {
     site: Type.Optional(label()),
     owner: Type.Optional(label()),
     environment: Type.Optional(label()),
     criticality: Type.Optional(Type.Union([Type.Literal("low"), Type.Literal("medium"), Type.Literal("high")])),
     tags: Type.Optional(Type.Array(label(), { maxItems: 64 })),
-    connectivity: Type.Optional(
-      Type.Union([Type.Literal("always"), Type.Literal("daily"), Type.Literal("rare"), Type.Literal("courier")]),
-    ),
-  });
+  };
 }
 
 /** The octets of checked base64. */

@@ -5,6 +5,7 @@ import { rolloverRoutes } from "./rollover-routes.ts";
 import { rotationRoutes } from "./rotation-routes.ts";
 import type { Route } from "./route.ts";
 import {
+  attributeChanges,
   attributes,
   base64,
   closed,
@@ -74,7 +75,7 @@ export const routes: readonly Route[] = [
     path: "/devices/:id",
     permission: "device.write",
     summary: "Set registry attributes",
-    body: attributes(),
+    body: attributeChanges(),
     call: ({ devices }, actor, { params, body }) => devices.set(actor, params["id"] ?? "", body),
   },
   {

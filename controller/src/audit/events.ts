@@ -36,6 +36,7 @@ export const auditEvents = {
   "reenrolment.permitted": "A person permitted a known device to enrol anew, once (I7) → device",
   "device.reenrolled": "A known device was admitted anew, by a person's permission → device",
   "device.changed": "Registry attributes of a device were changed → device",
+  "device.classified": "A device's connectivity class is another, by when it was in contact → device",
   "device.suspended": "A device was blocked until a person re-approves it (I7) → device",
   "suspension.withheld": "The controller would have suspended a device by itself, but had suspended too many → device",
   "device.reinstated": "A person re-approved a device → device",

@@ -43,10 +43,19 @@ export function registerCertificate(program: Command, context: CliContext): void
         ["key", `${shown.keyAlgorithm}, ${shown.protection}`],
         ["valid", `${when(shown.notBefore)} to ${when(shown.notAfter)} (${fromNow(shown.notAfter, context.now())})`],
         ["issued", when(shown.issuedAt)],
-        ["proven", when(shown.provenAt)],
+        [
+          "proven",
+          shown.provenVia === "" ? when(shown.provenAt) : `${when(shown.provenAt)} (${ways[shown.provenVia]})`,
+        ],
         ["retired", when(shown.retiredAt)],
         ["revoked", when(shown.revokedAt)],
       ]);
       if (formatOf(command) === "table") context.stdout(`\n${shown.pem}`);
     });
 }
+
+const ways: Readonly<Record<string, string>> = {
+  session: "by a session it authenticated",
+  service: "by the service that served it",
+  courier: "by its signature, brought by a courier",
+};

@@ -2,8 +2,9 @@ import { FleetError } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
+import type { ConnectivityClass } from "../records.ts";
 import { attestationRows } from "./attestation-rows.ts";
-import { type AttributeOptions, addAttributeOptions, attributesOf } from "./attributes.ts";
+import { type AttributeOptions, addAttributeOptions, attributesOf, connectivityText } from "./attributes.ts";
 import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { registerReenrol } from "./device-reenrol.ts";
@@ -11,6 +12,7 @@ import { fromNow, short, span, when } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
 import { registerQuote } from "./quote.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
+import { slotColumns } from "./slot-columns.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `device list|show|set|suspend|reinstate|reenrol|retire`. */
@@ -18,10 +20,10 @@ export function registerDevice(program: Command, context: CliContext): void {
   const device = program.command("device").description("the devices of the fleet");
   registerList(device, context);
   registerShow(device, context);
-  addAttributeOptions(device.command("set"))
+  addAttributeOptions(device.command("set"), "computed")
     .description("set registry attributes")
     .argument("<id>")
-    .action(async (id: string, options: AttributeOptions, command: Command) => {
+    .action(async (id: string, options: AttributeOptions<ConnectivityClass | "computed">, command: Command) => {
       const attributes = attributesOf(options);
       if (Object.keys(attributes).length === 0) throw new FleetError("usage", "name at least one attribute to set");
       const changed = await (await connect(context, command)).devices.set(remoteActor, id, attributes);
@@ -76,7 +78,7 @@ function registerList(device: Command, context: CliContext): void {
 function registerShow(device: Command, context: CliContext): void {
   device
     .command("show")
-    .description("show one device with its certificates")
+    .description("show one device with its slots and certificates")
     .argument("<id>")
     .action(async (id: string, _options: object, command: Command) => {
       const shown = await (await connect(context, command)).devices.show(remoteActor, id);
@@ -85,6 +87,7 @@ function registerShow(device: Command, context: CliContext): void {
         ...attestationRows(shown, context.now()),
       ]);
       if (formatOf(command) !== "table") return;
+      context.stdout(`\n${renderList(shown.slots, slotColumns(context.now()), "table")}`);
       context.stdout(`\n${renderList(shown.certificates, certificateColumns(context.now()), "table")}`);
     });
 }
@@ -131,7 +134,7 @@ function deviceRows(device: DeviceView, now: number): [string, string][] {
     ["environment", attributes.environment],
     ["criticality", attributes.criticality],
     ["tags", attributes.tags.join(", ")],
-    ["connectivity", attributes.connectivity],
+    ["connectivity", connectivityText(attributes)],
     ...courierRows(device, now),
     ["agent", device.agentVersion],
     ["clock offset", span(device.clockOffset)],

@@ -45,6 +45,7 @@ export async function maintain(parts: {
   }
   await attempt("renew OCSP answers", async () => ocsp?.renewAnswers());
   await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
+  await attempt("follow contacts", () => duties.inventory.followContacts());
   await attempt("step rollouts", () => duties.rollouts.step());
   await attempt("step the CA rollover", () => duties.rollovers.step());
   await attempt("retire command keys", () => duties.trust.retireKeys());

@@ -2,7 +2,7 @@ import type { Activated, Body } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { DeviceMessage } from "../ports.ts";
-import type { CertificateRecord } from "../records.ts";
+import type { CertificateRecord, ProofWay } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { EnrolmentParts } from "./enrolment.ts";
 
@@ -73,9 +73,9 @@ async function prove(
   const { device } = received;
   const now = parts.surroundings.clock.now();
   const { slot, generation, serial } = certificate;
-  const via = received.peer.type === "courier" ? { via: "courier", operator: received.peer.operator } : {};
-  const details = { serial, slot, generation: String(generation), ...via };
-  await tx.certificates.put({ ...certificate, state: "proven", provenAt: now });
+  const carried = received.peer.type === "courier" ? { via: "courier", operator: received.peer.operator } : {};
+  const details = { serial, slot, generation: String(generation), ...carried };
+  await tx.certificates.put({ ...certificate, state: "proven", provenAt: now, provenVia: wayOf(received, slot) });
   await appendAudit(tx, {
     at: now,
     actor: `device:${device}`,
@@ -98,4 +98,10 @@ async function prove(
   }
   await tx.awaitedProofs.remove(certificate.sha256);
   await parts.inventory.slotProven(tx, { device, slot, generation });
+}
+
+/** A service is looked at on the device; how the word of it came does not make it more or less. */
+function wayOf({ peer }: DeviceMessage, slot: string): ProofWay {
+  if (slot !== "identity") return "service";
+  return peer.type === "courier" ? "courier" : "session";
 }

@@ -55,7 +55,7 @@ export function makeClaim(
     expiresAt: now + request.validFor,
     revokedAt: undefined,
     allowedDevices: [...new Set(request.allowedDevices ?? [])],
-    attributes: { ...unknownAttributes, ...request.attributes },
+    attributes: { ...unknownAttributes, ...(request.attributes?.connectivity && saidByPerson), ...request.attributes },
     profile: request.profile ?? "device",
     createdAt: now,
     createdBy: request.actor,
@@ -126,6 +126,8 @@ export function requireSensible({ maxUses, validFor, allowedDevices = [] }: Clai
   if (wrong !== undefined) refuse(`"${wrong.slice(0, 80)}" is no device id`);
 }
 
+/** A class that a claim names is a person's word; without one it follows from contacts. */
+const saidByPerson = { connectivityBy: "set" } as const;
 /** 12 characters of a-z and 0-9, without those that look alike. */
 const claimIdOf = (bytes: Uint8Array): string =>
   Array.from(bytes, (octet) => claimAlphabet[octet % claimAlphabet.length]).join("");

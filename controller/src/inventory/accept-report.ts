@@ -5,14 +5,17 @@ import type { DeviceMessage } from "../ports.ts";
 import type { Transaction } from "../store-port.ts";
 import { repeatDesired } from "./desired-state.ts";
 import type { InventoryParts } from "./inventory.ts";
+import { noteContact } from "./note-contact.ts";
 
 type Reply = (tx: Transaction, body: Body) => Promise<void>;
 
 /** Keeps the last status report of a device and what the registry shows of it. */
 export async function acceptReport(parts: InventoryParts, received: DeviceMessage, reply: Reply): Promise<void> {
   const report = received.message.body as StatusReport;
+  const now = parts.surroundings.clock.now();
   await parts.store.transaction(async (tx) => {
     const device = await tx.devices.find(received.device);
+    if (received.peer.type === "operational") await noteContact(tx, { device: received.device, now, isBack: false });
     if (device !== undefined) {
       const known = { ...device, agentVersion: report.agentVersion, clockOffset: report.clockOffset };
       await tx.devices.put(known);
@@ -21,7 +24,7 @@ export async function acceptReport(parts: InventoryParts, received: DeviceMessag
     }
     await tx.reports.put({
       device: received.device,
-      receivedAt: parts.surroundings.clock.now(),
+      receivedAt: now,
       report: JSON.stringify(report, (_, value) => (value instanceof Uint8Array ? toHex(value) : value)),
     });
     await reply(tx, { type: "received" });

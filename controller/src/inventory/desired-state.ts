@@ -23,21 +23,6 @@ export async function publishDesired(
   return await publish(parts, tx, { device, content: await contentOf(parts, tx, device) });
 }
 
-/** Notes the contact; a device that has come gets the state it knows or misses again, for brokers forget. */
-export async function announceDesired(
-  parts: InventoryParts,
-  id: string,
-  { isConnected }: { readonly isConnected: boolean },
-): Promise<void> {
-  await parts.store.transaction(async (tx) => {
-    const device = await tx.devices.find(id);
-    if (device === undefined) return;
-    const seen = { ...device, lastSeenAt: parts.surroundings.clock.now() };
-    await tx.devices.put(seen);
-    if (isConnected && device.desiredVersion > 0) await repeatDesired(parts, tx, seen);
-  });
-}
-
 /** The state a device is asked to be in, for a courier; undefined when nothing was ever asked of it. */
 export async function carriedDesired(parts: InventoryParts, id: string): Promise<CourierPart | undefined> {
   return await parts.store.transaction(async (tx) => {

@@ -1,20 +1,26 @@
 import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { DeviceAttributes, DeviceRecord } from "../records.ts";
+import type { AttributeChanges, DeviceAttributes, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { publishDesired } from "./desired-state.ts";
 import type { InventoryParts } from "./inventory.ts";
+import { reclassify } from "./note-contact.ts";
 
 /** Changes registry attributes; those not named stay. */
 export async function setAttributes(
   parts: InventoryParts,
-  request: { readonly actor: string; readonly device: string; readonly attributes: Partial<DeviceAttributes> },
+  request: {
+    readonly actor: string;
+    readonly device: string;
+    readonly attributes: AttributeChanges;
+    readonly isConnected: boolean;
+  },
 ): Promise<DeviceRecord> {
   const { store, surroundings } = parts;
-  const { actor, device: id, attributes } = request;
+  const { actor, device: id, attributes, isConnected } = request;
   return await store.transaction(async (tx) => {
     const device = await requireDevice(tx, id);
-    const after = { ...device, attributes: { ...device.attributes, ...attributes } };
+    const after = { ...device, attributes: changed(device.attributes, attributes) };
     await appendAudit(tx, {
       ...{ at: surroundings.clock.now(), actor, action: "device.changed", target: id, outcome: "success" },
       details: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, String(value)])),
@@ -22,10 +28,16 @@ export async function setAttributes(
     const isToldAlike =
       after.attributes.connectivity === device.attributes.connectivity &&
       after.attributes.site === device.attributes.site;
-    if (!isToldAlike) return await publishDesired(parts, tx, after);
-    await tx.devices.put(after);
-    return after;
+    if (isToldAlike) await tx.devices.put(after);
+    const told = isToldAlike ? after : await publishDesired(parts, tx, after);
+    return await reclassify(parts, tx, { device: told, isConnected });
   });
+}
+
+function changed(before: DeviceAttributes, { connectivity, ...rest }: AttributeChanges): DeviceAttributes {
+  if (connectivity === undefined) return { ...before, ...rest };
+  if (connectivity === "computed") return { ...before, ...rest, connectivityBy: "computed" };
+  return { ...before, ...rest, connectivity, connectivityBy: "set" };
 }
 
 /** Retires a device for good: on its next contact it erases its keys; the history stays. */

@@ -2,11 +2,13 @@ import type { CourierPart, MaintenanceWindow } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
-import type { DeviceAttributes, DeviceRecord, WishRecord } from "../records.ts";
+import type { AttributeChanges, DeviceAttributes, DeviceRecord, WishRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
-import { announceDesired, carriedDesired, publishDesired } from "./desired-state.ts";
+import { carriedDesired, publishDesired } from "./desired-state.ts";
 import { retireDevice, setAttributes } from "./device-state.ts";
+import { followSession } from "./follow-session.ts";
+import { classifyDevices, noteServing } from "./note-contact.ts";
 import {
   type RotationRequest,
   type RotationWish,
@@ -38,7 +40,7 @@ export interface InventoryParts {
 /** The registry of devices: who they are, what they may, what they are asked to be. */
 export interface Inventory {
   /** Throws `not-found`. */
-  setAttributes(actor: string, device: string, attributes: Partial<DeviceAttributes>): Promise<DeviceRecord>;
+  setAttributes(actor: string, device: string, attributes: AttributeChanges): Promise<DeviceRecord>;
   /** Asks devices to rotate a slot, all or none; resolves with how many are able to. Throws `not-found`. */
   requestRotation(actor: string, request: RotationRequest): Promise<number>;
   /** The same in the caller's transaction, for devices that are known to be able. */
@@ -66,6 +68,8 @@ export interface Inventory {
   carriedDesired(device: string): Promise<CourierPart | undefined>;
   /** Presence as the broker tells it; a device that came gets its desired state again. */
   sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
+  /** Computes, now and then, the connectivity class of devices whose class no person said. Called again and again. */
+  followContacts(): Promise<void>;
   /** Devices with a live operational session. */
   connected(): ReadonlySet<string>;
   readonly handlers: MessageHandlers;
@@ -75,8 +79,17 @@ export interface Inventory {
 export function openInventory(parts: InventoryParts): Inventory {
   /** Number of live sessions: a takeover has two for a moment. */
   const sessions = new Map<string, number>();
+  let classifiedAt = Number.NEGATIVE_INFINITY;
   return {
-    setAttributes: (actor, device, attributes) => setAttributes(parts, { actor, device, attributes }),
+    setAttributes: (actor, device, attributes) =>
+      setAttributes(parts, { actor, device, attributes, isConnected: sessions.has(device) }),
+    async followContacts() {
+      await noteServing(parts);
+      const now = parts.surroundings.clock.now();
+      if (now - classifiedAt < classifyEvery) return;
+      classifiedAt = now;
+      await classifyDevices(parts, new Set(sessions.keys()));
+    },
     requestRotation: (actor, request) => requestRotation(parts, actor, request),
     wishRotation: (tx, wish) => wishRotation(parts, tx, wish),
     withdrawRotation: (tx, request) => withdrawRotation(parts, tx, request),
@@ -87,10 +100,11 @@ export function openInventory(parts: InventoryParts): Inventory {
     carriedDesired: (device) => carriedDesired(parts, device),
     async sessionChanged({ peer, connected }) {
       if (peer.type !== "operational") return;
-      const count = (sessions.get(peer.device) ?? 0) + (connected ? 1 : -1);
+      const before = sessions.get(peer.device) ?? 0;
+      const count = before + (connected ? 1 : -1);
       if (count > 0) sessions.set(peer.device, count);
       else sessions.delete(peer.device);
-      await announceDesired(parts, peer.device, { isConnected: connected });
+      await followSession(parts, peer.device, { isConnected: connected, isBack: connected && before === 0 });
     },
     connected: () => new Set(sessions.keys()),
     handlers: {
@@ -99,6 +113,9 @@ export function openInventory(parts: InventoryParts): Inventory {
     },
   };
 }
+
+/** A device that came is looked at when it comes; this is for those that are away. */
+const classifyEvery: Duration = 6 * 3_600_000;
 
 /** Setting that names the claim by which a device may enrol anew. */
 export const reenrolmentSetting = (device: string): string => `reenrolment/${device}`;
@@ -111,4 +128,5 @@ export const unknownAttributes: DeviceAttributes = {
   criticality: "medium",
   tags: [],
   connectivity: "always",
+  connectivityBy: "computed",
 };

@@ -39,6 +39,7 @@ export async function issueToController(context: IssuanceContext, order: Control
           spkiSha256: key,
           state: "proven",
           provenAt: now,
+          provenVia: "",
           claimId: "",
         },
       };

@@ -57,6 +57,7 @@ export async function issueToDevice(context: IssuanceContext, order: DeviceOrder
           spkiSha256: key,
           state: "issued",
           provenAt: undefined,
+          provenVia: "",
           claimId: order.claimId,
         },
       };

@@ -31,7 +31,16 @@ export interface EndCertificateOrder {
 /** The part of a certificate's record that does not follow from the certificate. */
 export type CertificateFacts = Pick<
   CertificateRecord,
-  "device" | "slot" | "generation" | "profile" | "protection" | "keyAlgorithm" | "spkiSha256" | "state" | "provenAt"
+  | "device"
+  | "slot"
+  | "generation"
+  | "profile"
+  | "protection"
+  | "keyAlgorithm"
+  | "spkiSha256"
+  | "state"
+  | "provenAt"
+  | "provenVia"
 > & { readonly claimId: string };
 
 /** Issues one end certificate; reserves indices and tries again when there is no room. */

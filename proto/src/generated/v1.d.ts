@@ -2663,6 +2663,12 @@ export namespace fleetcert {
             /** SlotStatus rollbackCause. */
             rollbackCause: string;
 
+            /** SlotStatus rollbackAt. */
+            rollbackAt: number;
+
+            /** SlotStatus keyStore. */
+            keyStore: string;
+
             /**
              * Encodes the specified SlotStatus message. Does not implicitly {@link fleetcert.v1.SlotStatus.verify|verify} messages.
              * @param message SlotStatus message or plain object to encode
@@ -2713,6 +2719,12 @@ export namespace fleetcert {
 
                 /** SlotStatus rollbackCause */
                 rollbackCause?: (string|null);
+
+                /** SlotStatus rollbackAt */
+                rollbackAt?: (number|null);
+
+                /** SlotStatus keyStore */
+                keyStore?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4097,6 +4097,8 @@ export const fleetcert = $root.fleetcert = (() => {
             SlotStatus.prototype.lastError = "";
             SlotStatus.prototype.rollbacks = 0;
             SlotStatus.prototype.rollbackCause = "";
+            SlotStatus.prototype.rollbackAt = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            SlotStatus.prototype.keyStore = "";
 
             SlotStatus.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4123,6 +4125,10 @@ export const fleetcert = $root.fleetcert = (() => {
                     writer.uint32(64).uint32(message.rollbacks);
                 if (message.rollbackCause != null && $Object.hasOwnProperty.call(message, "rollbackCause") && message.rollbackCause !== "")
                     writer.uint32(74).string(message.rollbackCause);
+                if (message.rollbackAt != null && $Object.hasOwnProperty.call(message, "rollbackAt") && (typeof message.rollbackAt === "object" ? message.rollbackAt.low || message.rollbackAt.high : message.rollbackAt !== 0))
+                    writer.uint32(160).uint64(message.rollbackAt);
+                if (message.keyStore != null && $Object.hasOwnProperty.call(message, "keyStore") && message.keyStore !== "")
+                    writer.uint32(170).string(message.keyStore);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4235,6 +4241,24 @@ export const fleetcert = $root.fleetcert = (() => {
                                 message.rollbackCause = value;
                             else
                                 delete message.rollbackCause;
+                            continue;
+                        }
+                    case 20: {
+                            if (wireType !== 0)
+                                break;
+                            if (typeof (value = reader.uint64()) === "object" ? value.low || value.high : value !== 0)
+                                message.rollbackAt = value;
+                            else
+                                delete message.rollbackAt;
+                            continue;
+                        }
+                    case 21: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.keyStore = value;
+                            else
+                                delete message.keyStore;
                             continue;
                         }
                     }

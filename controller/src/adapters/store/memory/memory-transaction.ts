@@ -127,7 +127,7 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
 
 function messages(
   tables: () => MemoryTables,
-): Pick<Transaction, "answers" | "sequences" | "courierContacts" | "reports" | "outbox"> {
+): Pick<Transaction, "answers" | "sequences" | "courierContacts" | "contacts" | "reports" | "outbox"> {
   return {
     answers: {
       find: async (device, messageId) => tables().answers.find(compositeKey(device, messageId)),
@@ -148,6 +148,10 @@ function messages(
     courierContacts: {
       find: async (device) => tables().courierContacts.find(device),
       put: async (contact) => tables().courierContacts.put(contact),
+    },
+    contacts: {
+      find: async (device) => tables().contacts.find(device),
+      put: async (contact) => tables().contacts.put(contact),
     },
     reports: {
       find: async (device) => tables().reports.find(device),

@@ -8,6 +8,7 @@ import type {
   AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
+  ContactRecord,
   CourierContactRecord,
   CrlRecord,
   DesiredDigestRecord,
@@ -87,6 +88,7 @@ export function memoryTables(undo: UndoLog) {
     answers: table<AnswerRecord>("answers", "device", "messageId")({ all: all("expiresAt", "device", "messageId") }),
     sequences: table<SequenceRecord>("sequences", "device", "generation", "stream")({}),
     courierContacts: table<CourierContactRecord>("courierContacts", "device")({}),
+    contacts: table<ContactRecord>("contacts", "device")({}),
     reports: table<ReportRecord>("reports", "device")({}),
     outbox: table<OutboxRecord>("outbox", "id")({ all: all("id") }),
     operators: table<OperatorRecord>(

@@ -5,7 +5,15 @@ import type { DeviceAttributes } from "../../../records.ts";
 export type AttributeColumns = Omit<DeviceAttributes, "tags"> & { readonly tags: string };
 
 /** The columns that hold a device's attributes. */
-export const attributeColumns = ["site", "owner", "environment", "criticality", "tags", "connectivity"] as const;
+export const attributeColumns = [
+  "site",
+  "owner",
+  "environment",
+  "criticality",
+  "tags",
+  "connectivity",
+  "connectivityBy",
+] as const;
 
 /** Attributes as they are stored. */
 export function toAttributeColumns({ tags, ...rest }: DeviceAttributes): AttributeColumns {
@@ -14,8 +22,8 @@ export function toAttributeColumns({ tags, ...rest }: DeviceAttributes): Attribu
 
 /** Attributes from a row that holds their columns; throws `store-corrupt` when the tags are damaged. */
 export function fromAttributeColumns(row: AttributeColumns): DeviceAttributes {
-  const { site, owner, environment, criticality, connectivity } = row;
-  return { site, owner, environment, criticality, tags: parseTexts(row.tags), connectivity };
+  const { site, owner, environment, criticality, connectivity, connectivityBy } = row;
+  return { site, owner, environment, criticality, tags: parseTexts(row.tags), connectivity, connectivityBy };
 }
 
 /** A JSON array of texts as stored; throws `store-corrupt` for anything else. */

@@ -7,6 +7,7 @@ import { waves } from "./migrations/0005-waves.ts";
 import { courier } from "./migrations/0006-courier.ts";
 import { crlStandards } from "./migrations/0007-crl-standards.ts";
 import { wayback } from "./migrations/0008-wayback.ts";
+import { slots } from "./migrations/0011-slots.ts";
 
 /** One step of the schema. Steps are only added, never changed; there is no way back but a backup. */
 export interface Migration {
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: "courier", sql: courier },
   { version: 7, name: "crl-standards", sql: crlStandards },
   { version: 8, name: "wayback", sql: wayback },
+  { version: 11, name: "slots", sql: slots },
 ];
 
 /**

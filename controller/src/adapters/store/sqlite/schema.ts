@@ -8,6 +8,7 @@ import type {
   AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
+  ContactRecord,
   CourierContactRecord,
   CrlRecord,
   DesiredDigestRecord,
@@ -45,6 +46,8 @@ export interface Schema {
   answers: AnswerRecord;
   sequences: SequenceRecord;
   courierContacts: CourierContactRecord;
+  /** `gaps` is JSON. */
+  contacts: Omit<ContactRecord, "gaps"> & { readonly gaps: string };
   reports: ReportRecord;
   outbox: Omit<OutboxRecord, "retain"> & { readonly retain: number };
   operators: OperatorRecord;

@@ -5,6 +5,7 @@ import { apiKeyTable, planTable, spendingTable } from "./tables/approval.ts";
 import { attestationTable, quoteTable } from "./tables/attestations.ts";
 import { certificateTable } from "./tables/certificates.ts";
 import { claimTable } from "./tables/claims.ts";
+import { contactTable } from "./tables/contacts.ts";
 import { deviceTable } from "./tables/devices.ts";
 import { auditTable, operatorTable, settingTable } from "./tables/governance.ts";
 import { identifierTable } from "./tables/identifiers.ts";
@@ -37,6 +38,7 @@ export function transactionTables(session: Session): Transaction {
     answers: answerTable(session),
     sequences: sequenceTable(session),
     courierContacts: courierContactTable(session),
+    contacts: contactTable(session),
     reports: reportTable(session),
     outbox: outboxTable(session),
     operators: operatorTable(session),

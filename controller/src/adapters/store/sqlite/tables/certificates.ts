@@ -102,6 +102,7 @@ const put = upsert("certificates", {
     "state",
     "issuedAt",
     "provenAt",
+    "provenVia",
     "retiredAt",
     "revokedAt",
     "revocationReason",

@@ -27,7 +27,8 @@ export function claimTable(session: Session): ClaimTable {
 }
 
 function toClaim(row: Schema["claims"]): ClaimRecord {
-  const { site, owner, environment, criticality, tags, connectivity, allowedDevices, ...rest } = row;
+  const { site, owner, environment, criticality, tags, connectivity, connectivityBy, ...others } = row;
+  const { allowedDevices, ...rest } = others;
   return { ...rest, attributes: fromAttributeColumns(row), allowedDevices: parseTexts(allowedDevices) };
 }
 

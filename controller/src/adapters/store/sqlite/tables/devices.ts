@@ -46,7 +46,7 @@ function moveAges(session: Session, { device, from, to }: { device: string; from
 }
 
 function toDevice(row: Schema["devices"]): DeviceRecord {
-  const { site, owner, environment, criticality, tags, connectivity, ...rest } = row;
+  const { site, owner, environment, criticality, tags, connectivity, connectivityBy, ...rest } = row;
   return { ...rest, attributes: fromAttributeColumns(row) };
 }
 

@@ -1,0 +1,40 @@
+import type { Instant } from "@fleetcert/shared";
+import type { SlotView } from "../access/slot-views.ts";
+import { fromNow, span, when } from "./output/human.ts";
+import type { Column } from "./output/render.ts";
+
+/** The columns of a device's slots. */
+export function slotColumns(now: Instant): Column<SlotView>[] {
+  return [
+    { head: "slot", text: ({ slot }) => slot },
+    { head: "generation", text: ({ generation }) => String(generation) },
+    { head: "state", text: ({ state }) => state },
+    { head: "issued", text: ({ issuedAt }) => when(issuedAt) },
+    { head: "proven", text: provenText },
+    { head: "waits for proof", text: ({ waiting }) => waitingText(waiting, now) },
+    { head: "key", text: ({ protection, keyStore }) => (keyStore === "" ? protection : `${protection}, ${keyStore}`) },
+    { head: "on the device", text: ({ journal, lastError }) => deviceText(journal, lastError) },
+    { head: "rollbacks", text: (slot) => rollbackText(slot, now) },
+  ];
+}
+
+function provenText({ provenAt, provenVia }: SlotView): string {
+  if (provenAt === undefined) return "never";
+  return provenVia === "" ? when(provenAt) : `${when(provenAt)} by ${provenVia}`;
+}
+
+function waitingText(waiting: SlotView["waiting"], now: Instant): string {
+  return waiting === undefined ? "-" : `generation ${waiting.generation} for ${span(now - waiting.issuedAt)}`;
+}
+
+function deviceText(journal: string, lastError: string): string {
+  if (journal === "") return "no report yet";
+  const doing = journal === "idle" ? "settled" : journal;
+  return lastError === "" ? doing : `${doing}, ${lastError}`;
+}
+
+function rollbackText({ rollbacks, rollbackCause, rollbackAt }: SlotView, now: Instant): string {
+  if (rollbacks === 0) return "0";
+  const at = rollbackAt === undefined ? "" : ` ${fromNow(rollbackAt, now)}`;
+  return `${rollbacks}, last${at}: ${rollbackCause}`;
+}
