@@ -33,15 +33,20 @@ async function factsOf(
   const { device, wave, state, generation, reason } = one;
   const settled = { device, wave, state, isProven: state === "proven", wasInContact: true, isAble: true };
   if (state !== "waiting" && state !== "asked") {
-    return { ...settled, failure: state === "failed" ? reason : undefined };
+    // Nobody waits for it any more, whatever its class.
+    return { ...settled, connectivity: "always", failure: state === "failed" ? reason : undefined };
   }
   const record = await tx.devices.find(device);
+  const connectivity = record?.attributes.connectivity ?? "always";
   const isAble = record?.state === "active";
-  if (state === "waiting") return { ...settled, isProven: false, wasInContact: false, isAble, failure: undefined };
+  if (state === "waiting") {
+    return { ...settled, connectivity, isProven: false, wasInContact: false, isAble, failure: undefined };
+  }
   const certificates = await tx.certificates.listOf(device, rollout.slot);
   const askedAt = one.askedAt ?? now;
   return {
     ...settled,
+    connectivity,
     isAble,
     isProven: certificates.some((found) => found.generation >= generation && found.provenAt !== undefined),
     wasInContact: isConnected(device) || (record?.lastSeenAt ?? 0) >= askedAt,

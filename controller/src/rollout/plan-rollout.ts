@@ -22,6 +22,7 @@ export async function planRollout(
       const { site, connectivity } = device.attributes;
       candidates.push({ id, site, connectivity, isConnected: connected.has(id) });
     }
+    if (candidates.length === 0 && request.devices.length > 0) throw nobodyAble(request);
     const waves = planWaves(candidates, request.shape);
     const rollout: RolloutRecord = {
       id: `r${now.toString(36)}${Buffer.from(surroundings.random.bytes(2)).toString("hex")}`,
@@ -59,6 +60,14 @@ export async function planRollout(
     });
     return { rollout, devices };
   });
+}
+
+function nobodyAble({ devices, slot }: RolloutRequest): FleetError {
+  return new FleetError(
+    "request-invalid",
+    `of ${devices.length} devices selected none is active and has a certificate of slot ${slot}`,
+    { hint: "fleetcert device show ID lists the slots of a device" },
+  );
 }
 
 function waitingDevice(rollout: string, device: string, wave: number): RolloutDeviceRecord {

@@ -25,6 +25,18 @@ describe("the waves of a rollout", () => {
     expect(early.every((id) => Number(id.slice(5)) % 2 === 0)).toBe(true);
   });
 
+  it("take those of the rest first that come soon by themselves", () => {
+    const classes = ["courier", "rare", "always", "daily"] as const;
+    const waves = planWaves(
+      fleet(400, (index) => ({ isConnected: false, connectivity: classes[index % 4] ?? "always" })),
+      { percents: [25, 50, 75, 100], bySite: false },
+    );
+    const classOf = (id: string) => classes[Number(id.slice(5)) % 4];
+    expect(waves.map(({ devices }) => [...new Set(devices.map(classOf))])).toEqual([
+      ...[["always"], ["daily"], ["rare"], ["courier"]],
+    ]);
+  });
+
   it("by site: the canaries of all, then one site after the other", () => {
     const sites = ["oslo", "berlin", ""];
     const waves = planWaves(

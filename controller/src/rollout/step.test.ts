@@ -22,6 +22,7 @@ const device = (some: Partial<DeviceFacts> = {}): DeviceFacts => ({
     failure: undefined,
     wasInContact: true,
     isAble: true,
+    connectivity: "always",
   },
   ...some,
 });
@@ -103,4 +104,21 @@ describe("the step of a rollout", () => {
       ).toEqual([]);
     }
   });
+
+  it.each([
+    ["always", hour, "pause"],
+    ["daily", 47 * hour, undefined],
+    ["daily", 48 * hour, "pause"],
+    ["courier", 59 * 24 * hour, undefined],
+  ] as const)(
+    "lets a wave of which nobody came wait as long as a device of class %s may stay away",
+    (connectivity, waited, decision) => {
+      const away = device({ wasInContact: false, connectivity });
+      const begun = { ...rollout, waveStartedAt: now - waited };
+      expect(stepRollout(begun, [away], now)[0]?.do).toBe(decision);
+      // As soon as one of them came, the others' class is no excuse.
+      const came = device({ device: "edge-2", connectivity });
+      expect(stepRollout(begun, [away, came], now)[0]?.do).toBe("pause");
+    },
+  );
 });

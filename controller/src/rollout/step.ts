@@ -1,5 +1,5 @@
-import type { Instant } from "@fleetcert/shared";
-import type { RolloutDeviceState, RolloutRecord } from "../records.ts";
+import type { Duration, Instant } from "@fleetcert/shared";
+import type { ConnectivityClass, RolloutDeviceState, RolloutRecord } from "../records.ts";
 
 /** What is known of one device of the waves begun so far. */
 export interface DeviceFacts {
@@ -15,6 +15,7 @@ export interface DeviceFacts {
   readonly wasInContact: boolean;
   /** Neither suspended nor retired. */
   readonly isAble: boolean;
+  readonly connectivity: ConnectivityClass;
 }
 
 /** What is to be done next; carried out in this order. */
@@ -67,7 +68,7 @@ function judgeWave(rollout: RolloutRecord, present: readonly Judged[], now: Inst
   const isSkipped = present.every(({ state }) => state === "skipped");
   const hasPassed = isSkipped || (counted.length > 0 && proven * 100 >= gates.provenPercent * counted.length);
   if (!hasPassed) {
-    if (now - (rollout.waveStartedAt ?? now) >= gates.within) {
+    if (now - (rollout.waveStartedAt ?? now) >= longestTime(gates.within, present, counted)) {
       const what =
         counted.length === 0 ? "nobody was in contact" : `${proven} of ${counted.length} in contact are proven`;
       return [{ do: "pause", reason: `wave ${rollout.waves[wave]?.name} did not pass in time: ${what}` }];
@@ -77,6 +78,13 @@ function judgeWave(rollout: RolloutRecord, present: readonly Judged[], now: Inst
   if (soakingSince === undefined && gates.soak > 0) return [{ do: "soak", since: now }];
   if (now - (soakingSince ?? now) < gates.soak) return [];
   return wave + 1 < rollout.waves.length ? [{ do: "begin-wave", wave: wave + 1 }] : [{ do: "complete" }];
+}
+
+/** A wave of which nobody has come yet has at least the time that the soonest of its devices needs to come by itself. */
+function longestTime(within: Duration, present: readonly Judged[], counted: readonly Judged[]): Duration {
+  const awaited = present.filter(({ state }) => state === "asked");
+  if (counted.length > 0 || awaited.length === 0) return within;
+  return Math.max(within, Math.min(...awaited.map(({ connectivity }) => comesWithin[connectivity])));
 }
 
 /** Those that could not be asked do not count, nor those that were not in contact since. */
@@ -101,3 +109,9 @@ function markOf({ state, device }: Judged, before: DeviceFacts): Decision[] {
 function reasonOf(failed: Judged | undefined, facts: readonly DeviceFacts[]): string {
   return facts.find(({ device }) => device === failed?.device)?.failure ?? "";
 }
+
+const day: Duration = 86_400_000;
+/** How long a device of a class may stay away before that says something. */
+const comesWithin: Readonly<Record<ConnectivityClass, Duration>> = {
+  ...{ always: 0, daily: 2 * day, rare: 14 * day, courier: 60 * day },
+};
