@@ -10,7 +10,7 @@ import type { Figures } from "./figures.ts";
 import { chooseKeyStore } from "./key-store.ts";
 import { type DemoOptions, demoUsage, parseOptions } from "./options.ts";
 import { openPanel } from "./panel.ts";
-import { scenarios } from "./scenarios.ts";
+import { scenesOf } from "./scenarios.ts";
 import type { SceneFigures } from "./scene.ts";
 import { skewedClock } from "./skewed-clock.ts";
 import type { Stage } from "./stage.ts";
@@ -50,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const checks = new Checks();
     const figures: Record<string, unknown>[] = [];
-    for (const scene of scenarios[options.scenario]) figures.push(await scene(stage, checks));
+    for (const [, scene] of scenesOf(options.scenario, options.only)) figures.push(await scene(stage, checks));
     await report(options, { checks: checks.all, startedAt, figures: Object.assign({}, ...figures) });
     if (!options.headless) await stayUp(stage);
     return checks.failed.length === 0 ? exitCodes.ok : exitCodes.failed;

@@ -25,6 +25,13 @@ describe("the arguments of npm start", () => {
     expect(() => parseOptions(["--keys", "paper"])).toThrow(/not one of auto, pkcs11, tpm, mixed, software/);
   });
 
+  it("plays only the scenes that are named, and says which there are when it knows one of them not", () => {
+    const rotation = ["--scenario", "rotation"];
+    expect(parseOptions(rotation).only).toEqual([]);
+    expect(parseOptions([...rotation, "--only", "waves,courier"]).only).toEqual(["waves", "courier"]);
+    expect(() => parseOptions([...rotation, "--only", "waves,dancing"])).toThrow(/no scene of rotation: services, /);
+  });
+
   it("names every scenario in its help", () => {
     expect(demoUsage).toContain("--scenario S   what is played: main");
   });

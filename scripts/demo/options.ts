@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { FleetError } from "@fleetcert/shared";
-import { type ScenarioName, scenarioNames } from "./scenarios.ts";
+import { type ScenarioName, scenarioNames, scenesOf } from "./scenarios.ts";
 
 /** The choices of `--keys`. */
 const keyChoices = ["auto", "pkcs11", "tpm", "mixed", "software"] as const;
@@ -18,11 +18,13 @@ export interface DemoOptions {
   readonly reset: boolean;
   readonly keys: DemoKeys;
   readonly scenario: ScenarioName;
+  /** Names of the scenes to play; empty plays all. */
+  readonly only: readonly string[];
 }
 
 /** The help text of `npm start`. */
 export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--scenario NAME]
-                     [--keys ${keyChoices.join("|")}]
+                     [--only SCENE,…] [--keys ${keyChoices.join("|")}]
 
   --devices N    size of the fleet, 1 to 500 (25); the special scenes need 8
   --headless     end by itself; exit 0 only when every check is ok
@@ -31,6 +33,9 @@ export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json
   --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), an emulated TPM each that proves them (tpm),
                  encrypted files (software), or each third device in another of these (mixed); 50 devices with TPMs at most
   --scenario S   what is played: ${scenarioNames.join(", ")} (main)
+  --only A,B     only these scenes of it, such as ${scenesOf("rotation")
+    .map(([name]) => name)
+    .join(", ")} of rotation
 
   FLEETCERT_DEMO_IN=DIR       where .demo/ is made, instead of here
   FLEETCERT_DEMO_SOFTHSM=FILE SoftHSM2's module, where it is in none of the usual places
@@ -55,6 +60,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     reset: values.reset,
     keys: values.keys,
     scenario,
+    only: onlyOf(scenario, values.only),
   };
 }
 
@@ -69,11 +75,20 @@ function parse(args: readonly string[]) {
         reset: { type: "boolean", default: false },
         keys: { type: "string", default: "auto" },
         scenario: { type: "string", default: "main" },
+        only: { type: "string", default: "" },
       },
     }).values;
   } catch (cause) {
     throw usage(cause instanceof Error ? cause.message : "the arguments are wrong", cause);
   }
+}
+
+function onlyOf(scenario: ScenarioName, text: string): string[] {
+  const only = text === "" ? [] : text.split(",");
+  const known = scenesOf(scenario).map(([name]) => name);
+  const unknown = only.find((name) => !known.includes(name));
+  if (unknown === undefined) return only;
+  throw usage(`--only ${unknown} is no scene of ${scenario}: ${known.join(", ")}`);
 }
 
 function isKeys(text: string): text is DemoKeys {

@@ -9,16 +9,24 @@ import { changeProvider } from "./scene-provider.ts";
 import { rotateServices } from "./scene-service.ts";
 import { windowsAndWaves } from "./scene-waves.ts";
 
-/** What can be played with `npm start -- --scenario NAME`: the scenes of each, in their order. */
-export const scenarios = {
-  main: [mainJob],
-  rotation: [rotateServices, changeProvider, courier, wrongClocks, comeBackExpired, windowsAndWaves],
-  "ca-rollover": [caRollover],
-  revocation: [revocationScene],
-} as const satisfies Readonly<Record<string, readonly Scene[]>>;
+/** What can be played with `npm start -- --scenario NAME`: the scenes of each by their names, in their order. */
+const scenarios = {
+  main: { job: mainJob },
+  rotation: {
+    ...{ services: rotateServices, provider: changeProvider, courier },
+    ...{ clocks: wrongClocks, expired: comeBackExpired, waves: windowsAndWaves },
+  },
+  "ca-rollover": { rollover: caRollover },
+  revocation: { revocation: revocationScene },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Scene>>>>;
 
 /** Name of a scenario. */
 export type ScenarioName = keyof typeof scenarios;
 
-/** The scenarios that have scenes. */
-export const scenarioNames = (Object.keys(scenarios) as ScenarioName[]).filter((name) => scenarios[name].length > 0);
+/** Every scenario. */
+export const scenarioNames = Object.keys(scenarios) as ScenarioName[];
+
+/** The scenes of a scenario, in their order: all, or those that are named. */
+export function scenesOf(scenario: ScenarioName, only: readonly string[] = []): [name: string, scene: Scene][] {
+  return Object.entries(scenarios[scenario]).filter(([name]) => only.length === 0 || only.includes(name));
+}

@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { endPrograms, startProgram } from "../support/processes.ts";
+import { playScenario } from "../support/play-scenario.ts";
+import { endPrograms } from "../support/processes.ts";
 
 vi.setConfig({ testTimeout: 400_000 });
 
@@ -18,16 +19,7 @@ afterAll(async () => {
 
 describe("another issuing CA for a fleet that works", () => {
   it("waits for the devices' word, re-issues in waves, retires the old one, and loses nobody, also of those switched off", async () => {
-    const json = join(directory, "figures.json");
-    const args = ["--headless", "--keys", "software", "--scenario", "ca-rollover", "--json", json];
-    const run = startProgram("scripts/demo/main.ts", args, { FLEETCERT_DEMO_IN: directory });
-    await run.ended;
-    expect(run.end, run.stderr()).toBe(0);
-    const { checks } = JSON.parse(await readFile(json, "utf8")) as {
-      readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
-    };
-    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
-    expect(checks.map(({ name }) => name)).toEqual([
+    expect(await playScenario(directory, "--keys", "software", "--scenario", "ca-rollover")).toEqual([
       ...["acks-before-switch", "re-issued", "old-issuer-removed", "offline-caught-up", "connect-failures"],
     ]);
   });
