@@ -1,5 +1,6 @@
 import type { Instant } from "@fleetcert/shared";
 import type { ApiKeyRecord, Budget, PlanRecord, PlanState, SpendingRecord } from "./approval-records.ts";
+import type { ContactRecord, CourierContactRecord, ReportRecord } from "./contact-records.ts";
 import type {
   AckRecord,
   AgeCounter,
@@ -9,8 +10,6 @@ import type {
   AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
-  ContactRecord,
-  CourierContactRecord,
   CrlRecord,
   DesiredDigestRecord,
   DeviceIdentifier,
@@ -20,7 +19,6 @@ import type {
   OperatorRecord,
   OutboxRecord,
   QuoteRecord,
-  ReportRecord,
   RevocationRecord,
   RolloutDeviceRecord,
   RolloutRecord,

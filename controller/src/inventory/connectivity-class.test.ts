@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ConnectivityClass, ContactRecord } from "../records.ts";
+import type { ContactRecord } from "../contact-records.ts";
+import type { ConnectivityClass } from "../records.ts";
 import { classifyConnectivity, withContact } from "./connectivity-class.ts";
 
 const hour = 3_600_000;

@@ -1,5 +1,6 @@
 import type { Duration, Instant } from "@fleetcert/shared";
-import type { ConnectivityClass, ContactGap, ContactRecord } from "../records.ts";
+import type { ContactGap, ContactRecord } from "../contact-records.ts";
+import type { ConnectivityClass } from "../records.ts";
 
 /** What the class of a device follows from. */
 interface ContactFacts {

@@ -1,6 +1,7 @@
 import type { Duration, Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { ContactRecord, DeviceRecord } from "../records.ts";
+import type { ContactRecord } from "../contact-records.ts";
+import type { DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import { classifyConnectivity, withContact } from "./connectivity-class.ts";
 import { publishDesired } from "./desired-state.ts";

@@ -1,4 +1,5 @@
 import type { ApiKeyRecord, PlanRecord, SpendingRecord } from "../../../approval-records.ts";
+import type { ContactRecord, CourierContactRecord, ReportRecord } from "../../../contact-records.ts";
 import type {
   AckRecord,
   AgeCounter,
@@ -8,8 +9,6 @@ import type {
   AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
-  ContactRecord,
-  CourierContactRecord,
   CrlRecord,
   DesiredDigestRecord,
   DeviceIdentifier,
@@ -19,7 +18,6 @@ import type {
   OperatorRecord,
   OutboxRecord,
   QuoteRecord,
-  ReportRecord,
   RevocationRecord,
   RolloutDeviceRecord,
   RolloutRecord,

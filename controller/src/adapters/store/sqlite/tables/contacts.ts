@@ -1,5 +1,5 @@
 import { FleetError } from "@fleetcert/shared";
-import type { ContactGap } from "../../../../records.ts";
+import type { ContactGap } from "../../../../contact-records.ts";
 import type { ContactTable } from "../../../../store-port.ts";
 import type { Session } from "../session.ts";
 import { statement, upsert } from "../statement.ts";
