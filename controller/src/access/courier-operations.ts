@@ -1,5 +1,5 @@
 import type { Instant } from "@fleetcert/shared";
-import type { CourierContactRecord } from "../records.ts";
+import type { CourierContactRecord } from "../contact-records.ts";
 import type { Actor, CertificateView, ListRequest, PageOf } from "./operations.ts";
 
 /** The last bundle of a device that a courier brought. */
