@@ -138,10 +138,35 @@ export interface ShardTable {
 export interface RevocationTable {
   find(issuer: string, serial: string): Promise<RevocationRecord | undefined>;
   put(revocation: RevocationRecord): Promise<void>;
-  /** In order of index. */
-  listOf(issuer: string, shard: number): Promise<RevocationRecord[]>;
-  /** Those with epoch 0. */
-  listUnpublished(issuer: string): Promise<RevocationRecord[]>;
+  /**
+   * Hands over a page of a shard's rows in order of index, then serial. One object may serve for all of them: a million rows
+   * are read so, and what is wanted of a row is taken at once. Resolves with where to go on, undefined after the last.
+   */
+  walk(page: RevocationPage, take: (row: RevocationRecord) => void): Promise<RevocationPlace | undefined>;
+  /** Shards in which something has epoch 0, in order. */
+  waitingShards(issuer: string): Promise<WaitingShard[]>;
+  /** Gives this epoch to those of a shard that have epoch 0, up to a place in its order. */
+  markPublished(shard: Pick<RevocationPage, "issuer" | "shard">, upTo: RevocationPlace, epoch: number): Promise<void>;
+}
+
+/** Which rows of a shard are walked over next. */
+export interface RevocationPage {
+  readonly issuer: string;
+  readonly shard: number;
+  /** Only those with epoch 0. */
+  readonly isWaiting?: boolean;
+  /** Behind this place; from the first row when absent. */
+  readonly after?: RevocationPlace | undefined;
+  readonly limit: number;
+}
+
+/** Where a row lies in the order of its shard. */
+export type RevocationPlace = Pick<RevocationRecord, "index" | "serial">;
+
+/** What waits in a shard for publication. */
+export interface WaitingShard {
+  readonly shard: number;
+  readonly count: number;
 }
 
 export interface EpochTable {
@@ -155,10 +180,18 @@ export interface EpochTable {
 export interface CrlTable {
   latest(issuer: string, shard: number): Promise<CrlRecord | undefined>;
   put(crl: CrlRecord): Promise<void>;
-  /** Newest epoch first. */
-  listOf(issuer: string, shard: number, limit: number): Promise<CrlRecord[]>;
+  find(issuer: string, shard: number, epoch: number): Promise<CrlRecord | undefined>;
+  /** What lists of a shard there are, newest first; the lists themselves, which may be long, are not read. */
+  listOf(issuer: string, shard: number, limit: number): Promise<StoredList[]>;
   /** Forgets the shard's lists of epochs below that one. */
   deleteBelow(issuer: string, shard: number, epoch: number): Promise<void>;
+}
+
+/** A list the store keeps. */
+export interface StoredList {
+  readonly epoch: number;
+  /** Octets of its DER. */
+  readonly length: number;
 }
 
 export interface AckTable {

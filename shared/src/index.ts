@@ -86,14 +86,16 @@ export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validat
 export { VerifiedCas } from "./chain/verified-cas.ts";
 export { type Claim, formatClaimString, isFleetName, parseClaimString } from "./claim/claim-string.ts";
 export { type CertificateRevocationList, parseCrl } from "./crl/crl.ts";
-export type { CrlEntry } from "./crl/crl-entries.ts";
+export { CrlEntries, type CrlEntry } from "./crl/crl-entries.ts";
 export {
   type CrlEntryTemplate,
   type CrlTemplate,
   encodeTbsCrl,
   type IssuingDistributionPointTemplate,
 } from "./crl/encode-crl.ts";
+export { CrlEntryBuffer } from "./crl/entry-buffer.ts";
 export { type CrlRules, lintCrl } from "./crl/lint-crl.ts";
+export { readCrlDates } from "./crl/read-crl-dates.ts";
 export { type ReasonCode, reasonCodeNumbers, reasonCodeOf } from "./crl/reason-code.ts";
 export { verifyCrl } from "./crl/verify-crl.ts";
 export { type Csr, parseCsr } from "./csr/csr.ts";

@@ -29,4 +29,5 @@ export function benchSerial(index: number): Serial {
 
 const start = Date.UTC(2026, 10, 20);
 
-const reasons: readonly ReasonCode[] = ["superseded", "keyCompromise", "cessationOfOperation", "unspecified"];
+/** The reasons of its entries, in turn. */
+export const reasons: readonly ReasonCode[] = ["superseded", "keyCompromise", "cessationOfOperation", "unspecified"];

@@ -6,6 +6,7 @@ import { openSqliteStore } from "../../controller/src/adapters/store/sqlite/open
 import { aWorld, startTestController, type TestController } from "../support/controller.ts";
 import { median } from "./measure.ts";
 import type { Row } from "./run.ts";
+import { timed } from "./timed.ts";
 
 /**
  * From one more revocation to the head in the outbox, where 120,000 are revoked in twelve shards of a hundred thousand issued
@@ -67,26 +68,9 @@ function revocation(controller: TestController, shard: number, index: number) {
     "hex",
   );
   const hex = (value: number, octets: number) => value.toString(16).padStart(octets * 2, "0");
-  const serial = `1${hex(shard, 2)}${hex(index, 4)}${random}`;
+  const serial = `01${hex(shard, 2)}${hex(index, 4)}${random}`;
   const issuer = controller.revocation.issuer;
   return { issuer, serial, shard, index, reason: "superseded", revokedAt: now, notAfter: now + month, epoch: 0 };
-}
-
-/** How long something takes, and the longest gap between two turns of the event loop meanwhile. */
-async function timed(work: () => Promise<unknown>): Promise<{ readonly ms: number; readonly stallMs: number }> {
-  let [last, stallMs, isOver] = [performance.now(), 0, false];
-  const turn = (): void => {
-    const now = performance.now();
-    stallMs = Math.max(stallMs, now - last);
-    last = now;
-    if (!isOver) setImmediate(turn);
-  };
-  setImmediate(turn);
-  const start = performance.now();
-  await work();
-  const ms = performance.now() - start;
-  isOver = true;
-  return { ms, stallMs };
 }
 
 const month = 30 * 86_400_000;

@@ -19,7 +19,7 @@ export async function bench(): Promise<Row[]> {
   const limit = 1.1 * choiceBytes(issued, changes) + 150;
   const times = await mediansOf7({
     encode: () => encodeSnapshotDelta(base, target),
-    apply: () => applySnapshotDelta(base, delta, issued),
+    apply: () => applySnapshotDelta(base, delta, { size: issued }),
   });
   const bytes = { value: delta.length, unit: "bytes" };
   return [

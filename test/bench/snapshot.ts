@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { zstdCompressSync } from "node:zlib";
 import { assembleSigned, decodeSnapshot, encodeSnapshot, encodeTbsCrl, type IndexSet, Serial } from "@fleetcert/shared";
 import { cascadeBytes } from "./bloom-cascade.ts";
-import { crlTemplate } from "./crl-fixture.ts";
+import { crlTemplate, reasons } from "./crl-fixture.ts";
 import { medianOf7 } from "./measure.ts";
 import type { Row } from "./run.ts";
 import { entropyBytes, fixedRandom, issued, scattered, sizeOf } from "./snapshot-fixture.ts";
@@ -45,7 +45,6 @@ async function rowsFor(share: number): Promise<Row[]> {
 /** The list that says the same, with the random part of each serial random. */
 function listOf(set: IndexSet): Uint8Array {
   const random = fixedRandom(0x2545_f491);
-  const reasons = crlTemplate(4).entries;
   const entries = [...set.indices()].map((index, at) => ({
     serial: Serial.make({
       shard: 0,
@@ -53,7 +52,7 @@ function listOf(set: IndexSet): Uint8Array {
       random13: Uint8Array.from({ length: 13 }, () => random.next().value * 256),
     }),
     revokedAt: Date.UTC(2026, 10, 1) - Math.floor(random.next().value * 90 * 86_400_000),
-    reason: [...reasons][at % 4]?.reason ?? "superseded",
+    reason: reasons[at % 4] ?? "superseded",
   }));
   return assembleSigned(encodeTbsCrl({ ...crlTemplate(0), entries }), "P-256", new Uint8Array(71));
 }

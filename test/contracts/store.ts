@@ -6,17 +6,15 @@ import { everyTableFilled, fillEveryTable, readEveryTable } from "./store-every-
 import {
   aCertificate,
   aClaim,
-  aCrl,
   aDevice,
   anAck,
   anAnswer,
   anAttributes,
   anAuditEntry,
-  anEpoch,
   anOperator,
-  aRevocation,
   hex64,
 } from "./store-records.ts";
+import { describeRevocations } from "./store-revocations.ts";
 
 /** A fresh, empty store; `reopen` closes it and opens what it left, for stores that leave something. */
 export interface StoreUnderTest {
@@ -201,36 +199,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         expect(await read((tx) => tx.devices.countByState())).toEqual({ active: 2, suspended: 1, retired: 0 });
       });
 
-      it("lists revocations by index and knows which wait for publication", async () => {
-        await change(async (tx) => {
-          for (const index of [9, 2, 30]) await tx.revocations.put(aRevocation({ serial: `s${index}`, index }));
-          await tx.revocations.put(aRevocation({ serial: "s2", index: 2, epoch: 4 }));
-          await tx.revocations.put(aRevocation({ serial: "other", shard: 2, index: 1 }));
-        });
-        const indices = (rows: readonly { index: number }[]) => rows.map(({ index }) => index);
-        expect(indices(await read((tx) => tx.revocations.listOf("issuer-1", 1)))).toEqual([2, 9, 30]);
-        expect(indices(await read((tx) => tx.revocations.listUnpublished("issuer-1")))).toEqual([9, 30, 1]);
-      });
-
-      it("knows the newest epoch, a higher era before a higher epoch, and the newest CRLs", async () => {
-        await change(async (tx) => {
-          for (const [era, epoch] of [
-            [1, 9],
-            [2, 3],
-            [1, 10],
-          ] as const)
-            await tx.epochs.put(anEpoch({ era, epoch }));
-          for (const epoch of [2, 10, 9]) await tx.crls.put(aCrl({ epoch }));
-        });
-        expect(await read((tx) => tx.epochs.latest("issuer-1"))).toMatchObject({ era: 2, epoch: 3 });
-        expect(await read((tx) => tx.epochs.find("issuer-1", 10))).toMatchObject({ era: 1, epoch: 10 });
-        expect(await read((tx) => tx.crls.latest("issuer-1", 1))).toMatchObject({ epoch: 10 });
-        const crls = await read((tx) => tx.crls.listOf("issuer-1", 1, 2));
-        expect(crls.map(({ epoch }) => epoch)).toEqual([10, 9]);
-        await change((tx) => tx.crls.deleteBelow("issuer-1", 1, 10));
-        expect(await read((tx) => tx.crls.listOf("issuer-1", 1, 9))).toMatchObject([{ epoch: 10 }]);
-      });
-
       it("keeps a device's last ack and forgets expired answers", async () => {
         await change(async (tx) => {
           await tx.acks.put(anAck({ epoch: 3 }));
@@ -348,6 +316,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     describeAges(() => store);
+    describeRevocations(() => store);
   });
 }
 

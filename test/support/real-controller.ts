@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Endpoints, initController, type RunningController, startController } from "@fleetcert/controller";
 import type { AuditRecord } from "../../controller/src/records.ts";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
+import { revocationsOf } from "./stored-lists.ts";
 
 /** A controller as `fleetcert serve` runs it, in this process, with a data directory and sockets of its own. */
 export interface RealController {
@@ -94,7 +95,7 @@ async function factsOf({ duties, issuerId }: RunningController) {
     const certificates = await tx.certificates.list({ limit: 1000 });
     const shards = await tx.shards.listOf(issuerId);
     const revocations = [];
-    for (const { shard } of shards) revocations.push(...(await tx.revocations.listOf(issuerId, shard)));
+    for (const { shard } of shards) revocations.push(...(await revocationsOf(tx, { issuer: issuerId, shard })));
     return {
       state: {
         devices: devices.map(({ lastSeenAt: _, ...device }) => device),

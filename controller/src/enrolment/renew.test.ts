@@ -1,6 +1,7 @@
 import { parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import { revocationsOf } from "../../../test/support/stored-lists.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 
 const day = 86_400_000;
@@ -37,7 +38,7 @@ describe("rotation", () => {
     const expected = ["1 proven", "2 issued", "2 revoked", "2 revoked", "2 revoked"];
     expect((await states(controller, "edge-1")).sort()).toEqual(expected);
     const waiting = await controller.store.transaction((tx) =>
-      tx.revocations.listUnpublished(controller.revocation.issuer),
+      revocationsOf(tx, { issuer: controller.revocation.issuer, shard: 0, isWaiting: true }),
     );
     expect(waiting.map(({ reason }) => reason)).toEqual(["superseded", "superseded", "superseded"]);
   });

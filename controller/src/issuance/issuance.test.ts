@@ -142,7 +142,7 @@ describe("issuance", () => {
       expect(await tx.intents.listOpen()).toEqual([]);
       expect((await tx.claims.find(claim.id))?.uses).toBe(0);
       expect(await tx.certificates.listOf("edge-1")).toEqual([]);
-      expect(await tx.revocations.listUnpublished(controller.revocation.issuer)).toHaveLength(1);
+      expect(await tx.revocations.waitingShards(controller.revocation.issuer)).toMatchObject([{ count: 1 }]);
     });
   });
 });

@@ -84,7 +84,7 @@ export interface Issuance {
   toDevice(order: DeviceOrder): Promise<CertificateRecord>;
   toController(order: ControllerOrder): Promise<CertificateRecord>;
   /** Signs a revocation list in the same order. */
-  signCrl(order: CrlOrder): Promise<Uint8Array>;
+  signCrl(order: CrlOrder): Promise<void>;
   /** Aborts every open intent and burns its serial; skips indices that an older database does not know of. */
   recover(): Promise<{ readonly aborted: number }>;
 }

@@ -1,11 +1,11 @@
 import {
-  type CrlEntryTemplate,
+  type CertificateRevocationList,
+  type CrlEntryBuffer,
   encodeTbsCrl,
   FleetError,
   type Instant,
   lintCrl,
   parseCrl,
-  sha256Hex,
   verifyCrl,
 } from "@fleetcert/shared";
 import type { Transaction } from "../store-port.ts";
@@ -20,21 +20,24 @@ export interface CrlOrder {
   readonly epoch: number;
   readonly thisUpdate: Instant;
   readonly nextUpdate: Instant;
-  /** Ordered by index. */
-  readonly entries: readonly CrlEntryTemplate[];
+  /** Ordered by index; used up. */
+  readonly entries: CrlEntryBuffer;
   /** Number of the complete list this one is a delta to. */
   readonly deltaBase?: number;
   /** Whether a delta will stand beside this complete list. */
   readonly hasDelta?: boolean;
-  commit(tx: Transaction, der: Uint8Array): Promise<void>;
+  /** In the transaction that closes the intent, with the list as it was read again. */
+  commit(tx: Transaction, list: CertificateRevocationList): Promise<void>;
 }
 
-/** Signs the list of one shard, or a delta to an earlier one, in the order of I2 and returns its DER. */
-export async function signCrl(context: IssuanceContext, order: CrlOrder): Promise<Uint8Array> {
+/** Signs the list of one shard, or a delta to an earlier one, in the order of I2. */
+export async function signCrl(context: IssuanceContext, order: CrlOrder): Promise<void> {
   const { authority, issuer, crlBase } = context;
   const { shard, epoch, deltaBase } = order;
+  const { count } = order.entries;
+  let signed: CertificateRevocationList | undefined;
   const place = { crlBase, issuer: authority.id, shard };
-  return await signInOrder<Uint8Array>(context, {
+  await signInOrder<void>(context, {
     authority,
     actor: "controller",
     target: `${authority.id}/${shard}`,
@@ -72,7 +75,7 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
             claimId: "",
           },
           details: {
-            ...{ shard: String(shard), epoch: String(epoch), entries: String(order.entries.length) },
+            ...{ shard: String(shard), epoch: String(epoch), entries: String(count) },
             ...(deltaBase !== undefined && { deltaBase: String(deltaBase) }),
           },
         },
@@ -83,8 +86,8 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
       // `parseCrl` has read every entry strictly, and one encoder writes them all alike: some stand for all in a long list.
       const defects = lintCrl(der, "rfc5280", maxLinted);
       if (
-        sha256Hex(crl.tbs) !== sha256Hex(tbs) ||
-        crl.entryCount !== order.entries.length ||
+        Buffer.compare(crl.tbs, tbs) !== 0 ||
+        crl.entryCount !== count ||
         crl.crlNumber !== BigInt(epoch) ||
         crl.deltaBase !== (deltaBase === undefined ? undefined : BigInt(deltaBase)) ||
         defects.length > 0
@@ -95,11 +98,9 @@ export async function signCrl(context: IssuanceContext, order: CrlOrder): Promis
         );
       }
       verifyCrl({ crl, issuer: issuer.certificate });
+      signed = crl;
     },
-    async store(tx, der) {
-      await order.commit(tx, der);
-      return der;
-    },
+    store: (tx) => order.commit(tx, signed as CertificateRevocationList),
     abandon: async () => undefined,
   });
 }

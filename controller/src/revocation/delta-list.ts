@@ -1,4 +1,4 @@
-import { type CertificateRevocationList, type CrlEntryTemplate, type Instant, parseCrl } from "@fleetcert/shared";
+import { type CertificateRevocationList, CrlEntryBuffer, type Instant, parseCrl } from "@fleetcert/shared";
 import type { CrlRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { IssuerParts } from "./revocation.ts";
@@ -9,28 +9,27 @@ import type { IssuerParts } from "./revocation.ts";
  */
 export async function addDelta(
   { store, issuance, settings }: IssuerParts,
-  made: { readonly list: CrlRecord; readonly entries: readonly CrlEntryTemplate[]; readonly now: Instant },
+  made: { readonly record: CrlRecord; readonly list: CertificateRevocationList; readonly now: Instant },
 ): Promise<CrlRecord> {
-  const { list, entries, now } = made;
-  const found = await store.transaction((tx) => baseOf(tx, list));
-  if (found === undefined) return list;
+  const { record, list, now } = made;
+  const found = await store.transaction((tx) => baseOf(tx, record));
+  if (found === undefined) return record;
   const { base, deltaBefore } = found;
-  const before = [base.der, ...(deltaBefore === undefined ? [] : [deltaBefore])].map(parseCrl);
-  let record = list;
+  let withDelta = record;
   await issuance.signCrl({
-    shard: list.shard,
-    epoch: list.epoch,
-    thisUpdate: parseCrl(list.der).thisUpdate,
+    shard: record.shard,
+    epoch: record.epoch,
+    thisUpdate: list.thisUpdate,
     // The next one comes with the next list, a refresh at the latest.
     nextUpdate: now + Math.min(settings.crlNextUpdate, 2 * settings.crlRefresh),
-    entries: differenceOf(before, entries),
+    entries: differenceOf({ base: parseCrl(base.der), deltaBefore: deltaBefore && parseCrl(deltaBefore), list }),
     deltaBase: base.epoch,
-    async commit(tx, deltaDer) {
-      record = { ...list, deltaBase: base.epoch, deltaDer };
-      await tx.crls.put(record);
+    async commit(tx, delta) {
+      withDelta = { ...record, deltaBase: base.epoch, deltaDer: delta.der };
+      await tx.crls.put(withDelta);
     },
   });
-  return record;
+  return withDelta;
 }
 
 /** The base of the delta before stays for a while: whoever has a complete list not older than it needs deltas only. */
@@ -38,10 +37,12 @@ async function baseOf(
   tx: Transaction,
   { issuer, shard, epoch }: CrlRecord,
 ): Promise<{ readonly base: CrlRecord; readonly deltaBefore: Uint8Array | undefined } | undefined> {
-  const [before, ...older] = (await tx.crls.listOf(issuer, shard, listsOnOneBase)).filter((one) => one.epoch < epoch);
-  const base = older.find((one) => one.epoch === before?.deltaBase);
-  if (base !== undefined) return { base, deltaBefore: before?.deltaDer };
-  return before && { base: before, deltaBefore: undefined };
+  const [last, ...older] = (await tx.crls.listOf(issuer, shard, listsOnOneBase)).filter((one) => one.epoch < epoch);
+  const before = last && (await tx.crls.find(issuer, shard, last.epoch));
+  if (before === undefined) return undefined;
+  const isKept = older.some((one) => one.epoch === before.deltaBase);
+  const base = isKept ? await tx.crls.find(issuer, shard, before.deltaBase ?? 0) : undefined;
+  return base === undefined ? { base: before, deltaBefore: undefined } : { base, deltaBefore: before.deltaDer };
 }
 
 /**
@@ -49,30 +50,25 @@ async function baseOf(
  * one that was put on hold and released since the base, because a complete list in between has named it: the delta before
  * did too.
  */
-function differenceOf(
-  [base, ...since]: readonly CertificateRevocationList[],
-  entries: readonly CrlEntryTemplate[],
-): CrlEntryTemplate[] {
-  const added = entries.filter((entry) => {
-    const known = base?.find(entry.serial);
-    return known?.reason !== (entry.reason ?? "unspecified") || !isSameTime(known, entry);
-  });
-  const present = new Set(entries.map(({ serial }) => serial.hex));
-  const gone = new Map<string, CrlEntryTemplate>();
-  for (const list of [...(base === undefined ? [] : [base]), ...since]) {
-    for (const { serial, revokedAt } of list.entries()) {
-      if (!present.has(serial.hex)) gone.set(serial.hex, { serial, revokedAt, reason: "removeFromCRL" });
+function differenceOf({
+  base,
+  deltaBefore,
+  list,
+}: {
+  readonly base: CertificateRevocationList;
+  readonly deltaBefore: CertificateRevocationList | undefined;
+  readonly list: CertificateRevocationList;
+}): CrlEntryBuffer {
+  const entries = new CrlEntryBuffer();
+  for (const entry of list.revoked.notIn(base.revoked)) entries.add(entry);
+  const gone = new Map<string, Instant>();
+  for (const before of deltaBefore === undefined ? [base] : [base, deltaBefore]) {
+    for (const { serial, revokedAt } of before.revoked.notIn(list.revoked)) {
+      if (list.find(serial) === undefined) gone.set(serial.hex, revokedAt);
     }
   }
-  return [...added, ...gone.values()];
-}
-
-/** Lists say whole seconds. */
-function isSameTime(one: CrlEntryTemplate, other: CrlEntryTemplate): boolean {
-  const seconds = (instant: Instant | undefined) => instant && Math.floor(instant / 1000);
-  return (
-    seconds(one.revokedAt) === seconds(other.revokedAt) && seconds(one.invalidityDate) === seconds(other.invalidityDate)
-  );
+  for (const [serial, revokedAt] of gone) entries.add({ serial, revokedAt, reason: "removeFromCRL" });
+  return entries;
 }
 
 /** Of more lists than these the oldest is no base any more: deltas would grow, and the store forgets lists. */

@@ -1,6 +1,6 @@
 import { encodeSnapshot, encodeTbsCrl, IndexSet, type Instant, Serial } from "@fleetcert/shared";
-import type { CertificateRecord, DeviceRecord } from "../records.ts";
-import type { Transaction } from "../store-port.ts";
+import type { CertificateRecord, DeviceRecord, ShardRecord } from "../records.ts";
+import type { RevocationPlace, Transaction } from "../store-port.ts";
 import type { RevocationParts } from "./revocation.ts";
 import { requireReason } from "./selection.ts";
 
@@ -112,15 +112,20 @@ async function snapshotGrowth(tx: Transaction, certificates: readonly Certificat
     if (first === undefined) continue;
     const shard = await tx.shards.find(first.issuer, first.shard);
     if (shard === undefined) continue;
-    const rows = await tx.revocations.listOf(first.issuer, first.shard);
-    const before = rows.filter(({ liftedAt }) => liftedAt === undefined).map(({ index }) => index);
-    const after = [...new Set([...before, ...[first, ...others].map(({ index }) => index)])];
-    growth += bytesOf(shard.coveredTo, after) - bytesOf(shard.coveredTo, before);
+    const revoked = await revokedIn(tx, shard);
+    const before = encodeSnapshot(revoked).length;
+    for (const { index } of [first, ...others]) if (index < revoked.size) revoked.add(index);
+    growth += encodeSnapshot(revoked).length - before;
   }
   return growth;
 }
 
-function bytesOf(coveredTo: number, indices: readonly number[]): number {
-  const covered = indices.filter((index) => index < coveredTo).sort((a, b) => a - b);
-  return encodeSnapshot(IndexSet.of(coveredTo, covered)).length;
+async function revokedIn(tx: Transaction, { issuer, shard, coveredTo }: ShardRecord): Promise<IndexSet> {
+  const revoked = new IndexSet(coveredTo);
+  for (let after: RevocationPlace | undefined; ; ) {
+    after = await tx.revocations.walk({ issuer, shard, after, limit: 4096 }, ({ index, liftedAt }) => {
+      if (liftedAt === undefined && index < coveredTo) revoked.add(index);
+    });
+    if (after === undefined) return revoked;
+  }
 }

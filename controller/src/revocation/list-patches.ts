@@ -67,8 +67,10 @@ async function makePatches({ store, patcher }: RevocationParts, list: CrlRecord)
   const older = lists.filter(({ epoch }) => epoch < list.epoch);
   const steps = der.length > largeList ? [1] : stepsBack;
   for (const step of steps) {
-    const base = older[step - 1];
-    if (base === undefined || base.der.length + der.length >= largestWithPatches) continue;
+    const known = older[step - 1];
+    if (known === undefined || known.length + der.length >= largestWithPatches) continue;
+    const base = await store.transaction((tx) => tx.crls.find(issuer, shard, known.epoch));
+    if (base === undefined) continue;
     const patch = await patcher.make(base.der, der);
     if (patch.length <= crlPartBytes && patch.length < der.length / 2) made.set(base.epoch, patch);
   }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
 import { readPublished } from "../../../test/support/published-revocation.ts";
+import { listsOf } from "../../../test/support/stored-lists.ts";
 import { memoryStore } from "../adapters/store/memory/memory-store.ts";
 import type { Store } from "../store-port.ts";
 
@@ -217,7 +218,7 @@ describe("many revocations at once", () => {
     expect(last - before).toBeLessThan(12);
     for (const [index, { epoch }] of outcomes.entries()) {
       const { serial } = parseCertificate(devices[index]?.certificate ?? new Uint8Array());
-      const lists = await controller.store.transaction((tx) => tx.crls.listOf(controller.revocation.issuer, 0, 20));
+      const lists = await controller.store.transaction((tx) => listsOf(tx, controller.revocation.issuer, 0));
       const list = lists.find((one) => one.epoch <= epoch);
       expect(parseCrl(list?.der ?? new Uint8Array()).find(serial)).toBeDefined();
     }

@@ -1,9 +1,9 @@
-import { formatTopic, type HeadShard, splitParts } from "@fleetcert/proto";
+import { formatTopic, type HeadShard, partCount, splitParts } from "@fleetcert/proto";
 import { type Instant, sha256Hex } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { CrlRecord, EpochRecord, RevocationRecord, ShardRecord } from "../records.ts";
+import type { CrlRecord, EpochRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
-import { storedLists } from "./compare-lists.ts";
+import { forgetOldLists } from "./compare-lists.ts";
 import { announcePatches, clearSupersededPatches, type ListPatches, patchesTo, storePatches } from "./list-patches.ts";
 import { beginPropagation } from "./propagation.ts";
 import type { IssuerParts } from "./revocation.ts";
@@ -51,16 +51,16 @@ export async function publishEpoch(parts: IssuerParts, options: PublicationOptio
   const shards = await openShards(parts, now);
   // After a skip agents may hold newer lists than those at hand: all are made anew, or the head would take shards back.
   const refreshAll = options.refreshAll || hasSkipped;
-  const unpublishedRows = await store.transaction((tx) => tx.revocations.listUnpublished(issuer));
-  const waiting = new Set(unpublishedRows.map(({ shard }) => shard));
+  const waitingShards = await store.transaction((tx) => tx.revocations.waitingShards(issuer));
+  const waiting = new Map(waitingShards.map(({ shard, count }) => [shard, count]));
   const contents: ShardContent[] = [];
   for (const shard of shards) {
     const made = { shard, epoch, stored, now, refreshAll, hasSkipped, waiting };
-    const { list, unpublished } = await listOfShard(parts, made);
+    const { list, requestedAt } = await listOfShard(parts, made);
     const before = hasSkipped ? [] : await store.transaction((tx) => readSnapshots(tx, shard));
     const patches = await patchesTo(parts, list);
     const snapshots = await parts.snapshots.next(before, { shard, list, epoch });
-    contents.push({ shard, list, patches, unpublished, snapshots });
+    contents.push({ shard, list, patches, requestedAt, snapshots });
     // Before anybody can have applied it.
     if (list.epoch === epoch) await parts.archive.save(list);
   }
@@ -113,18 +113,34 @@ export async function isPublicationDue(
     // A new era follows a wrong clock or an old backup: what was signed before it need not hold now.
     if (latest === undefined || latest.era < parts.sealer.era) return { refreshAll: true };
     for (const { shard, coveredTo } of shards) {
-      const list = await tx.crls.latest(authority.id, shard);
+      const [list] = await tx.crls.listOf(authority.id, shard, 1);
       if (list === undefined || list.epoch > latest.epoch) return { refreshAll: false };
       const made = (await tx.epochs.find(authority.id, list.epoch))?.thisUpdate ?? 0;
       if (now - made >= settings.crlRefresh) return { refreshAll: true };
       const published = Number((await tx.settings.find(coveredSetting(authority.id, shard))) ?? 0);
       if (coveredTo > published) return { refreshAll: false };
     }
-    const waiting = await tx.revocations.listUnpublished(authority.id);
-    const isWaitingLong = waiting.some(({ revokedAt }) => isStarting || now - revokedAt >= publicationDelay);
+    const isWaitingLong = await hasWaited(tx, {
+      issuer: authority.id,
+      since: isStarting ? now : now - publicationDelay,
+    });
     const isHeadOld = now >= latest.thisUpdate + settings.headNextUpdate / 2;
     return isWaitingLong || isHeadOld ? { refreshAll: false } : undefined;
   });
+}
+
+/** Whether something has waited since then, or so much that it is company enough. */
+async function hasWaited(
+  tx: Transaction,
+  { issuer, since }: { readonly issuer: string; readonly since: Instant },
+): Promise<boolean> {
+  for (const { shard, count } of await tx.revocations.waitingShards(issuer)) {
+    let isLong = count > companyEnough;
+    const page = { issuer, shard, isWaiting: true, limit: companyEnough };
+    if (!isLong) await tx.revocations.walk(page, ({ revokedAt }) => (isLong ||= revokedAt <= since));
+    if (isLong) return true;
+  }
+  return false;
 }
 
 /** Enqueues the retained topics of the present epoch again, in their order. */
@@ -184,12 +200,9 @@ async function openShards({ store, authority, settings }: IssuerParts, now: Inst
  * blocked no later than now, as nobody was let in meanwhile. What the controller takes back by itself is not measured.
  */
 function interruptedRequest(contents: readonly ShardContent[], now: Instant): PublicationOptions["request"] {
-  const requested = contents
-    .flatMap(({ unpublished }) => unpublished)
-    .filter(({ reason, liftedAt }) => !routineReasons.has(reason) && liftedAt === undefined)
-    .map(({ revokedAt }) => revokedAt);
+  const requested = contents.map(({ requestedAt }) => requestedAt).filter((one) => one !== undefined);
   if (requested.length === 0) return undefined;
-  const requestedAt = requested.reduce((a, b) => Math.min(a, b));
+  const requestedAt = Math.min(...requested);
   return { requestedAt, blockedAtBroker: Math.max(0, now - requestedAt) };
 }
 
@@ -198,8 +211,8 @@ interface ShardContent {
   readonly shard: ShardRecord;
   readonly list: CrlRecord;
   readonly patches: ListPatches;
-  /** Revocations that no epoch has published yet. */
-  readonly unpublished: readonly RevocationRecord[];
+  /** Of the oldest revocation that no epoch has published yet. */
+  readonly requestedAt: Instant | undefined;
   readonly snapshots: ShardSnapshots;
 }
 
@@ -229,11 +242,9 @@ async function enqueueParts(tx: Transaction, { issuer, shard, epoch, der }: CrlR
 
 /** Clears the parts of the list that has just left the window kept on the broker; forgets those too old to be compared. */
 async function clearSuperseded(tx: Transaction, issuer: string, shard: number): Promise<void> {
-  const superseded = (await tx.crls.listOf(issuer, shard, keptLists + clearedAtOnce)).slice(keptLists);
-  const oldest = (await tx.crls.listOf(issuer, shard, storedLists)).at(-1);
-  if (oldest !== undefined) await tx.crls.deleteBelow(issuer, shard, oldest.epoch);
-  for (const { epoch, der } of superseded) {
-    for (const part of splitParts(der).keys()) {
+  const lists = await forgetOldLists(tx, issuer, shard);
+  for (const { epoch, length } of lists.slice(keptLists, keptLists + clearedAtOnce)) {
+    for (let part = 0; part < partCount(length); part++) {
       const topic = formatTopic({ type: "crl-part", issuer, shard, epoch, part });
       await tx.outbox.enqueue({ topic, payload: new Uint8Array(), retain: true });
     }
@@ -247,7 +258,6 @@ const keptLists = 3;
 const clearedAtOnce = 1;
 /** How long an epoch is remembered: a device that was away that long can still acknowledge what it applied. */
 const keptEpochs = 400 * 86_400_000;
-/** Ends that the controller brings about itself. */
-const routineReasons = new Set(["superseded", "unspecified"]);
 /** How long a revocation that nobody waits for (superseded, aborted) may wait for company. */
 const publicationDelay = 60_000;
+const companyEnough = 1000;

@@ -192,7 +192,7 @@ export function openRevocation(
     const waiting: PublicationLane[] = [];
     for (const lane of lanes()) {
       const { id } = lane.parts.authority;
-      if ((await parts.store.transaction((tx) => tx.revocations.listUnpublished(id))).length > 0) waiting.push(lane);
+      if ((await parts.store.transaction((tx) => tx.revocations.waitingShards(id))).length > 0) waiting.push(lane);
     }
     const records = await Promise.all(
       (waiting.length === 0 ? [issuing()] : waiting).map((lane) => lane.publish(options)),

@@ -1,15 +1,15 @@
-import { type CrlEntryTemplate, type Instant, parseCrl, Serial, sha256Hex } from "@fleetcert/shared";
+import { CrlEntryBuffer, type Instant, readCrlDates } from "@fleetcert/shared";
 import type { CrlRecord, RevocationRecord, ShardRecord } from "../records.ts";
-import type { Transaction } from "../store-port.ts";
 import { addDelta } from "./delta-list.ts";
 import { listThisUpdate } from "./list-time.ts";
-import { reasonOf } from "./record-revocation.ts";
 import type { IssuerParts, RevocationSettings } from "./revocation.ts";
+import { entryOf, markPublished, walkShard } from "./walk-shard.ts";
 
 /** The list of a shard, with what it says that no published epoch has said. */
 export interface ShardList {
   readonly list: CrlRecord;
-  readonly unpublished: readonly RevocationRecord[];
+  /** When the oldest revocation was asked for that no published epoch names; undefined when somebody waits for none. */
+  readonly requestedAt: Instant | undefined;
 }
 
 /** The list of a shard at this epoch: the one there is while nothing changed, else a new one, signed and stored. */
@@ -22,8 +22,8 @@ export async function listOfShard(
     readonly stored: number;
     readonly now: Instant;
     readonly refreshAll: boolean;
-    /** Shards in which something waits for publication. */
-    readonly waiting: ReadonlySet<number>;
+    /** How many wait for publication, by shard. */
+    readonly waiting: ReadonlyMap<number, number>;
     /** Lists were published that this store does not know: none of its lists is a base to go on from. */
     readonly hasSkipped: boolean;
   },
@@ -32,36 +32,41 @@ export async function listOfShard(
   const { epoch, stored, now } = made;
   const issuer = authority.id;
   const { shard } = made.shard;
+  const waiting = made.waiting.get(shard) ?? 0;
   const latest = await store.transaction((tx) => tx.crls.latest(issuer, shard));
-  const isWaiting = made.waiting.has(shard);
   // Ten thousand rows of a shard where nothing has happened are not read to find that out.
-  if (latest !== undefined && latest.epoch <= stored && !isWaiting && !made.refreshAll) {
-    return { list: latest, unpublished: [] };
+  if (latest !== undefined && latest.epoch <= stored && waiting === 0 && !made.refreshAll) {
+    return { list: latest, requestedAt: undefined };
   }
-  const revocations = await store.transaction((tx) => tx.revocations.listOf(issuer, shard));
-  const changed = revocations.filter((one) => one.epoch === 0);
-  const unpublished = revocations.filter((one) => one.epoch === 0 || one.epoch > stored);
-  if (latest !== undefined && changed.length === 0 && !made.refreshAll) return { list: latest, unpublished };
+  const before = latest && readCrlDates(latest.der).thisUpdate;
+  const entries = new CrlEntryBuffer((latest?.entryCount ?? 0) + waiting);
+  const at = { now, before, settings };
+  let hasChanged = false;
+  let requestedAt: Instant | undefined;
+  await walkShard(store, { issuer, shard }, (row) => {
+    if (row.epoch === 0) hasChanged = true;
+    if (row.epoch === 0 || row.epoch > stored) requestedAt = earlier(requestedAt, row);
+    if (isListed(row, at)) entries.add(entryOf(row));
+  });
+  if (latest !== undefined && !hasChanged && !made.refreshAll) return { list: latest, requestedAt };
 
-  const before = latest && parseCrl(latest.der).thisUpdate;
-  const listed = revocations.filter((one) => isListed(one, { now, before, settings }));
-  const entries = listed.map(entryOf);
-  let list: CrlRecord | undefined;
+  let complete: SignedList | undefined;
   await issuance.signCrl({
     ...{ shard, epoch },
     thisUpdate: listThisUpdate({ now, before }),
     nextUpdate: now + settings.crlNextUpdate,
     entries,
     hasDelta: settings.deltaLists,
-    async commit(tx, der) {
-      list = { issuer, shard, epoch, der, sha256: sha256Hex(der), entryCount: listed.length };
-      await tx.crls.put(list);
-      for (const one of changed) await markPublished(tx, one, epoch);
+    async commit(tx, list) {
+      const record = { issuer, shard, epoch, der: list.der, sha256: list.sha256, entryCount: list.entryCount };
+      await tx.crls.put(record);
+      await markPublished(tx, record, list);
+      complete = { record, list };
     },
   });
-  const complete = list as unknown as CrlRecord;
+  const { record, list } = complete as unknown as SignedList;
   const wantsDelta = settings.deltaLists && !made.hasSkipped;
-  return { list: wantsDelta ? await addDelta(parts, { list: complete, entries, now }) : complete, unpublished };
+  return { list: wantsDelta ? await addDelta(parts, { record, list, now }) : record, requestedAt };
 }
 
 /**
@@ -77,15 +82,13 @@ function isListed(
   return epoch === 0 || !hasOutlived || notAfter + at.settings.keepAfterExpiry > at.now;
 }
 
-/** What was lifted, held again or made final while the list was being signed waits for the next one. */
-async function markPublished(tx: Transaction, listed: RevocationRecord, epoch: number): Promise<void> {
-  const present = await tx.revocations.find(listed.issuer, listed.serial);
-  const isSame = present?.liftedAt === listed.liftedAt && present?.reason === listed.reason;
-  if (present !== undefined && isSame) await tx.revocations.put({ ...present, epoch });
+/** What the controller takes back by itself nobody has asked for. */
+function earlier(known: Instant | undefined, { reason, liftedAt, revokedAt }: RevocationRecord): Instant | undefined {
+  if (routineReasons.has(reason) || liftedAt !== undefined) return known;
+  return Math.min(known ?? revokedAt, revokedAt);
 }
 
-function entryOf(revocation: RevocationRecord): CrlEntryTemplate {
-  const { serial, revokedAt, invalidityDate } = revocation;
-  const entry = { serial: Serial.parse(serial), revokedAt, reason: reasonOf(revocation) };
-  return invalidityDate === undefined ? entry : { ...entry, invalidityDate };
-}
+type SignedList = Pick<Parameters<typeof addDelta>[1], "record" | "list">;
+
+/** Ends that the controller brings about itself. */
+const routineReasons = new Set(["superseded", "unspecified"]);

@@ -123,7 +123,7 @@ describe("deltas", () => {
     expect(last.kept[0].deltaFrom).toEqual([6, 5, 4, 3]);
     for (const [from, delta] of last.fresh?.deltas ?? []) {
       expect(delta.length).toBeLessThan(last.kept[0].bytes.length);
-      const result = applySnapshotDelta(sets.get(from) as IndexSet, delta, 10_000);
+      const result = applySnapshotDelta(sets.get(from) as IndexSet, delta, { size: 10_000 });
       expect([...result.indices()]).toEqual([...(sets.get(7) as IndexSet).indices()]);
     }
   });
@@ -132,7 +132,7 @@ describe("deltas", () => {
     const before = next(undefined, { epoch: 1, revoked: few });
     const after = next(before, { epoch: 2, revoked: few.slice(1), size: 20_000 });
     const delta = after.fresh?.deltas.get(1) ?? new Uint8Array();
-    const result = applySnapshotDelta(IndexSet.of(10_000, few), delta, 20_000);
+    const result = applySnapshotDelta(IndexSet.of(10_000, few), delta, { size: 20_000 });
     expect([...result.indices()]).toEqual(few.slice(1));
   });
 

@@ -1,5 +1,13 @@
 import { crlPartBytes, formatTopic, splitParts } from "@fleetcert/proto";
-import { decodeSnapshot, encodeSnapshot, encodeSnapshotDelta, IndexSet, parseCrl, sha256 } from "@fleetcert/shared";
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  encodeSnapshotDelta,
+  IndexSet,
+  parseCrl,
+  Serial,
+  sha256,
+} from "@fleetcert/shared";
 import type { CrlRecord, ShardRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 
@@ -57,8 +65,7 @@ export function nextSnapshots(
   }
   const bases = before.slice(0, bytes.length > largeSnapshot ? 1 : deltaBases);
   const deltas = deltasTo({ bytes, size }, bases);
-  const revokedCount = [...revoked.indices()].length;
-  const made = { epoch, crlEpoch: list.epoch, size, revokedCount, bytes, deltaFrom: [...deltas.keys()] };
+  const made = { epoch, crlEpoch: list.epoch, size, revokedCount: revoked.count, bytes, deltaFrom: [...deltas.keys()] };
   return { kept: [made, ...bases], fresh: { deltas, before } };
 }
 
@@ -140,9 +147,10 @@ async function enqueueSnapshot(
 
 function revokedIn({ der, shard }: CrlRecord, size: number): IndexSet {
   const revoked = new IndexSet(size);
-  for (const { serial } of parseCrl(der).entries()) {
-    if (serial.shard === shard && serial.index !== undefined && serial.index < size) revoked.add(serial.index);
-  }
+  parseCrl(der).revoked.eachSerial((bytes, start, length) => {
+    const index = Serial.indexIn(bytes, start, { length, shard });
+    if (index !== undefined && index < size) revoked.add(index);
+  });
   return revoked;
 }
 

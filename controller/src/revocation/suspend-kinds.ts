@@ -51,7 +51,7 @@ export function reinstateKind(parts: PublishingParts): PlanKind {
     execute: (tx, act) => execute(parts, tx, act),
     async settle({ at }) {
       const waits = await parts.store.transaction((tx) =>
-        Promise.all(parts.knownIssuers().map((issuer) => tx.revocations.listUnpublished(issuer))),
+        Promise.all(parts.knownIssuers().map((issuer) => tx.revocations.waitingShards(issuer))),
       );
       if (waits.flat().length > 0) return await blockAndPublish(parts, { sessions: [], at });
       return { droppedSessions: 0, blockedAtBroker: 0, epoch: undefined };

@@ -13,6 +13,10 @@ describe("serial numbers", () => {
         (shard, index, random13) => {
           const serial = Serial.of(Serial.make({ shard, index, random13 }).bytes);
           expect([serial.shard, serial.index]).toEqual([shard, index]);
+          const within = Uint8Array.of(1, 1, ...serial.bytes, 9);
+          expect(Serial.indexIn(within, 2, { length: 20, shard })).toBe(index);
+          expect(Serial.indexIn(within, 2, { length: 20, shard: shard ^ 1 })).toBeUndefined();
+          expect(Serial.indexIn(within, 2, { length: 19, shard })).toBeUndefined();
           expect(serial.bytes.subarray(7)).toEqual(random13);
           expect(Serial.parse(serial.hex).equals(serial)).toBe(true);
         },

@@ -35,6 +35,18 @@ export class Serial {
       throw invalid("a serial number is zero or not minimal");
   }
 
+  /** Index of a serial of our own layout inside a larger buffer; undefined for a foreign one or another shard's. */
+  static indexIn(
+    bytes: Uint8Array,
+    start: number,
+    { length, shard }: { length: number; shard: number },
+  ): number | undefined {
+    if (length !== ownLength || bytes[start] !== ownTag) return undefined;
+    const octet = (at: number): number => bytes[start + at] as number;
+    if (octet(1) * 256 + octet(2) !== shard) return undefined;
+    return ((octet(3) * 256 + octet(4)) * 256 + octet(5)) * 256 + octet(6);
+  }
+
   /** From hex as people write it: any case, optional colons; leading zeros are adjusted. Throws `request-invalid`. */
   static parse(hex: string): Serial {
     const digits = hex.replaceAll(":", "").toLowerCase();

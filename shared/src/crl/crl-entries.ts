@@ -37,19 +37,52 @@ export class CrlEntries {
 
   /** The entry of a serial; the first, should a list name one twice. */
   find(serial: Serial): CrlEntry | undefined {
-    this.#table ??= this.#buildTable();
-    const mask = this.#table.length - 1;
-    for (let slot = hashSerial(serial.bytes, 0, serial.bytes.length) & mask; ; slot = (slot + 1) & mask) {
-      const at = this.#table[slot] as number;
-      if (at === 0) return undefined;
-      if (this.#isSerialAt(at - 1, { bytes: serial.bytes, start: 0, length: serial.bytes.length }))
-        return readEntry(this.#bytes, at - 1);
+    const at = this.#findAt({ bytes: serial.bytes, start: 0, length: serial.bytes.length });
+    return at === undefined ? undefined : readEntry(this.#bytes, at);
+  }
+
+  /** Hands over every serial's octets where they lie, in the order of the list. */
+  eachSerial(take: (bytes: Uint8Array, start: number, length: number) => void): void {
+    const bytes = this.#bytes;
+    for (let at = 0; at < bytes.length; at = nextEntry(bytes, at)) {
+      const start = at + headerLength(bytes, at) + 2;
+      take(bytes, start, bytes[start - 1] as number);
+    }
+  }
+
+  /** Entries that the other list lacks or tells otherwise, octet for octet; an object is made for these only. */
+  *notIn(other: CrlEntries): Generator<CrlEntry, void, undefined> {
+    const bytes = this.#bytes;
+    for (let at = 0, end = 0; at < bytes.length; at = end) {
+      end = nextEntry(bytes, at);
+      if (!other.#hasEntry(bytes, at, end)) yield readEntry(bytes, at);
     }
   }
 
   /** All entries in the order of the list; each object is made when it is asked for. */
   *[Symbol.iterator](): Generator<CrlEntry, void, undefined> {
     for (let at = 0; at < this.#bytes.length; at = nextEntry(this.#bytes, at)) yield readEntry(this.#bytes, at);
+  }
+
+  /** Whether there is an entry of these octets. */
+  #hasEntry(bytes: Uint8Array, from: number, to: number): boolean {
+    const start = from + headerLength(bytes, from) + 2;
+    const at = this.#findAt({ bytes, start, length: bytes[start - 1] as number });
+    if (at === undefined || nextEntry(this.#bytes, at) - at !== to - from) return false;
+    for (let index = to - from - 1; index >= 0; index--)
+      if (this.#bytes[at + index] !== bytes[from + index]) return false;
+    return true;
+  }
+
+  /** Offset of the entry with this serial. */
+  #findAt(serial: SerialOctets): number | undefined {
+    this.#table ??= this.#buildTable();
+    const mask = this.#table.length - 1;
+    for (let slot = hashSerial(serial.bytes, serial.start, serial.length) & mask; ; slot = (slot + 1) & mask) {
+      const at = this.#table[slot] as number;
+      if (at === 0) return undefined;
+      if (this.#isSerialAt(at - 1, serial)) return at - 1;
+    }
   }
 
   /** Open addressing, at most half full; a slot holds the entry's offset + 1, zero means empty. */
@@ -73,16 +106,20 @@ export class CrlEntries {
   }
 
   /** Whether the entry at an offset has the serial that lies at `start` in `bytes`. */
-  #isSerialAt(
-    at: number,
-    serial: { readonly bytes: Uint8Array; readonly start: number; readonly length: number },
-  ): boolean {
+  #isSerialAt(at: number, serial: SerialOctets): boolean {
     const start = at + headerLength(this.#bytes, at) + 2;
     if (this.#bytes[start - 1] !== serial.length) return false;
     for (let index = 0; index < serial.length; index++)
       if (this.#bytes[start + index] !== serial.bytes[serial.start + index]) return false;
     return true;
   }
+}
+
+/** A serial inside a larger buffer. */
+interface SerialOctets {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
 }
 
 /** Checks the entry at an offset and returns the offset behind it; only unusual extensions cost an allocation. */

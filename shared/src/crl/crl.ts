@@ -36,6 +36,8 @@ export interface CertificateRevocationList {
   readonly signature: Uint8Array;
   readonly extensions: readonly Extension[];
   readonly entryCount: number;
+  /** The entries as they lie in `der`. */
+  readonly revoked: CrlEntries;
   /** The entry of a serial, undefined when the list does not name it. */
   find(serial: Serial): CrlEntry | undefined;
   entries(): Generator<CrlEntry, void, undefined>;
@@ -86,6 +88,7 @@ function readCrl(der: Uint8Array, reader: DerReader): CertificateRevocationList 
     signature,
     extensions,
     entryCount: entries.count,
+    revoked: entries,
     find: (serial) => entries.find(serial),
     entries: () => entries[Symbol.iterator](),
   };

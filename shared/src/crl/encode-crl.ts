@@ -8,7 +8,7 @@ import { FleetError } from "../errors.ts";
 import type { KeyAlgorithm } from "../key/key.ts";
 import { signatureAlgorithmOf } from "../key/signature-algorithm.ts";
 import type { Instant } from "../time/instant.ts";
-import { EntryBuffer } from "./entry-buffer.ts";
+import { CrlEntryBuffer } from "./entry-buffer.ts";
 import type { ReasonCode } from "./reason-code.ts";
 
 /** One revoked certificate of a list to be made. */
@@ -36,7 +36,8 @@ export interface CrlTemplate {
   readonly thisUpdate: Instant;
   readonly nextUpdate: Instant;
   readonly crlNumber: number | bigint;
-  readonly entries: Iterable<CrlEntryTemplate>;
+  /** In order; a buffer is used up. */
+  readonly entries: Iterable<CrlEntryTemplate> | CrlEntryBuffer;
   readonly issuingDistributionPoint?: IssuingDistributionPointTemplate;
   /** Number of the complete list a delta is relative to; absent for a complete list. */
   readonly deltaBase?: number | bigint;
@@ -46,7 +47,7 @@ export interface CrlTemplate {
   readonly signatureAlgorithmOf: KeyAlgorithm;
 }
 
-/** DER TBSCertList of a template; entries are written one after the other into one growing buffer, in the given order. */
+/** DER TBSCertList of a template, made around its entries where they lie. */
 export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
   if (!(template.thisUpdate < template.nextUpdate))
     throw new FleetError("crl-invalid", "the list's nextUpdate is not after its thisUpdate");
@@ -58,12 +59,14 @@ export function encodeTbsCrl(template: CrlTemplate): Uint8Array {
     derTime(template.nextUpdate),
   );
   const tail = derElement(contextTag(0, "constructed"), derSequence(...encodeExtensions(template)));
-  const entries = new EntryBuffer({
-    room: head.length + 2 * longestHeader,
-    expected: Array.isArray(template.entries) ? template.entries.length : undefined,
-  });
-  for (const entry of template.entries) entries.add(entry);
-  return entries.enclose(head, tail);
+  return bufferOf(template.entries).enclose(head, tail);
+}
+
+function bufferOf(entries: CrlTemplate["entries"]): CrlEntryBuffer {
+  if (entries instanceof CrlEntryBuffer) return entries;
+  const buffer = new CrlEntryBuffer(Array.isArray(entries) ? entries.length : undefined);
+  for (const entry of entries) buffer.add(entry);
+  return buffer;
 }
 
 function encodeExtensions(template: CrlTemplate): Uint8Array[] {
@@ -108,6 +111,3 @@ function encodeScope({
   if (parts.length === 0) throw new FleetError("crl-invalid", "an issuing distribution point that says nothing");
   return derSequence(...parts);
 }
-
-/** A tag and a length of up to four octets behind its count. */
-const longestHeader = 6;

@@ -2,29 +2,46 @@ import { tags } from "../asn1/der-reader.ts";
 import { derGeneralizedTime, writeTime, writeTimeOfDay } from "../asn1/der-time.ts";
 import { derElement, derHeader, derSequence } from "../asn1/der-writer.ts";
 import { encodeExtension, extensionOids } from "../certificate/extension.ts";
+import type { Serial, SerialHex } from "../certificate/serial.ts";
 import { FleetError } from "../errors.ts";
 import type { Instant } from "../time/instant.ts";
-import type { CrlEntryTemplate } from "./encode-crl.ts";
 import { type ReasonCode, reasonCodeNumbers } from "./reason-code.ts";
 
-/** The revokedCertificates of a list under construction: entries are appended to one buffer that doubles when full. */
-export class EntryBuffer {
+/** What one entry says; the serial as it is stored, or parsed. */
+export interface CrlEntryFields {
+  readonly serial: Serial | SerialHex;
+  readonly revokedAt: Instant;
+  /** `unspecified` is left out of the entry, as RFC 5280 §5.3.1 asks. */
+  readonly reason?: ReasonCode | undefined;
+  readonly invalidityDate?: Instant | undefined;
+}
+
+/**
+ * The revokedCertificates of a list under construction: entries are appended as DER to one buffer that doubles when full, so
+ * that a million of them are a million times fifty octets and no object.
+ */
+export class CrlEntryBuffer {
   #buffer: Uint8Array;
-  readonly #room: number;
-  #length: number;
+  #length = room;
+  #count = 0;
   /** Start of the day whose date is in {@link #date}. */
   #day: Instant = Number.NaN;
   readonly #time = new Uint8Array(longestTime);
   #date: Uint8Array = this.#time;
 
-  /**
-   * `room`: octets kept free in front of the entries for what {@link enclose} puts there; `expected`: how many entries
-   * will come, when that is known.
-   */
-  constructor({ room, expected = 64 }: { readonly room: number; readonly expected?: number | undefined }) {
+  /** `expected`: how many entries will come, when that is known. */
+  constructor(expected = 64) {
     this.#buffer = new Uint8Array(room + expected * usualEntry);
-    this.#room = room;
-    this.#length = room;
+  }
+
+  /** How many entries were added. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The entries so far, one after the other; a view that the next {@link add} may leave behind. */
+  get content(): Uint8Array {
+    return this.#buffer.subarray(room, this.#length);
   }
 
   /**
@@ -32,12 +49,15 @@ export class EntryBuffer {
    * where they lie, because copying a long list costs as much as hashing it. Ends the use of this buffer.
    */
   enclose(head: Uint8Array, tail: Uint8Array): Uint8Array {
-    const count = this.#length - this.#room;
-    const listHeader = count === 0 ? new Uint8Array(0) : derHeader(tags.sequence, count);
-    const outer = derHeader(tags.sequence, head.length + listHeader.length + count + tail.length);
+    const octets = this.#length - room;
+    const listHeader = octets === 0 ? new Uint8Array(0) : derHeader(tags.sequence, octets);
+    const outer = derHeader(tags.sequence, head.length + listHeader.length + octets + tail.length);
+    if (listHeader.length + head.length + outer.length > room) {
+      throw new FleetError("crl-invalid", `the issuer's name makes ${head.length} octets of a list's head`);
+    }
     this.#reserve(tail.length);
     this.#buffer.set(tail, this.#length);
-    let start = this.#room;
+    let start = room;
     for (const part of [listHeader, head, outer]) {
       start -= part.length;
       this.#buffer.set(part, start);
@@ -45,23 +65,37 @@ export class EntryBuffer {
     return this.#buffer.subarray(start, this.#length + tail.length);
   }
 
-  add(entry: CrlEntryTemplate): void {
-    const serial = entry.serial.bytes;
-    const extensions = entry.invalidityDate === undefined ? reasonBytes(entry.reason) : withDate(entry);
-    if (serial.length > 21 || extensions.length > 64) throw new FleetError("crl-invalid", "a list entry is too long");
-    this.#reserve(4 + serial.length + longestTime + extensions.length);
-
-    const buffer = this.#buffer;
+  /** Appends an entry. Throws `crl-invalid` for a serial that is none. */
+  add({ serial, revokedAt, reason, invalidityDate }: CrlEntryFields): void {
+    const extensions = invalidityDate === undefined ? reasonBytes(reason) : withDate(reason, invalidityDate);
+    this.#reserve(4 + longestSerial + longestTime + extensions.length);
     const start = this.#length;
+    const serialEnd = typeof serial === "string" ? this.#putHex(start + 4, serial) : this.#put(start + 4, serial.bytes);
+    const buffer = this.#buffer;
     buffer[start] = tags.sequence;
     buffer[start + 2] = tags.integer;
-    buffer[start + 3] = serial.length;
-    buffer.set(serial, start + 4);
-    const timeEnd = this.#addTime(start + 4 + serial.length, entry.revokedAt);
-    buffer.set(extensions, timeEnd);
-    this.#length = timeEnd + extensions.length;
-    // The parts above stay below 128 bytes together, so the length is one octet.
+    buffer[start + 3] = serialEnd - start - 4;
+    this.#length = this.#put(this.#addTime(serialEnd, revokedAt), extensions);
+    // Serial, time and extensions stay below 128 bytes together, so the length is one octet.
     buffer[start + 1] = this.#length - start - 2;
+    this.#count += 1;
+  }
+
+  #put(at: number, bytes: Uint8Array): number {
+    this.#buffer.set(bytes, at);
+    return at + bytes.length;
+  }
+
+  /** Puts the INTEGER content of a serial in hex. */
+  #putHex(start: number, hex: SerialHex): number {
+    const isWhole = hex.length >= 2 && hex.length % 2 === 0 && hex.length < 2 * longestSerial;
+    const first = isWhole ? hexOctet(hex, 0) : 0;
+    if (first === 0) throw new FleetError("crl-invalid", `"${hex}" is no serial number`);
+    let at = start;
+    // X.690 §8.3.2: an octet of zero in front where the first bit would say "negative", and nowhere else.
+    if (first >= 0x80) this.#buffer[at++] = 0;
+    for (let digit = 0; digit < hex.length; digit += 2) this.#buffer[at++] = hexOctet(hex, digit);
+    return at;
   }
 
   /** Revocations come many a day: the date's digits are worked out once for all of them. */
@@ -86,7 +120,18 @@ export class EntryBuffer {
 
 const reasonBytes = (reason: ReasonCode = "unspecified"): Uint8Array => encodedReasons[reason];
 
-function withDate({ reason = "unspecified", invalidityDate = 0 }: CrlEntryTemplate): Uint8Array {
+function hexOctet(hex: string, at: number): number {
+  return hexDigit(hex, at) * 16 + hexDigit(hex, at + 1);
+}
+
+function hexDigit(hex: string, at: number): number {
+  const code = hex.charCodeAt(at);
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  if (code >= 0x61 && code <= 0x66) return code - 0x61 + 10;
+  throw new FleetError("crl-invalid", `"${hex}" is no serial number`);
+}
+
+function withDate(reason: ReasonCode = "unspecified", invalidityDate: Instant): Uint8Array {
   return derSequence(
     ...reasonExtension(reason),
     encodeExtension(extensionOids.invalidityDate, { critical: false, value: derGeneralizedTime(invalidityDate) }),
@@ -109,6 +154,12 @@ export const encodedReasons = Object.fromEntries(
 
 /** GeneralizedTime with its header. */
 const longestTime = 17;
+
+/** A zero octet and 20 more. */
+const longestSerial = 21;
+
+/** Octets kept free in front of the entries for what {@link CrlEntryBuffer.enclose} puts there: the head with the issuer's name. */
+const room = 4096;
 
 /** `HHMMSSZ`. */
 const timeOfDayOctets = 7;

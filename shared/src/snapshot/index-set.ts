@@ -37,6 +37,13 @@ export class IndexSet {
     this.#bits[index >>> 3] = (this.#bits[index >>> 3] as number) ^ (1 << (index & 7));
   }
 
+  /** How many it holds. */
+  get count(): number {
+    let count = 0;
+    for (const octet of this.#bits) for (let bits = octet; bits !== 0; bits &= bits - 1) count += 1;
+    return count;
+  }
+
   /** A copy with room for more; the size never shrinks. */
   grownTo(size: number): IndexSet {
     if (size < this.size) throw new FleetError("revocation-invalid", "a shard's range never shrinks");

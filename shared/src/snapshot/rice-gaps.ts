@@ -2,10 +2,16 @@ import { FleetError } from "../errors.ts";
 
 /** The Rice parameter for which gaps take the fewest bits, and how many octets that is. */
 export function bestRice(gaps: readonly number[]): { readonly parameter: number; readonly bytes: number } {
+  // Ones before the zero, by parameter: a gap adds nothing any more once it is shifted away.
+  const ones = new Float64Array(maxParameter + 1);
+  for (const gap of gaps) {
+    for (let parameter = 0, rest = gap - 1; rest > 0; parameter += 1, rest >>>= 1) {
+      ones[parameter] = (ones[parameter] as number) + rest;
+    }
+  }
   let best = { parameter: 0, bytes: Number.POSITIVE_INFINITY };
-  for (let parameter = 0; parameter <= maxParameter; parameter += 1) {
-    const bits = gaps.reduce((sum, gap) => sum + Math.floor((gap - 1) / 2 ** parameter) + 1 + parameter, 0);
-    const bytes = Math.ceil(bits / 8);
+  for (const [parameter, count] of ones.entries()) {
+    const bytes = Math.ceil((count + gaps.length * (1 + parameter)) / 8);
     if (bytes < best.bytes) best = { parameter, bytes };
   }
   return best;

@@ -1,9 +1,9 @@
 import { FleetError } from "@fleetcert/shared";
-import type { Transaction } from "../../../store-port.ts";
+import type { RevocationPlace, Transaction } from "../../../store-port.ts";
 import { checkLimit } from "../check-values.ts";
 import { expireAges, putCertificate, putDevice } from "./memory-ages.ts";
 import { memoryApproval } from "./memory-approval.ts";
-import { compositeKey, pageOf } from "./order.ts";
+import { compositeKey, orderBy, pageBehind, pageOf } from "./order.ts";
 import type { MemoryTables } from "./tables.ts";
 
 /** The store port over the memory tables; `tables` throws once the transaction is over. */
@@ -91,8 +91,24 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
     revocations: {
       find: async (issuer, serial) => tables().revocations.find(compositeKey(issuer, serial)),
       put: async (row) => tables().revocations.put(row),
-      listOf: async (issuer, shard) => [...tables().revocations.group("shard", compositeKey(issuer, shard))],
-      listUnpublished: async (issuer) => [...tables().revocations.group("epoch", compositeKey(issuer, 0))],
+      async walk({ issuer, shard, isWaiting, after, limit }, take) {
+        const rows = tables().revocations.group("shard", compositeKey(issuer, shard));
+        const wanted = isWaiting ? rows.filter(({ epoch }) => epoch === 0) : rows;
+        const order = orderBy<RevocationPlace>("index", "serial");
+        const page = pageBehind(wanted, (row) => after === undefined || order(row, after) > 0, checkLimit(limit));
+        for (const row of page) take(row);
+        return page.length === limit ? page.at(-1) : undefined;
+      },
+      async waitingShards(issuer) {
+        const waiting = tables().revocations.group("epoch", compositeKey(issuer, 0));
+        return [...Map.groupBy(waiting, ({ shard }) => shard)].map(([shard, rows]) => ({ shard, count: rows.length }));
+      },
+      async markPublished({ issuer, shard }, upTo, epoch) {
+        const order = orderBy<RevocationPlace>("index", "serial");
+        for (const row of [...tables().revocations.group("epoch", compositeKey(issuer, 0))]) {
+          if (row.shard === shard && order(row, upTo) <= 0) tables().revocations.put({ ...row, epoch });
+        }
+      },
     },
     epochs: {
       latest: async (issuer) => tables().epochs.group("issuer", issuer)[0],
@@ -108,8 +124,12 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
     crls: {
       latest: async (issuer, shard) => tables().crls.group("shard", compositeKey(issuer, shard))[0],
       put: async (crl) => tables().crls.put(crl),
+      find: async (issuer, shard, epoch) => tables().crls.find(compositeKey(issuer, shard, epoch)),
       listOf: async (issuer, shard, limit) =>
-        tables().crls.group("shard", compositeKey(issuer, shard)).slice(0, checkLimit(limit)),
+        tables()
+          .crls.group("shard", compositeKey(issuer, shard))
+          .slice(0, checkLimit(limit))
+          .map(({ epoch, der }) => ({ epoch, length: der.length })),
       async deleteBelow(issuer, shard, epoch) {
         const { crls } = tables();
         for (const row of crls.group("shard", compositeKey(issuer, shard)).filter((one) => one.epoch < epoch)) {

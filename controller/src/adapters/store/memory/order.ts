@@ -34,14 +34,19 @@ export function pageOf<Row>(
   keyOf: (row: Row) => string,
   page: { after: string; limit: number },
 ): Row[] {
+  return pageBehind(rows, (row) => compareText(keyOf(row), page.after) > 0, page.limit);
+}
+
+/** At most `limit` of sorted rows, from the first on that lies behind a place. */
+export function pageBehind<Row>(rows: readonly Row[], isBehind: (row: Row) => boolean, limit: number): Row[] {
   let low = 0;
   let high = rows.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareText(keyOf(rows[middle] as Row), page.after) <= 0) low = middle + 1;
-    else high = middle;
+    if (isBehind(rows[middle] as Row)) high = middle;
+    else low = middle + 1;
   }
-  return rows.slice(low, low + page.limit);
+  return rows.slice(low, low + limit);
 }
 
 function compare(a: unknown, b: unknown): number {

@@ -13,6 +13,8 @@ import { Place, type Statement } from "./statement.ts";
  */
 export interface Session {
   all<P extends object, R>(statement: Statement<P, R>, parameters: P): R[];
+  /** As {@link all}, but every row is the same object with other values. */
+  each<P extends object, R>(statement: Statement<P, R>, parameters: P, take: (row: R) => void): void;
   first<P extends object, R>(statement: Statement<P, R>, parameters: P): R | undefined;
   run<P extends object>(statement: Statement<P, unknown>, parameters: P): void;
 }
@@ -53,11 +55,11 @@ export class Connection {
     }
   }
 
-  query<P extends object, R>(statement: Statement<P, R>, parameters: P): R[] {
+  query<P extends object>(statement: Statement<P, unknown>, parameters: P): Rows {
     try {
       const prepared = this.#prepare(statement);
-      const rows = prepared.statement.all(...bind(statement, parameters)) as unknown as Cell[][];
-      return rows.map((row) => toRecord(prepared.columns, row) as R);
+      const cells = prepared.statement.all(...bind(statement, parameters)) as unknown as Cell[][];
+      return { columns: prepared.columns, cells };
     } catch (error) {
       throw toStoreError(error, this.#path);
     }
@@ -94,14 +96,14 @@ class TurnSession implements Session {
   }
 
   all<P extends object, R>(statement: Statement<P, R>, parameters: P): R[] {
-    this.#turn.check();
-    this.checkHealth();
-    try {
-      return this.#connection.query(statement, parameters);
-    } catch (error) {
-      if (error instanceof FleetError && !isRefusedStatement(error)) this.#fault = error;
-      throw error;
-    }
+    const { columns, cells } = this.#query(statement, parameters);
+    return cells.map((row) => fill({}, columns, row) as R);
+  }
+
+  each<P extends object, R>(statement: Statement<P, R>, parameters: P, take: (row: R) => void): void {
+    const { columns, cells } = this.#query(statement, parameters);
+    const record = {};
+    for (const row of cells) take(fill(record, columns, row) as R);
   }
 
   first<P extends object, R>(statement: Statement<P, R>, parameters: P): R | undefined {
@@ -110,6 +112,17 @@ class TurnSession implements Session {
 
   run<P extends object>(statement: Statement<P, unknown>, parameters: P): void {
     this.all(statement, parameters);
+  }
+
+  #query<P extends object>(statement: Statement<P, unknown>, parameters: P): Rows {
+    this.#turn.check();
+    this.checkHealth();
+    try {
+      return this.#connection.query(statement, parameters);
+    } catch (error) {
+      if (error instanceof FleetError && !isRefusedStatement(error)) this.#fault = error;
+      throw error;
+    }
   }
 
   /** After a fault SQLite may have left the transaction; nothing more may be written as if it were still open. */
@@ -123,6 +136,11 @@ interface Prepared {
   readonly columns: readonly string[];
 }
 
+interface Rows {
+  readonly columns: readonly string[];
+  readonly cells: readonly (readonly Cell[])[];
+}
+
 type Cell = SQLInputValue | undefined;
 
 function bind<P extends object>({ places, table }: Statement<P, unknown>, parameters: P): SQLInputValue[] {
@@ -133,9 +151,8 @@ function bind<P extends object>({ places, table }: Statement<P, unknown>, parame
   });
 }
 
-function toRecord(columns: readonly string[], row: readonly Cell[]): Record<string, Cell> {
-  const record: Record<string, Cell> = {};
-  for (const [index, name] of columns.entries()) record[name] = row[index] ?? undefined;
+function fill(record: Record<string, Cell>, columns: readonly string[], row: readonly Cell[]): Record<string, Cell> {
+  for (let at = 0; at < columns.length; at++) record[columns[at] as string] = row[at] ?? undefined;
   return record;
 }
 

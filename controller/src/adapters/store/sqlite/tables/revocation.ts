@@ -1,5 +1,14 @@
+import { setImmediate } from "node:timers/promises";
 import { sql } from "kysely";
-import type { AckTable, CrlTable, EpochTable, RevocationTable } from "../../../../store-port.ts";
+import type { RevocationRecord } from "../../../../records.ts";
+import type {
+  AckTable,
+  CrlTable,
+  EpochTable,
+  RevocationPage,
+  RevocationPlace,
+  RevocationTable,
+} from "../../../../store-port.ts";
 import { checkLimit } from "../../check-values.ts";
 import type { Session } from "../session.ts";
 import { statement, upsert } from "../statement.ts";
@@ -9,9 +18,32 @@ export function revocationTable(session: Session): RevocationTable {
   return {
     find: async (issuer, serial) => session.first(findRevocation, { issuer, serial }),
     put: async (revocation) => session.run(putRevocation, revocation),
-    listOf: async (issuer, shard) => session.all(listRevocations, { issuer, shard }),
-    listUnpublished: async (issuer) => session.all(listUnpublished, { issuer }),
+    async walk(page, take) {
+      // Others get a turn between two pages of a million rows.
+      if (page.after !== undefined) await setImmediate();
+      return walk(session, page, take);
+    },
+    waitingShards: async (issuer) => session.all(waitingShards, { issuer }),
+    markPublished: async ({ issuer, shard }, { index, serial }, epoch) =>
+      session.run(markPublished, { issuer, shard, index, serial, epoch }),
   };
+}
+
+function walk(
+  session: Session,
+  { issuer, shard, after, isWaiting, limit }: RevocationPage,
+  take: (row: RevocationRecord) => void,
+): RevocationPlace | undefined {
+  let count = 0;
+  let last: RevocationPlace | undefined;
+  const { index, serial } = after ?? { index: -1, serial: "" };
+  const place = { issuer, shard, index, serial, limit: checkLimit(limit) };
+  session.each(isWaiting ? walkWaiting : walkAll, place, (row) => {
+    count += 1;
+    if (count === limit) last = { index: row.index, serial: row.serial };
+    take(row);
+  });
+  return last;
 }
 
 /** Publications of an issuer; a higher era comes after every epoch of the one before. */
@@ -27,8 +59,9 @@ export function epochTable(session: Session): EpochTable {
 /** CRLs by shard and epoch. */
 export function crlTable(session: Session): CrlTable {
   return {
-    latest: async (issuer, shard) => session.first(listCrls, { issuer, shard, limit: 1 }),
+    latest: async (issuer, shard) => session.first(latestCrl, { issuer, shard }),
     put: async (crl) => session.run(putCrl, crl),
+    find: async (issuer, shard, epoch) => session.first(findCrl, { issuer, shard, epoch }),
     listOf: async (issuer, shard, limit) => session.all(listCrls, { issuer, shard, limit: checkLimit(limit) }),
     deleteBelow: async (issuer, shard, epoch) => session.run(deleteCrls, { issuer, shard, epoch }),
   };
@@ -47,26 +80,52 @@ const findRevocation = statement<{ issuer: string; serial: string }>()((db, at) 
   db.selectFrom("revocations").selectAll().where("issuer", "=", at("issuer")).where("serial", "=", at("serial")),
 );
 
-const listRevocations = statement<{ issuer: string; shard: number }>()((db, at) =>
+type WalkPlace = { issuer: string; shard: number; index: number; serial: string; limit: number };
+
+const walkAll = statement<WalkPlace>()((db, at) =>
   db
     .selectFrom("revocations")
     .selectAll()
     .where("issuer", "=", at("issuer"))
     .where("shard", "=", at("shard"))
+    .where(sql<boolean>`("index", serial) > (${at("index")}, ${at("serial")})`)
     .orderBy("index")
-    .orderBy("serial"),
+    .orderBy("serial")
+    .limit(at("limit")),
 );
 
-// The epoch is a literal, or SQLite would not use the partial index revocations_unpublished.
-const listUnpublished = statement<{ issuer: string }>()((db, at) =>
+// Here and below the epoch is a literal, or SQLite would not use the partial index revocations_unpublished.
+const walkWaiting = statement<WalkPlace>()((db, at) =>
   db
     .selectFrom("revocations")
     .selectAll()
     .where("issuer", "=", at("issuer"))
+    .where("shard", "=", at("shard"))
     .where(sql<boolean>`epoch = 0`)
-    .orderBy("shard")
+    .where(sql<boolean>`("index", serial) > (${at("index")}, ${at("serial")})`)
     .orderBy("index")
-    .orderBy("serial"),
+    .orderBy("serial")
+    .limit(at("limit")),
+);
+
+const waitingShards = statement<{ issuer: string }>()((db, at) =>
+  db
+    .selectFrom("revocations")
+    .select(({ fn }) => ["shard" as const, fn.countAll<number>().as("count")])
+    .where("issuer", "=", at("issuer"))
+    .where(sql<boolean>`epoch = 0`)
+    .groupBy("shard")
+    .orderBy("shard"),
+);
+
+const markPublished = statement<Omit<WalkPlace, "limit"> & { epoch: number }>()((db, at) =>
+  db
+    .updateTable("revocations")
+    .set({ epoch: at("epoch") })
+    .where("issuer", "=", at("issuer"))
+    .where("shard", "=", at("shard"))
+    .where(sql<boolean>`epoch = 0`)
+    .where(sql<boolean>`("index", serial) <= (${at("index")}, ${at("serial")})`),
 );
 
 const putRevocation = upsert("revocations", {
@@ -103,10 +162,30 @@ const deleteEpochs = statement<{ issuer: string; thisUpdate: number }>()((db, at
   db.deleteFrom("epochs").where("issuer", "=", at("issuer")).where("thisUpdate", "<", at("thisUpdate")),
 );
 
-const listCrls = statement<{ issuer: string; shard: number; limit: number }>()((db, at) =>
+const latestCrl = statement<{ issuer: string; shard: number }>()((db, at) =>
   db
     .selectFrom("crls")
     .selectAll()
+    .where("issuer", "=", at("issuer"))
+    .where("shard", "=", at("shard"))
+    .orderBy("epoch", "desc")
+    .limit(1),
+);
+
+const findCrl = statement<{ issuer: string; shard: number; epoch: number }>()((db, at) =>
+  db
+    .selectFrom("crls")
+    .selectAll()
+    .where("issuer", "=", at("issuer"))
+    .where("shard", "=", at("shard"))
+    .where("epoch", "=", at("epoch")),
+);
+
+// SQLite finds the length in the row's first page; any column behind the list would make it read the whole list.
+const listCrls = statement<{ issuer: string; shard: number; limit: number }>()((db, at) =>
+  db
+    .selectFrom("crls")
+    .select(["epoch", sql<number>`length(der)`.as("length")])
     .where("issuer", "=", at("issuer"))
     .where("shard", "=", at("shard"))
     .orderBy("epoch", "desc")
