@@ -53,7 +53,7 @@ async function obtainSnapshot(source: ShardSource, shard: HeadShard): Promise<In
   const ways = [
     () => fromDisk(source, shard),
     ...(rowBefore !== undefined && held !== undefined && shard.deltaFrom.includes(rowBefore.snapshotEpoch)
-      ? [() => fromDelta(source, shard, { base: held, from: rowBefore.snapshotEpoch })]
+      ? [() => fromDelta(source, shard, { base: held, row: rowBefore })]
       : []),
     () => fromParts(source, shard),
   ];
@@ -79,11 +79,13 @@ async function fromDisk({ state, issuer }: ShardSource, shard: HeadShard): Promi
 async function fromDelta(
   { state, issuer, retained, signal }: ShardSource,
   shard: HeadShard,
-  { base, from }: { readonly base: IndexSet; readonly from: number },
+  { base, row }: { readonly base: IndexSet; readonly row: HeadShard },
 ): Promise<IndexSet> {
-  const topic: Topic = { type: "delta", issuer, shard: shard.shard, from, to: shard.snapshotEpoch };
+  const topic: Topic = { type: "delta", issuer, shard: shard.shard, from: row.snapshotEpoch, to: shard.snapshotEpoch };
   const [delta = new Uint8Array()] = await retained.fetch([topic], signal);
-  const snapshot = applySnapshotDelta(base, delta, shard.coveredTo);
+  // Nothing signs a delta: what it may cost before the hash of its result is known follows from both signed heads.
+  const maxChanges = row.revokedCount + shard.revokedCount;
+  const snapshot = applySnapshotDelta(base, delta, { size: shard.coveredTo, maxChanges });
   const bytes = encodeSnapshot(snapshot);
   requireHash(bytes, shard);
   await writeSnapshot(state, issuer, { shard, bytes });

@@ -24,10 +24,17 @@ export function encodeIndices(indices: Iterable<number>): Uint8Array {
   return out;
 }
 
-/** Reads indices below `size`, ascending; each is handed over as soon as it is known. Throws `revocation-invalid`. */
-export function decodeIndices(bytes: Uint8Array, size: number, take: (index: number) => void): void {
+/**
+ * Reads indices below `size`, ascending, at most `maxCount`; each is handed over as soon as it is known. A few octets can say
+ * millions of indices, so the count is looked at first. Throws `revocation-invalid`.
+ */
+export function decodeIndices(
+  bytes: Uint8Array,
+  { size, maxCount = size }: { readonly size: number; readonly maxCount?: number | undefined },
+  take: (index: number) => void,
+): void {
   const { count, at } = readCount(bytes);
-  if (count > size) throw invalid(`${count} indices do not fit into ${size}`);
+  if (count > Math.min(size, maxCount)) throw invalid(`${count} indices are more than ${Math.min(size, maxCount)}`);
   let previous = -1;
   const step = (gap: number) => {
     previous += gap;

@@ -15,7 +15,7 @@ export function encodeSnapshot(revoked: IndexSet): Uint8Array {
 export function decodeSnapshot(bytes: Uint8Array, size: number): IndexSet {
   const body = unframed(bytes, { tag: snapshotTag, size });
   const revoked = new IndexSet(size);
-  decodeIndices(body, size, (index) => revoked.add(index));
+  decodeIndices(body, { size }, (index) => revoked.add(index));
   requireCanonical(encodeIndices(revoked.indices()), body);
   return revoked;
 }
@@ -34,17 +34,22 @@ export function encodeSnapshotDelta(base: IndexSet, target: IndexSet): Uint8Arra
 }
 
 /**
- * Applies a delta to the set it was made for. The caller compares the hash of the result's snapshot with the signed head.
+ * Applies a delta to the set it was made for. The caller compares the hash of the result's snapshot with the signed head, and
+ * bounds by `maxChanges` what a delta that is not genuine may cost: no more can change than both sets have together.
  * Throws `revocation-invalid` when the base is another one or the octets are malformed; the base is never changed.
  */
-export function applySnapshotDelta(base: IndexSet, bytes: Uint8Array, size: number): IndexSet {
+export function applySnapshotDelta(
+  base: IndexSet,
+  bytes: Uint8Array,
+  { size, maxChanges }: { readonly size: number; readonly maxChanges?: number },
+): IndexSet {
   const body = unframed(bytes, { tag: deltaTag, size });
   const hash = sha256(encodeSnapshot(base));
   if (body.length < hash.length || !hash.every((octet, at) => octet === body[at])) {
     throw new FleetError("revocation-invalid", "the delta was made for another snapshot");
   }
   const result = base.grownTo(size);
-  decodeIndices(body.subarray(hash.length), size, (index) => result.toggle(index));
+  decodeIndices(body.subarray(hash.length), { size, maxCount: maxChanges }, (index) => result.toggle(index));
   return result;
 }
 
