@@ -31,6 +31,7 @@ export const serviceFailpoints = [
   "renewal.after-restore",
 ] as const;
 
+/** One of {@link serviceFailpoints}. */
 export type FailpointName = (typeof serviceFailpoints)[number];
 
 /** Whether a text is one of {@link serviceFailpoints}. */

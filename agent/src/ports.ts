@@ -34,6 +34,7 @@ export interface StateStore {
   keys(prefix: string, limit: number): Promise<string[]>;
 }
 
+/** One change of what is kept by name. */
 export type StateChange = { readonly put: string; readonly value: Uint8Array } | { readonly delete: string };
 
 /**
@@ -139,6 +140,7 @@ export interface Conversation {
   tell(body: Body, options: { readonly signer: ProviderKey }): Promise<void>;
 }
 
+/** Who signs a question, and how long its answer is waited for. */
 export interface AskOptions {
   readonly signer: ProviderKey;
   readonly patience: Duration;

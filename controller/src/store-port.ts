@@ -78,6 +78,7 @@ export interface Page {
   readonly limit: number;
 }
 
+/** One row a device. */
 export interface DeviceTable {
   find(id: string): Promise<DeviceRecord | undefined>;
   put(device: DeviceRecord): Promise<void>;
@@ -85,6 +86,7 @@ export interface DeviceTable {
   countByState(): Promise<Record<DeviceRecord["state"], number>>;
 }
 
+/** What devices are known by beside their id (I7). */
 export interface IdentifierTable {
   /** Devices that have or had the identifier. */
   devicesOf(kind: DeviceIdentifier["kind"], value: string): Promise<string[]>;
@@ -93,23 +95,27 @@ export interface IdentifierTable {
   listOf(device: string): Promise<DeviceIdentifier[]>;
 }
 
+/** One row a claim. */
 export interface ClaimTable {
   find(id: string): Promise<ClaimRecord | undefined>;
   put(claim: ClaimRecord): Promise<void>;
   list(page: Page): Promise<ClaimRecord[]>;
 }
 
+/** One row for each device that has proven a TPM. */
 export interface AttestationTable {
   find(device: string): Promise<AttestationRecord | undefined>;
   put(attestation: AttestationRecord): Promise<void>;
 }
 
+/** Questions for PCRs, and what became of them. */
 export interface QuoteTable {
   find(device: string): Promise<QuoteRecord | undefined>;
   /** One row for each device: the last question. */
   put(quote: QuoteRecord): Promise<void>;
 }
 
+/** Every certificate this controller has issued. */
 export interface CertificateTable {
   find(sha256: string): Promise<CertificateRecord | undefined>;
   findBySerial(issuer: string, serial: string): Promise<CertificateRecord | undefined>;
@@ -123,18 +129,21 @@ export interface CertificateTable {
   listByKey(spkiSha256: string): Promise<CertificateRecord[]>;
 }
 
+/** What was about to be signed (I2). */
 export interface IntentTable {
   find(tbsSha256: string): Promise<IntentRecord | undefined>;
   put(intent: IntentRecord): Promise<void>;
   listOpen(): Promise<IntentRecord[]>;
 }
 
+/** Ranges of serials, by issuer. */
 export interface ShardTable {
   find(issuer: string, shard: number): Promise<ShardRecord | undefined>;
   put(shard: ShardRecord): Promise<void>;
   listOf(issuer: string): Promise<ShardRecord[]>;
 }
 
+/** Serials that are revoked, held, or burnt. */
 export interface RevocationTable {
   find(issuer: string, serial: string): Promise<RevocationRecord | undefined>;
   put(revocation: RevocationRecord): Promise<void>;
@@ -169,6 +178,7 @@ export interface WaitingShard {
   readonly count: number;
 }
 
+/** Every publication of an issuer's revocation state. */
 export interface EpochTable {
   latest(issuer: string): Promise<EpochRecord | undefined>;
   find(issuer: string, epoch: number): Promise<EpochRecord | undefined>;
@@ -177,6 +187,7 @@ export interface EpochTable {
   deleteMadeBefore(issuer: string, thisUpdate: Instant): Promise<void>;
 }
 
+/** The lists of every shard: the one that is served, and some before it. */
 export interface CrlTable {
   latest(issuer: string, shard: number): Promise<CrlRecord | undefined>;
   put(crl: CrlRecord): Promise<void>;
@@ -194,6 +205,7 @@ export interface StoredList {
   readonly length: number;
 }
 
+/** What devices have applied, by their signed word. */
 export interface AckTable {
   find(device: string, issuer: string): Promise<AckRecord | undefined>;
   /** One row for each (device, issuer): the last word. */
@@ -201,33 +213,39 @@ export interface AckTable {
   listOf(issuer: string): Promise<AckRecord[]>;
 }
 
+/** Answers that are given again when the same is asked (I4). */
 export interface AnswerTable {
   find(device: string, messageId: string): Promise<AnswerRecord | undefined>;
   put(answer: AnswerRecord): Promise<void>;
   deleteExpired(now: Instant): Promise<void>;
 }
 
+/** The highest counter seen of each stream. */
 export interface SequenceTable {
   find(device: string, generation: number, stream: SequenceRecord["stream"]): Promise<SequenceRecord | undefined>;
   put(sequence: SequenceRecord): Promise<void>;
 }
 
+/** The last bundle a courier brought of each device. */
 export interface CourierContactTable {
   find(device: string): Promise<CourierContactRecord | undefined>;
   /** One row for each device: the last. */
   put(contact: CourierContactRecord): Promise<void>;
 }
 
+/** How often each device is in contact; one row a device. */
 export interface ContactTable {
   find(device: string): Promise<ContactRecord | undefined>;
   put(contact: ContactRecord): Promise<void>;
 }
 
+/** The last report of each device. */
 export interface ReportTable {
   find(device: string): Promise<ReportRecord | undefined>;
   put(report: ReportRecord): Promise<void>;
 }
 
+/** What is handed to the broker after the commit, in order. */
 export interface OutboxTable {
   enqueue(message: Omit<OutboxRecord, "id">): Promise<void>;
   /** Oldest first. */
@@ -236,6 +254,7 @@ export interface OutboxTable {
   removeThrough(id: number): Promise<void>;
 }
 
+/** Who may use the API. */
 export interface OperatorTable {
   find(name: string): Promise<OperatorRecord | undefined>;
   findByCertificate(sha256: string): Promise<OperatorRecord | undefined>;
@@ -243,6 +262,7 @@ export interface OperatorTable {
   list(page: Page): Promise<OperatorRecord[]>;
 }
 
+/** Keys that stand for operators. */
 export interface ApiKeyTable {
   find(id: string): Promise<ApiKeyRecord | undefined>;
   put(key: ApiKeyRecord): Promise<void>;
@@ -250,6 +270,7 @@ export interface ApiKeyTable {
   list(page: Page): Promise<ApiKeyRecord[]>;
 }
 
+/** Acts that wait, run or have ended. */
 export interface PlanTable {
   find(hash: string): Promise<PlanRecord | undefined>;
   /** The one of the highest round. */
@@ -264,6 +285,7 @@ export interface PlanTable {
   listByPrefix(prefix: string, limit: number): Promise<PlanRecord[]>;
 }
 
+/** What persons have done alone (I14). */
 export interface SpendingTable {
   add(spending: SpendingRecord): Promise<void>;
   /** Sum of the weights after an instant. */
@@ -272,6 +294,7 @@ export interface SpendingTable {
   deleteThrough(at: Instant): Promise<void>;
 }
 
+/** The hash chain (I9). */
 export interface AuditTable {
   /** Appends as given; refuses a sequence that is not the last + 1. */
   append(record: AuditRecord): Promise<void>;
@@ -280,6 +303,7 @@ export interface AuditTable {
   list(from: number, limit: number): Promise<AuditRecord[]>;
 }
 
+/** How many certificates are in use, by when they began. */
 export interface AgeTable {
   /** Counters of unexpired, unrevoked, unretired device certificates. Expired ones are taken out by `expire`. */
   list(): Promise<AgeCounter[]>;
@@ -287,12 +311,14 @@ export interface AgeTable {
   expire(now: Instant): Promise<number>;
 }
 
+/** Values by name that need no table of their own. */
 export interface SettingTable {
   find(key: string): Promise<string | undefined>;
   put(key: string, value: string): Promise<void>;
   delete(key: string): Promise<void>;
 }
 
+/** Rotations that are asked for. */
 export interface WishTable {
   /** At most one for each (device, slot). */
   find(device: string, slot: string): Promise<WishRecord | undefined>;
@@ -301,6 +327,7 @@ export interface WishTable {
   remove(device: string, slot: string): Promise<void>;
 }
 
+/** Certificates issued and not yet proven in use. */
 export interface AwaitedProofTable {
   put(awaited: AwaitedProofRecord): Promise<void>;
   remove(sha256: string): Promise<void>;
@@ -310,11 +337,13 @@ export interface AwaitedProofTable {
   listNoted(page: Page): Promise<AwaitedProofRecord[]>;
 }
 
+/** What each device was last told, as a hash. */
 export interface DesiredDigestTable {
   find(device: string): Promise<DesiredDigestRecord | undefined>;
   put(digest: DesiredDigestRecord): Promise<void>;
 }
 
+/** Rotations in waves. */
 export interface RolloutTable {
   find(id: string): Promise<RolloutRecord | undefined>;
   put(rollout: RolloutRecord): Promise<void>;
@@ -322,6 +351,7 @@ export interface RolloutTable {
   list(page: Page): Promise<RolloutRecord[]>;
 }
 
+/** Where each device of a rollout stands. */
 export interface RolloutDeviceTable {
   put(device: RolloutDeviceRecord): Promise<void>;
   /** In order of the device's id; one wave only when it is named. */

@@ -7,6 +7,7 @@ export const payloadTypes = {
   trustBundle: "application/vnd.fleetcert.trust-bundle.v1+protobuf",
 } as const;
 
+/** One of {@link payloadTypes}. */
 export type PayloadType = (typeof payloadTypes)[keyof typeof payloadTypes];
 
 /** A decoded envelope whose signatures are not yet verified. */

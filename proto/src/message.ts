@@ -40,13 +40,20 @@ export const downKinds = [
 /** Kinds of messages the controller sends to the whole fleet. */
 export const fleetKinds = ["head"] as const;
 
+/** One of {@link upKinds}. */
 export type UpKind = (typeof upKinds)[number];
+/** One of {@link downKinds}. */
 export type DownKind = (typeof downKinds)[number];
+/** One of {@link fleetKinds}. */
 export type FleetKind = (typeof fleetKinds)[number];
+/** What the last level of a topic may say. */
 export type MessageKind = UpKind | DownKind | FleetKind;
 
+/** Who speaks to whom. */
 export type Direction = "device-to-controller" | "controller-to-device" | "controller-to-fleet";
+/** What a device counts its messages by: sessions, or bundles. */
 export type Stream = "mqtt" | "courier";
+/** The way a revocation state came to a device. */
 export type Via = "mqtt" | "courier" | "http";
 
 /** A slot's credential generation as requests and answers name it. */
@@ -55,6 +62,7 @@ export interface SlotGeneration {
   readonly generation: number;
 }
 
+/** Asks for the first certificate of a slot. */
 export interface EnrolRequest extends SlotGeneration {
   readonly csr: Uint8Array;
   readonly protection: Protection;
@@ -70,6 +78,7 @@ export interface TpmEvidence {
   readonly evidence: KeyEvidence;
 }
 
+/** The keys of a TPM that others are believed by. */
 export interface TpmKeys {
   /** TPMT_PUBLIC. */
   readonly endorsementKey: Uint8Array;
@@ -103,6 +112,7 @@ export interface AttestationAnswer {
   readonly activated: Uint8Array;
 }
 
+/** Asks for the next generation; signed by the key before, the CSR by the new one. */
 export interface RenewRequest extends SlotGeneration {
   readonly csr: Uint8Array;
   readonly previousCertificateSha256: Uint8Array;
@@ -114,10 +124,12 @@ export interface RenewRequest extends SlotGeneration {
   readonly tpm?: TpmKeys;
 }
 
+/** Says that a certificate was used: the proof that ends a rotation. */
 export interface Activated extends SlotGeneration {
   readonly certificateSha256: Uint8Array;
 }
 
+/** What a device says of one slot. */
 export interface SlotStatus extends SlotGeneration {
   readonly certificateSha256: Uint8Array;
   readonly journal: string;
@@ -135,6 +147,7 @@ export interface SlotStatus extends SlotGeneration {
   readonly keyStore?: string;
 }
 
+/** What a device says of one issuer's revocation state. */
 export interface EpochStatus {
   /** SHA-256 of the issuer's SPKI, lower-case hex, as everywhere. */
   readonly issuer: string;
@@ -143,6 +156,7 @@ export interface EpochStatus {
   readonly stale: boolean;
 }
 
+/** What a device says of itself. */
 export interface StatusReport {
   readonly agentVersion: string;
   readonly platform: string;
@@ -157,6 +171,7 @@ export interface StatusReport {
   readonly outboxLength: number;
 }
 
+/** A device's word that an epoch is durably in force there. */
 export interface RevocationAck {
   readonly issuer: string;
   readonly era: number;
@@ -166,12 +181,14 @@ export interface RevocationAck {
   readonly via: Via;
 }
 
+/** Something that must not be lost. */
 export interface SecurityEvent {
   readonly name: string;
   readonly at: Instant;
   readonly details: Readonly<Record<string, string>>;
 }
 
+/** The answer with a certificate. */
 export interface Issued extends SlotGeneration {
   readonly certificate: Uint8Array;
   /** DER, issuing CA first, root last. */
@@ -180,6 +197,7 @@ export interface Issued extends SlotGeneration {
   readonly trustBundles: readonly Uint8Array[];
 }
 
+/** The answer that says no, why, and what helps. */
 export interface Refused {
   /** A code of the error catalogue; an unknown one is kept as it came. */
   readonly code: string;
@@ -191,6 +209,7 @@ export interface Refused {
   readonly trustBundles: readonly Uint8Array[];
 }
 
+/** The controller's time, over the nonce of who asked. */
 export interface TimeToken {
   readonly nonce: Uint8Array;
   readonly now: Instant;
@@ -198,12 +217,14 @@ export interface TimeToken {
   readonly trustBundles: readonly Uint8Array[];
 }
 
+/** The answer to {@link Activated}: the controller has seen the certificate in use. */
 export interface Confirmed extends SlotGeneration {
   readonly certificateSha256: Uint8Array;
   /** Milliseconds the previous generation stays usable. */
   readonly grace: number;
 }
 
+/** What one slot is to have, and when. */
 export interface DesiredSlot {
   readonly slot: string;
   readonly profile: string;
@@ -233,6 +254,7 @@ export interface MaintenanceWindow {
   readonly timeZone: string;
 }
 
+/** What a device is to be, ordered by (era, version). */
 export interface DesiredState {
   readonly era: number;
   readonly version: number;
@@ -246,6 +268,7 @@ export interface DesiredState {
   readonly maintenance: readonly MaintenanceWindow[];
 }
 
+/** What one epoch holds of a shard: exact sizes and hashes of what is published beside the head. */
 export interface HeadShard {
   readonly shard: number;
   readonly coveredFrom: number;
@@ -264,6 +287,7 @@ export interface HeadShard {
   readonly crlPatchFrom: readonly number[];
 }
 
+/** The revocation state of one issuer at one epoch. */
 export interface RevocationHead {
   readonly issuer: string;
   readonly era: number;
@@ -317,7 +341,9 @@ export type Body =
   | ({ readonly type: "courier-reply" } & CourierReply)
   | ({ readonly type: "head" } & RevocationHead);
 
+/** What a message may be about. */
 export type BodyType = Body["type"];
+/** The body of one type. */
 export type BodyOf<T extends BodyType> = Extract<Body, { type: T }>;
 
 /** Position of a device message in its stream; gaps are normal, a regression is not. */

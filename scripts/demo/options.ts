@@ -8,6 +8,7 @@ const keyChoices = ["auto", "pkcs11", "tpm", "mixed", "software"] as const;
 /** Which kind of keys the demo's devices have; `auto` takes the token when there is one. */
 export type DemoKeys = (typeof keyChoices)[number];
 
+/** What `npm start` was asked for. */
 export interface DemoOptions {
   readonly devices: number;
   /** Ends by itself. */

@@ -4,6 +4,7 @@ import { openEmbeddedBroker } from "../../controller/src/adapters/broker/open-em
 import type { SeenConnect } from "../contracts/link.ts";
 import { recordedLog } from "./broker-events.ts";
 
+/** What a broker for agents shows and lets in. */
 export interface AgentBrokerOptions {
   /** PEM. */
   readonly key: string;

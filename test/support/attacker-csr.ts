@@ -43,8 +43,10 @@ export function attackerCsr(wishes: CsrWishes = {}): Uint8Array {
   return derSequence(info, algorithm, derBitString(sign("sha256", info, provenBy)));
 }
 
+/** A new key on a curve, also one that no honest device would take. */
 export const ellipticKey = (namedCurve: string): KeyObject => generateKeyPairSync("ec", { namedCurve }).privateKey;
 
+/** A new RSA key, also one that no honest device would take. */
 export const rsaKey = (modulusLength: number, publicExponent = 65_537): KeyObject =>
   generateKeyPairSync("rsa", { modulusLength, publicExponent }).privateKey;
 

@@ -50,8 +50,11 @@ export function unsubscribePacket(packetId: number, ...filters: readonly string[
   return packet(0xa2, [number16(packetId), ...filters.map(text)]);
 }
 
+/** A PUBACK packet. */
 export const pubackPacket = (packetId: number): Buffer => packet(0x40, [number16(packetId)]);
+/** A PINGREQ packet. */
 export const pingPacket = Buffer.from([0xc0, 0]);
+/** A DISCONNECT packet. */
 export const disconnectPacket = Buffer.from([0xe0, 0]);
 
 /** A packet of any first octet around any fields, with the right remaining length. */
@@ -71,6 +74,7 @@ export function remainingLength(length: number): Buffer {
   return Buffer.from(octets);
 }
 
+/** A number in two octets, big-endian. */
 export const number16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
 
 /** A string with its length before it. */

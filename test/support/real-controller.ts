@@ -31,6 +31,7 @@ type ClaimWishes = Partial<Parameters<RunningController["operations"]["claims"][
 
 /** The host's administrator. */
 export const administrator = { name: "local", role: "admin" } as const;
+/** The fleet of every {@link realController}. */
 export const testFleetName = "plant";
 
 /** Makes and starts one on free ports of 127.0.0.1. */

@@ -14,6 +14,7 @@ export interface AgentIdentity {
   readonly rootSha256: string;
 }
 
+/** Where the controller is. */
 export interface ControllerAddress {
   readonly host: string;
   /** Of the operational listener. */

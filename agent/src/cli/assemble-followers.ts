@@ -40,6 +40,7 @@ export interface Followers {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** What follows a session: trust, revocation and reports, and what they work with. */
 export interface FollowerParts {
   readonly state: StateStore;
   readonly trust: OpenTrustKeeper;

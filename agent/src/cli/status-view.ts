@@ -30,6 +30,7 @@ export interface StatusView {
   readonly outbox: number | undefined;
 }
 
+/** The epoch of one issuer that is in force here. */
 export interface RevocationView {
   readonly issuer: string;
   readonly era: number;
@@ -37,6 +38,7 @@ export interface RevocationView {
   readonly isStale: boolean;
 }
 
+/** One slot: its journal, its certificate, its keys and what went wrong last. */
 export interface SlotView {
   readonly slot: string;
   readonly journal: string;
@@ -57,6 +59,7 @@ export interface SlotView {
   readonly rollbackAt: Instant;
 }
 
+/** The certificate a slot uses now. */
 export interface CertificateView {
   readonly generation: number;
   readonly serial: string;

@@ -4,6 +4,7 @@ import { type BackoffSettings, backoff } from "../pace/backoff.ts";
 import type { AskOptions, Conversation, Credential, FleetTopics } from "../ports.ts";
 import { LiveSession, type SessionContext } from "./live-session.ts";
 
+/** How fast a connection is tried again. */
 export interface ConnectionSettings {
   readonly backoff: BackoffSettings;
   /** The pace while the controller turns this device away. */

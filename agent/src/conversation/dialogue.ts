@@ -12,6 +12,7 @@ import { type Duration, FleetError, type ProviderKey } from "@fleetcert/shared";
 import type { AskOptions, Conversation, Session, Surroundings, TimeKeeper } from "../ports.ts";
 import { formatMessageId } from "./message-id.ts";
 
+/** What a dialogue signs, numbers, sends and believes with. */
 export interface DialogueOptions {
   readonly fleet: string;
   readonly device: string;

@@ -33,6 +33,7 @@ export interface BootstrapQuestion {
   readonly goOn?: (answer: Message, ask: (body: Body) => Promise<Message>) => Promise<Message>;
 }
 
+/** What asks on the bootstrap listener, and judges what it answers. */
 export interface BootstrapTools {
   readonly link: Link;
   readonly trust: TrustKeeper;

@@ -4,6 +4,7 @@ import type { Conversation, Log, RandomSource, Timer } from "../ports.ts";
 import type { OutboxEntry } from "./make-room.ts";
 import { type Outbox, type OutboxType, outboxTypes } from "./outbox.ts";
 
+/** What an outbox is emptied with. */
 export interface DrainOptions {
   readonly conversation: Conversation;
   /** The identity key in use now; asked for each message, because it changes with a rotation. */

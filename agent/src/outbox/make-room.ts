@@ -11,6 +11,7 @@ export interface OutboxEntry {
   readonly bytes: number;
 }
 
+/** How much may wait in an outbox. */
 export interface OutboxBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;

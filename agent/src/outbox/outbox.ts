@@ -13,6 +13,7 @@ import {
 /** The types of body that wait in an outbox, the most important first. */
 export const outboxTypes = ["event", "ack", "report"] as const;
 
+/** One of {@link outboxTypes}. */
 export type OutboxType = (typeof outboxTypes)[number];
 
 /**

@@ -11,6 +11,7 @@ import type { RenewalSettings } from "./settings.ts";
 import { emptySlot, generationUnderWay, type RenewalWindow, type SlotState } from "./slot-state.ts";
 import { decodeSlotState, encodeSlotState } from "./slot-state-codec.ts";
 
+/** What the reducer of one slot is run with. */
 export interface RenewalRunnerOptions {
   readonly tools: EffectTools;
   readonly store: StateStore;

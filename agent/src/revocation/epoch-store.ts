@@ -62,6 +62,7 @@ async function readSound(state: StateStore, name: string): Promise<Uint8Array | 
   }
 }
 
+/** Keeps a verified list of a shard; it is not in force yet. */
 export async function writeList(
   state: StateStore,
   issuer: string,
@@ -70,6 +71,7 @@ export async function writeList(
   await state.write(putTwin(listName(issuer, stored.shard), stored.der));
 }
 
+/** Keeps a verified snapshot of a shard; it is not in force yet. */
 export async function writeSnapshot(
   state: StateStore,
   issuer: string,

@@ -49,6 +49,7 @@ export interface HeldIssuer extends EpochAge {
   readonly shards: readonly HeldShard[];
 }
 
+/** What is held of one shard of the epoch in force. */
 export interface HeldShard {
   readonly shard: number;
   readonly coveredFrom: number;

@@ -16,6 +16,7 @@ export type Standing =
 /** What stands against this device, and since when it has known. */
 export type StandingAgainst = Omit<Extract<Standing, { type: "against" }>, "type"> & { readonly since: Instant };
 
+/** What a standing is kept with, and who is told of it. */
 export interface StandingKeeperOptions {
   readonly state: StateStore;
   readonly clock: Clock;

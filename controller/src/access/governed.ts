@@ -14,6 +14,7 @@ export interface SelectionRequest {
   readonly batch?: string;
 }
 
+/** What is to be revoked, why, since when, and how fast. */
 export interface RevocationRequest extends SelectionRequest {
   readonly reason: string;
   readonly invalidityDate?: Instant;
@@ -40,6 +41,7 @@ export interface RevocationPlanView {
 /** How far one epoch has come. */
 export type PropagationView = Awaited<ReturnType<Revocation["propagation"]>>;
 
+/** Taking certificates away, and watching it take effect. */
 export interface RevocationOperations {
   plan(actor: Actor, request: RevocationRequest): Promise<RevocationPlanView>;
   /** Throws `second-person-required` with the hash of the plan that then waits. */
@@ -66,6 +68,7 @@ export interface PlanView extends Omit<PlanRecord, "core" | "round" | "stageAt" 
   readonly impact: unknown;
 }
 
+/** The acts that wait for a second person, or are being carried out. */
 export interface PlanOperations {
   /** Newest first. */
   list(actor: Actor, request: { readonly limit?: number }): Promise<readonly PlanView[]>;
@@ -85,6 +88,7 @@ export interface PlanOperations {
   control(actor: Actor, hash: string, wish: "pause" | "resume" | "abort"): Promise<PlanView>;
 }
 
+/** How much one person may do alone within 24 hours, by budget (I14). */
 export interface BoundOperations {
   show(actor: Actor): Promise<Readonly<Record<string, number>>>;
   /** Raising one needs a second person always. */

@@ -63,6 +63,7 @@ export interface ReenrolmentView {
   readonly generation: number;
 }
 
+/** Rights to enrol. */
 export interface ClaimOperations {
   /** The claim string is given this one time; only the hash of its secret is kept. */
   create(
@@ -80,6 +81,7 @@ export interface ClaimOperations {
   revoke(actor: Actor, id: string): Promise<ClaimView>;
 }
 
+/** A certificate with the life of its credential. */
 export interface CertificateView {
   readonly sha256: string;
   readonly serial: string;
@@ -102,6 +104,7 @@ export interface CertificateView {
   readonly revocationReason: string;
 }
 
+/** A device, and the certificate of it that counts. */
 export interface DeviceView {
   readonly id: string;
   readonly state: DeviceState;
@@ -150,6 +153,7 @@ export interface DeviceDetails extends DeviceView {
   readonly quote: QuoteView | undefined;
 }
 
+/** Devices, one by one. */
 export interface DeviceOperations {
   list(actor: Actor, request: ListRequest): Promise<PageOf<DeviceView>>;
   show(actor: Actor, id: string): Promise<DeviceDetails>;
@@ -164,12 +168,14 @@ export interface DeviceOperations {
   retire(actor: Actor, id: string): Promise<DeviceView>;
 }
 
+/** Every certificate the controller has issued. */
 export interface CertificateOperations {
   list(actor: Actor, request: ListRequest & { readonly notProven?: boolean }): Promise<PageOf<CertificateView>>;
   /** By SHA-256 or by serial, hex. */
   show(actor: Actor, id: string): Promise<CertificateView & { readonly pem: string }>;
 }
 
+/** How many certificates are of an age. */
 export interface AgeBucketView {
   readonly label: string;
   /** Milliseconds, inclusive. */
@@ -179,6 +185,7 @@ export interface AgeBucketView {
   readonly count: number;
 }
 
+/** How old the certificates of a group are. */
 export interface AgeView {
   readonly group: string;
   readonly count: number;
@@ -196,6 +203,7 @@ export interface ExpiryView {
   readonly renewedByItself: boolean;
 }
 
+/** What was measured of a promise, and whether it is kept; undefined while nothing counts. */
 export interface ServiceLevelView {
   readonly name: string;
   /** A share 0…1, or milliseconds, by `unit`. */
@@ -205,6 +213,7 @@ export interface ServiceLevelView {
   readonly met: boolean | undefined;
 }
 
+/** The fleet as a whole. */
 export interface FleetOperations {
   age(
     actor: Actor,
@@ -221,6 +230,7 @@ export interface FleetOperations {
   }>;
 }
 
+/** The list of one shard as it is served. */
 export interface CrlView {
   readonly issuer: string;
   readonly shard: number;
@@ -232,6 +242,7 @@ export interface CrlView {
   readonly sha256: string;
 }
 
+/** The revocation lists in force. */
 export interface CrlOperations {
   list(actor: Actor): Promise<readonly CrlView[]>;
   show(actor: Actor, issuer: string, shard: number): Promise<CrlView & { readonly der: Uint8Array }>;
@@ -243,6 +254,7 @@ export interface CrlOperations {
   ): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[] }>;
 }
 
+/** The chain of everything that was done. */
 export interface AuditOperations {
   list(actor: Actor, request: { readonly from?: number; readonly limit?: number }): Promise<readonly AuditRecord[]>;
   verify(actor: Actor): Promise<{
@@ -252,6 +264,7 @@ export interface AuditOperations {
   }>;
 }
 
+/** The trust bundle in force, and what the root signs for the next. */
 export interface TrustOperations {
   show(actor: Actor): Promise<{
     readonly fleet: string;
@@ -278,6 +291,7 @@ export interface TrustOperations {
   publish(actor: Actor, bundle: Uint8Array): Promise<{ readonly era: number; readonly version: number }>;
 }
 
+/** A person's or a program's access to the API. */
 export interface OperatorView {
   readonly name: string;
   /** Whose it is; all of one person count once. */
@@ -288,6 +302,7 @@ export interface OperatorView {
   readonly disabledAt: Instant | undefined;
 }
 
+/** Who may use the API. */
 export interface OperatorOperations {
   /** Certifies the key of a CSR made where the key lives. */
   create(

@@ -20,6 +20,7 @@ export const permissions = [
   "operator.write",
 ] as const;
 
+/** One of {@link permissions}. */
 export type Permission = (typeof permissions)[number];
 
 /** Which role may do what; what is not named is denied. */

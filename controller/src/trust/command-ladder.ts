@@ -55,6 +55,7 @@ export async function makeUseLadder(request: {
   return ladder;
 }
 
+/** Every use that command keys are made for, one key each. */
 export const commandKeyUses: readonly CommandKeyUse[] = ["messages", "heads", "time"];
 
 const day: Duration = 86_400_000;

@@ -57,6 +57,7 @@ export interface DistributionPoint {
   readonly crlIssuers: readonly GeneralName[];
 }
 
+/** Reads BasicConstraints (RFC 5280 §4.2.1.9). Throws `der-invalid`. */
 export function readBasicConstraints(reader: DerReader): { readonly ca: boolean; readonly pathLen?: number } {
   const sequence = reader.enter(tags.sequence);
   const ca = readBooleanDefaultFalse(sequence);
@@ -67,6 +68,7 @@ export function readBasicConstraints(reader: DerReader): { readonly ca: boolean;
   return pathLen === undefined ? { ca } : { ca, pathLen };
 }
 
+/** Reads KeyUsage (RFC 5280 §4.2.1.3). Throws `der-invalid`. */
 export function readKeyUsage(reader: DerReader): KeyUsage[] {
   const bits = readNamedBits(reader);
   // RFC 5280 §4.2.1.3: at least one bit must be set.
@@ -78,6 +80,7 @@ export function readKeyUsage(reader: DerReader): KeyUsage[] {
   });
 }
 
+/** Reads ExtKeyUsageSyntax (RFC 5280 §4.2.1.12); unknown usages stay object identifiers. Throws `der-invalid`. */
 export function readExtendedKeyUsage(reader: DerReader): ExtendedKeyUsage[] {
   const sequence = reader.enter(tags.sequence);
   const usages: ExtendedKeyUsage[] = [];
@@ -89,6 +92,7 @@ export function readExtendedKeyUsage(reader: DerReader): ExtendedKeyUsage[] {
   return usages;
 }
 
+/** Reads AuthorityKeyIdentifier (RFC 5280 §4.2.1.1). Throws `der-invalid`. */
 export function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
   const sequence = reader.enter(tags.sequence);
   const keyId = sequence.nextIs(contextTag(0, "primitive")) ? sequence.content(contextTag(0, "primitive")) : undefined;
@@ -101,10 +105,12 @@ export function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdent
   return keyId === undefined ? { hasIssuerAndSerial: hasIssuer } : { keyId, hasIssuerAndSerial: hasIssuer };
 }
 
+/** Reads SubjectAltName (RFC 5280 §4.2.1.6). Throws `der-invalid`. */
 export function readAlternativeNames(reader: DerReader): GeneralName[] {
   return readGeneralNames(reader.enter(tags.sequence), maxNames);
 }
 
+/** Reads CRLDistributionPoints (RFC 5280 §4.2.1.13). Throws `der-invalid`. */
 export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
   const sequence = reader.enter(tags.sequence);
   const points: DistributionPoint[] = [];
@@ -127,6 +133,7 @@ export function readDistributionPointName(reader: DerReader): Pick<DistributionP
   return { names };
 }
 
+/** Reads NameConstraints (RFC 5280 §4.2.1.10). Throws `der-invalid`. */
 export function readNameConstraints(reader: DerReader): NameConstraints {
   const sequence = reader.enter(tags.sequence);
   const permitted = readSubtrees(sequence, contextTag(0, "constructed"));

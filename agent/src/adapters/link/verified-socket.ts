@@ -3,6 +3,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { FleetError, isFleetError, pemEncode, presentedChain } from "@fleetcert/shared";
 import type { Credential } from "../../ports.ts";
 
+/** Where to, as whom, and who judges the server. */
 export interface VerifiedSocketOptions {
   readonly host: string;
   readonly port: number;

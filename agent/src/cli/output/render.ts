@@ -4,6 +4,7 @@ import { printable } from "./printable.ts";
 /** The forms of every command's output. */
 export const outputFormats = ["table", "json", "jsonl", "csv"] as const;
 
+/** One of {@link outputFormats}. */
 export type OutputFormat = (typeof outputFormats)[number];
 
 /** One thing: JSON whole, table and csv as name and value. */

@@ -25,6 +25,7 @@ export type ApiListener =
     }
   | { readonly type: "socket"; readonly path: string; readonly actor: Actor };
 
+/** The API, listening. */
 export interface ApiServer {
   /** The port in use; 0 for a unix socket. */
   readonly port: number;

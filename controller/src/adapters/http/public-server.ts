@@ -23,6 +23,7 @@ export interface PublicSources {
   metrics(): Promise<string>;
 }
 
+/** A list as it is served, with what caches ask for. */
 export interface ServedCrl {
   readonly der: Uint8Array;
   /** SHA-256 of the DER, hex: the entity tag. */

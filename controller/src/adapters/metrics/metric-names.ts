@@ -78,6 +78,7 @@ export const metricCatalogue = {
   },
 } as const satisfies Record<string, { kind: "gauge" | "counter"; labels: readonly string[]; help: string }>;
 
+/** One of the names in {@link metricCatalogue}. */
 export type MetricName = keyof typeof metricCatalogue;
 
 /** Names of one kind. */

@@ -3,6 +3,7 @@ import { printable } from "./printable.ts";
 /** The machine and human forms of every command's output. */
 export const outputFormats = ["table", "json", "jsonl", "csv"] as const;
 
+/** One of {@link outputFormats}. */
 export type OutputFormat = (typeof outputFormats)[number];
 
 /** A column of a listing: its head, and the text of one item. */
