@@ -38,6 +38,16 @@ describe("the trust bundle", () => {
     expect(decodeTrustBundle(encodeTrustBundle(bundle))).toEqual(bundle);
   });
 
+  it("carries at most four bridges, and none in bundles from before there were any", () => {
+    const bridges = Array.from({ length: 4 }, () => second.certificate.der);
+    expect(decodeTrustBundle(encodeTrustBundle(bundleOf({ bridges }))).bridges).toEqual(bridges);
+    const tooMany = encodeTrustBundle(bundleOf({ bridges: [...bridges, root.certificate.der] }));
+    expect(() => decodeTrustBundle(tooMany)).toThrow(FleetError);
+    const tooLong = encodeTrustBundle(bundleOf({ bridges: [new Uint8Array(8193)] }));
+    expect(() => decodeTrustBundle(tooLong)).toThrow(FleetError);
+    expect(decodeTrustBundle(encodeTrustBundle(bundleOf({}))).bridges).toEqual([]);
+  });
+
   it("answers any bytes with a bundle or a typed error", () => {
     const start = encodeTrustBundle(bundleOf({ commandKeys: [aCommandKey("messages").entry] }));
     fc.assert(

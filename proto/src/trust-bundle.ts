@@ -32,6 +32,8 @@ export interface TrustBundle {
   readonly expires: Instant;
   /** DER lists of roots, at most one of each; bundles made before roots signed lists have none. */
   readonly rootLists: readonly Uint8Array[];
+  /** DER certificates of a root's key by the root before it, newest first; servers present them to who was away. */
+  readonly bridges: readonly Uint8Array[];
 }
 
 /** Encodes a bundle into the payload that roots sign with {@link payloadTypes.trustBundle}. */
@@ -41,6 +43,7 @@ export function encodeTrustBundle(bundle: TrustBundle): Uint8Array {
     roots: [...bundle.roots],
     issuers: [...bundle.issuers],
     rootLists: [...bundle.rootLists],
+    bridges: [...bundle.bridges],
     commandKeys: bundle.commandKeys.map((key) => ({
       spki: key.spki,
       use: useToWire[key.use],
@@ -69,6 +72,7 @@ export function decodeTrustBundle(payload: Uint8Array): TrustBundle {
     issuedAt: check.uint(wire.issuedAt, "issued at"),
     expires: check.uint(wire.expires, "expires"),
     rootLists: check.list(wire.rootLists, "root lists", 8).map((der) => check.bytes(der, "root list", 8192)),
+    bridges: check.list(wire.bridges, "bridges", 4).map((der) => check.bytes(der, "bridge", 8192)),
   };
   if (bundle.roots.length === 0) throw new FleetError("trust-invalid", "the trust bundle has no root");
   return bundle;

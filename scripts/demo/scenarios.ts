@@ -1,7 +1,7 @@
 import { mainJob } from "./main-job.ts";
 import { revocationScene } from "./revocation-scene.ts";
 import type { Scene } from "./scene.ts";
-import { caRollover } from "./scene-ca-rollover.ts";
+import { caRollover, rootRollover } from "./scene-ca-rollover.ts";
 import { wrongClocks } from "./scene-clocks.ts";
 import { courier } from "./scene-courier.ts";
 import { comeBackExpired } from "./scene-expired.ts";
@@ -17,6 +17,7 @@ const scenarios = {
     ...{ clocks: wrongClocks, expired: comeBackExpired, waves: windowsAndWaves },
   },
   "ca-rollover": { rollover: caRollover },
+  "root-rollover": { rollover: rootRollover },
   revocation: { revocation: revocationScene },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Scene>>>>;
 

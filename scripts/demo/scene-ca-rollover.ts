@@ -12,7 +12,31 @@ import { until } from "./until.ts";
 import { repository } from "./workplace.ts";
 
 /** The issuing CA is changed under a fleet that works, while some of its devices are switched off; they catch up afterwards. */
-export const caRollover: Scene = async (stage, checks) => {
+export const caRollover: Scene = (stage, checks) => changeCa(stage, checks, []);
+
+/** The same with the root: the old one leaves last, and who has been away or has a claim of before is led to the new one. */
+export const rootRollover: Scene = async (stage, checks) => {
+  const { operations } = stage.controller;
+  const first = await operations.trust.show(localActor);
+  const late = await prepareDevice(stage, "late");
+  const figures = await changeCa(stage, checks, ["--new-root"]);
+  const now = await operations.trust.show(localActor);
+  const isNew = (sha256: string): boolean => first.roots.every((one) => one.sha256 !== sha256);
+  const roots = { count: now.roots.length, areNew: now.roots.every(({ sha256 }) => isNew(sha256)) };
+  checks.equal("old-root-removed", { count: 1, areNew: true }, roots, "fleetcert trust show");
+  const agent = late.start();
+  const shown = await late.untilProven(1);
+  await agent.stop();
+  const issuer = shown?.certificate?.issuer;
+  checks.equal("claim-of-before", now.issuers[0]?.id, issuer, "a device enrols with a claim that pins the old root");
+  return figures;
+};
+
+async function changeCa(
+  stage: Stage,
+  checks: Parameters<Scene>[1],
+  flags: readonly string[],
+): Promise<Record<string, unknown>> {
   const { controller, panel } = stage;
   const { operations } = controller;
   await endEarlierRollouts(stage);
@@ -25,7 +49,7 @@ export const caRollover: Scene = async (stage, checks) => {
     `${online.length} devices online, ${offline.length} switched off, issued by ${before.issuing.slice(0, 8)}`,
   );
 
-  await command(stage, "start", "--rare", "0", "--soak", "0s");
+  await command(stage, "start", ...flags, "--rare", "0", "--soak", "0s");
   const switched = await untilState(stage, (state) => state !== "distributing");
   const { rollover } = switched;
   const from = before.issuing;
@@ -71,7 +95,7 @@ export const caRollover: Scene = async (stage, checks) => {
   const lost = online.filter(({ agent }) => agent.status().connection?.state !== "connected").length;
   checks.equal("connect-failures", { refused: 0, lost: 0 }, { refused, lost }, "session.refused in the audit, agents");
   return { rollover: { from, to, online: online.length, offline: offline.length } };
-};
+}
 
 async function enrolAndStop(stage: Stage, name: string): Promise<LoneDevice> {
   const device = await prepareDevice(stage, name);

@@ -17,10 +17,16 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+const ofBoth = ["acks-before-switch", "re-issued", "old-issuer-removed", "offline-caught-up", "connect-failures"];
+
 describe("another issuing CA for a fleet that works", () => {
-  it("waits for the devices' word, re-issues in waves, retires the old one, and loses nobody, also of those switched off", async () => {
-    expect(await playScenario(directory, "--keys", "software", "--scenario", "ca-rollover")).toEqual([
-      ...["acks-before-switch", "re-issued", "old-issuer-removed", "offline-caught-up", "connect-failures"],
-    ]);
-  });
+  it.each([
+    ["ca-rollover", ofBoth],
+    ["root-rollover", [...ofBoth, "old-root-removed", "claim-of-before"]],
+  ])(
+    "%s waits for the devices' word, re-issues in waves, retires the old one, and loses nobody, also of those switched off",
+    async (scenario, expected) => {
+      expect(await playScenario(directory, "--keys", "software", "--scenario", scenario)).toEqual(expected);
+    },
+  );
 });

@@ -64,6 +64,7 @@ export function aBundle(changes: Partial<TrustBundle> & { readonly roots: readon
     issuedAt: testNow - day,
     expires: testNow + 365 * day,
     rootLists: [],
+    bridges: [],
     ...changes,
   };
 }

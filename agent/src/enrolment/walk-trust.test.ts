@@ -40,8 +40,14 @@ describe("the walk of trust", () => {
     );
   });
 
-  it("leads nowhere from another root, for another fleet, or without a bundle", () => {
-    expect(() => walkTrust(envelopes, { ...pin(), rootSha256: second.certificate.sha256 })).toThrow(refused);
+  it("begins at the first bundle that holds the pinned root, and takes nothing of those before", () => {
+    const walk = walkTrust(envelopes, { ...pin(), rootSha256: second.certificate.sha256 });
+    expect([walk.bundle.version, walk.accepted.length]).toEqual([3, 2]);
+  });
+
+  it("leads nowhere from another root, for another fleet, or without a bundle", async () => {
+    const stranger = await aRoot("stranger");
+    expect(() => walkTrust(envelopes, { ...pin(), rootSha256: stranger.certificate.sha256 })).toThrow(refused);
     expect(() => walkTrust(envelopes, { ...pin(), fleet: "plant-8" })).toThrow(refused);
     expect(() => walkTrust([], pin())).toThrow(refused);
   });

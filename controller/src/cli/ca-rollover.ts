@@ -1,23 +1,25 @@
-import { resolve } from "node:path";
 import { type Duration, FleetError, parseCertificate, parseDuration, spkiSha256 } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { RolloverBeginRequest, RolloverView } from "../access/rollover-operations.ts";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
+import { registerDistrust } from "./ca-distrust.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
 import { bar, short, when } from "./output/human.ts";
 import { renderList } from "./output/render.ts";
-import { requireConfirmation } from "./require-confirmation.ts";
-import { runningController } from "./trust-renew.ts";
+import { publishChange } from "./publish-change.ts";
+import type { RenewedTrust, TrustChange } from "./renew-trust.ts";
 import { wholeNumber } from "./whole-number.ts";
 
-/** `ca rollover plan|start|status|resume|finish`: another issuing CA for a fleet that works. */
+/** `ca rollover plan|start|status|resume|finish`: another issuing CA, or another root too, for a fleet that works. */
 export function registerCaRollover(program: Command, context: CliContext): void {
   const ca = program.command("ca").description("the issuing CA");
   registerDistrust(ca, context);
   const rollover = ca
     .command("rollover")
-    .description("change the issuing CA: bundle with both, acknowledgements, switch, waves, bundle without the old");
+    .description(
+      "change the issuing CA, or the root too: bundle with both, acknowledgements, switch, waves, bundle without the old",
+    );
   rollover
     .command("plan")
     .description("what a rollover would meet: devices by class, who issues; changes nothing")
@@ -27,8 +29,15 @@ export function registerCaRollover(program: Command, context: CliContext): void 
   rollover
     .command("start")
     .description("with the root key: make another issuing CA and publish the bundle with both")
-    .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
-    .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
+    .option("--new-root", "make another root too, which certifies the new issuing CA")
+    .option("--root-key <place>", "with --new-root: where its key lives, as for init; encrypted files when absent")
+    .option(
+      "--new-passphrase-file <file>",
+      "with --new-root: passphrase of the new root key; else a random one is made",
+    )
+    .option("--no-bridge", "with --new-root: the present root does not vouch for the new one")
+    .option("--passphrase-file <file>", "passphrase of the present root key, on the first line")
+    .option("--root-key-dir <dir>", "where the present root key lies, when it was moved")
     .option("--always <percent>", "share of devices always in contact that has to hold the bundle", wholeNumber(0, 100))
     .option("--daily <percent>", "share of those in contact daily", wholeNumber(0, 100))
     .option("--rare <percent>", "share of those in contact rarely", wholeNumber(0, 100))
@@ -41,13 +50,14 @@ export function registerCaRollover(program: Command, context: CliContext): void 
       if (rollover !== undefined && rollover.state !== "finished") {
         throw new FleetError("conflict", `a rollover is ${rollover.state}`, { hint: "fleetcert ca rollover status" });
       }
-      const bundle = await renew(context, command, { addsIssuer: true });
+      const change = { addsIssuer: true, ...(await newRootOf(flags)) };
+      const { bundle, newRoot } = await publishChange(context, command, change);
       const newest = bundle.issuers.at(-1) as Uint8Array;
       const begun = await operations.rollover.begin(
         remoteActor,
         requestOf(spkiSha256(parseCertificate(newest).spki), flags),
       );
-      printStatus(context, command, begun);
+      printStatus(context, command, begun, newRoot);
     });
   rollover
     .command("status")
@@ -63,9 +73,12 @@ export function registerCaRollover(program: Command, context: CliContext): void 
     });
   rollover
     .command("finish")
-    .description("with the root key: publish the bundle without the old issuing CA")
-    .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
-    .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
+    .description(
+      "with the root key: publish the bundle without the old issuing CA, and without the old root if that changed",
+    )
+    .option("--no-bridge", "lead nobody from the old root to the new one any more: its key may be another's")
+    .option("--passphrase-file <file>", "passphrase of the (new) root key, on the first line")
+    .option("--root-key-dir <dir>", "where the (new) root key lies, when it was moved")
     .action(async (_options: object, command: Command) => {
       const operations = await connect(context, command);
       const { rollover: found } = await operations.rollover.status(remoteActor);
@@ -74,48 +87,22 @@ export function registerCaRollover(program: Command, context: CliContext): void 
           hint: "it can once every wave has passed: fleetcert ca rollover status",
         });
       }
-      await renew(context, command, { retiredIssuer: found.from });
+      const isRoot = found.fromRoot !== found.toRoot;
+      const { bridge } = command.optsWithGlobals<StartFlags>();
+      await publishChange(context, command, {
+        retiredIssuer: found.from,
+        ...(isRoot && { retiredRoot: found.fromRoot }),
+        ...(bridge === false && { withoutBridges: true }),
+      });
       printStatus(context, command, await operations.rollover.finish(remoteActor));
     });
 }
 
-/** `ca distrust`: the issuing CA's key is somebody else's; docs/runbooks/stolen-issuing-key.md. */
-function registerDistrust(ca: Command, context: CliContext): void {
-  ca.command("distrust")
-    .description("with the root key: revoke an issuing CA that issues no more; every certificate of it ends at once")
-    .argument("<issuer>", "SPKI SHA-256, hex")
-    .option("--passphrase-file <file>", "passphrase of the root key, on the first line")
-    .option("--root-key-dir <dir>", "where the root key lies, when it was moved")
-    .option("--yes", "do not ask")
-    .action(async (issuer: string, options: { yes?: boolean }, command: Command) => {
-      const operations = await connect(context, command);
-      const { issuers } = await operations.trust.show(remoteActor);
-      if (!issuers.some(({ id }) => id === issuer)) {
-        throw new FleetError("not-found", `issuing CA ${short(issuer)} is not in the trust bundle`, {
-          hint: "fleetcert trust show",
-        });
-      }
-      const { issuing, rollover } = await operations.rollover.status(remoteActor);
-      if (issuing === issuer) {
-        throw new FleetError("conflict", "the issuing CA still issues: nobody could get another certificate", {
-          hint: "first: fleetcert ca rollover start --always 0 --daily 0 --rare 0 --soak 1s",
-        });
-      }
-      const question = `Distrust ${short(issuer)}? Devices that still have its certificate are locked out.`;
-      await requireConfirmation(context, options, question);
-      const { era, version } = await renew(context, command, { retiredIssuer: issuer, isDistrusted: true });
-      if (rollover?.from === issuer && rollover.state === "retiring") await operations.rollover.finish(remoteActor);
-      printOne(context, command, { distrusted: issuer, era, version }, [
-        ["distrusted", issuer],
-        ["bundle", `${era}.${version}`],
-      ]);
-    });
-}
-
 interface StartFlags {
-  readonly data?: string;
-  readonly passphraseFile?: string;
-  readonly rootKeyDir?: string;
+  readonly newRoot?: boolean;
+  readonly rootKey?: string;
+  readonly newPassphraseFile?: string;
+  readonly bridge: boolean;
   readonly always?: number;
   readonly daily?: number;
   readonly rare?: number;
@@ -135,41 +122,35 @@ function requestOf(to: string, { always, daily, rare, soak, within }: StartFlags
   };
 }
 
-/** Makes and publishes a bundle with the root key; the controller has to run, for devices have to take it. */
-async function renew(
-  context: CliContext,
-  command: Command,
-  change: { readonly addsIssuer?: boolean; readonly retiredIssuer?: string; readonly isDistrusted?: boolean },
-) {
-  const { data, passphraseFile, rootKeyDir } = command.optsWithGlobals<StartFlags>();
-  const directory = data ?? process.env["FLEETCERT_DATA"];
-  if (directory === undefined)
-    throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
-  const controller = await runningController(context, command);
-  if (controller === undefined) {
-    throw new FleetError("offline", "the controller does not run: nobody would take the bundle", {
-      hint: "fleetcert serve --data DIR",
+async function newRootOf({ newRoot, rootKey = "", newPassphraseFile, bridge }: StartFlags): Promise<TrustChange> {
+  if (newRoot !== true && (rootKey !== "" || newPassphraseFile !== undefined || !bridge)) {
+    throw new FleetError("usage", "--root-key, --new-passphrase-file and --no-bridge are for another root", {
+      hint: "add --new-root",
     });
   }
-  const { renewTrust } = await import("./renew-trust.ts");
-  return await renewTrust({
-    data: resolve(directory),
-    ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
-    rootPassphrase: passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile),
-    controller,
-    ...change,
-  });
+  if (newRoot !== true) return {};
+  const passphrase = newPassphraseFile === undefined ? undefined : await readPassphrase(newPassphraseFile);
+  return { newRoot: { place: rootKey, passphrase }, withoutBridges: !bridge };
 }
 
-function printStatus(context: CliContext, command: Command, view: RolloverView): void {
+function printStatus(
+  context: CliContext,
+  command: Command,
+  view: RolloverView,
+  newRoot?: RenewedTrust["newRoot"],
+): void {
   const { rollover, holders } = view;
-  printOne(context, command, view, [
+  printOne(context, command, { ...view, ...(newRoot && { newRootKey: newRoot }) }, [
     ["issuing", short(view.issuing)],
+    ["root", view.root],
     ["state", rollover?.state ?? "no rollover was begun"],
     ...(rollover === undefined
       ? []
       : ([
           ["from, to", `${short(rollover.from)}, ${short(rollover.to)}`],
+          ...(rollover.fromRoot === rollover.toRoot
+            ? []
+            : ([["roots from, to", `${short(rollover.fromRoot)}, ${short(rollover.toRoot)}`]] as const)),
           ["bundle", `${rollover.bundle.era}.${rollover.bundle.version}`],
           ["started", `${when(rollover.startedAt)} by ${rollover.startedBy}`],
           ["switched", when(rollover.switchedAt)],
@@ -178,6 +159,7 @@ function printStatus(context: CliContext, command: Command, view: RolloverView):
         ] as const)),
   ]);
   if (formatOf(command) !== "table") return;
+  if (newRoot !== undefined) context.stderr(keepingRoot(newRoot));
   const table = renderList(
     holders,
     [
@@ -190,4 +172,11 @@ function printStatus(context: CliContext, command: Command, view: RolloverView):
     "table",
   );
   context.stdout(`\n${table}`);
+}
+
+function keepingRoot({ place, directory, passphraseFile }: NonNullable<RenewedTrust["newRoot"]>): string {
+  if (place !== "")
+    return "next: keep the new root's token; ca rollover finish and trust renew need it, serve never does\n";
+  const files = passphraseFile === "" ? directory : `${directory} and ${passphraseFile}`;
+  return `next: move ${files} of the data directory offline, to two places; ca rollover finish and trust renew need them\n`;
 }

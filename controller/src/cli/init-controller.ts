@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { FleetError, type Instant, isFleetName, type KeyProviderInfo, Secret, spkiSha256 } from "@fleetcert/shared";
+import { FleetError, type Instant, isFleetName, Secret, spkiSha256 } from "@fleetcert/shared";
 import { openAnchorFile } from "../adapters/files/anchor-file.ts";
 import { createDataDirectory, type DataPaths, finishDataDirectory } from "../adapters/files/data-directory.ts";
 import { writeBundle, writePkiFiles } from "../adapters/files/pki-files.ts";
@@ -14,6 +14,7 @@ import type { Store } from "../store-port.ts";
 import { type CreatedPki, createPki } from "../trust/create-pki.ts";
 import type { RootIntent } from "../trust/sign-ca.ts";
 import { fixedCrlBase } from "./crl-base.ts";
+import { strongestCurve } from "./strongest-curve.ts";
 
 /** What `init` is asked. */
 export interface InitOptions {
@@ -106,15 +107,6 @@ export async function initController(options: InitOptions): Promise<InitResult> 
   } finally {
     for (const close of closers.reverse()) await close();
   }
-}
-
-/** P-384 where the store makes it; a TPM may not. */
-function strongestCurve({ algorithms, description }: KeyProviderInfo): "P-384" | "P-256" {
-  const found = (["P-384", "P-256"] as const).find((curve) => algorithms.includes(curve));
-  if (found !== undefined) return found;
-  throw new FleetError("token-error", `${description} makes neither P-384 nor P-256 keys`, {
-    hint: "keep the root's key elsewhere: --root-key, or leave it in encrypted files",
-  });
 }
 
 /** Before anything is written. */

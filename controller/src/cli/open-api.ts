@@ -1,4 +1,4 @@
-import { pemEncode } from "@fleetcert/shared";
+import { parseCertificate, pemEncode } from "@fleetcert/shared";
 import { authenticateApiKey, authenticateOperator } from "../access/authenticate-operator.ts";
 import type { Operations } from "../access/operations.ts";
 import type { RecordDenied } from "../access/run-route.ts";
@@ -26,17 +26,17 @@ export async function openApi(parts: {
     recordDenied: recordDenied(store),
     onInternalError: (error: unknown) => log.error({ error: String(error) }, "request failed"),
   };
-  const trusted = { store, clock: systemClock, roots: issuers.issuing.chain.slice(-1) };
+  const trusted = { store, clock: systemClock };
   const https = await openApiServer({
     ...common,
     listener: {
       type: "tls",
       ...parts.listen,
       certificate: pemCredential(parts.credential),
-      // Asked anew at every handshake: the issuing CA gets a new certificate while the controller runs.
+      // Asked anew at every handshake: CAs change while the controller runs.
       authenticate: (chain) => {
         const certificates = issuers.all().map(({ certificate }) => certificate);
-        return authenticateOperator({ ...trusted, issuers: certificates }, chain);
+        return authenticateOperator({ ...trusted, roots: issuers.roots(), issuers: certificates }, chain);
       },
       authenticateKey: (text) => authenticateApiKey({ store, clock: systemClock }, text),
     },
@@ -51,9 +51,17 @@ export async function openApi(parts: {
   return { https, socket };
 }
 
-/** A listener's credential as node:tls takes it. */
+/**
+ * A listener's credential as node:tls takes it, roots last: OpenSSL takes the first certificate that fits as the next one, and
+ * a client that knows only an older root has to meet the bridge to it before it meets the new root.
+ */
 export function pemCredential({ chain, tlsKey }: ListenerCredential): { readonly chain: string; readonly key: string } {
-  return { chain: chain.map((der) => pemEncode("CERTIFICATE", der)).join(""), key: tlsKey };
+  const isRoot = (der: Uint8Array): boolean => {
+    const { subject, issuer } = parseCertificate(der);
+    return subject.equals(issuer);
+  };
+  const ordered = [...chain.filter((der) => !isRoot(der)), ...chain.filter(isRoot)];
+  return { chain: ordered.map((der) => pemEncode("CERTIFICATE", der)).join(""), key: tlsKey };
 }
 
 /** I8: the attempt is audited, nothing else happens. */

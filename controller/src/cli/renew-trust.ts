@@ -1,16 +1,18 @@
 import { acceptTrustBundle, decodeEnvelope, decodeTrustBundle, type TrustBundle } from "@fleetcert/proto";
-import { FleetError, type Secret } from "@fleetcert/shared";
+import { FleetError, parseCertificate, type Secret, spkiSha256 } from "@fleetcert/shared";
 import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
-import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
-import { openControllerKeys, openRootKeys } from "../adapters/keys/controller-keys.ts";
+import { readBundles, writeBundle } from "../adapters/files/pki-files.ts";
+import { openControllerKeys } from "../adapters/keys/controller-keys.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
 import { parseConfig } from "../config.ts";
 import type { Transaction } from "../store-port.ts";
+import { isBy } from "../trust/create-root.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
 import type { RootIntent } from "../trust/sign-ca.ts";
 import { openRootIntent, recordPublication } from "../trust/trust-audit.ts";
 import { fixedCrlBase } from "./crl-base.ts";
+import { makeRootKey, type OpenRootKey, openRootKey } from "./root-key-stores.ts";
 
 /** A running controller, as far as a renewal needs it. */
 export interface RunningTrust {
@@ -19,77 +21,95 @@ export interface RunningTrust {
   publish(envelope: Uint8Array): Promise<unknown>;
 }
 
-/**
- * Makes the next trust bundle with the root key at hand, the command keys it names, the root's own list, and a new certificate
- * for an issuing CA near its end. A running controller takes it at once; without one it is written for the next start. Throws `key-not-found`, `trust-invalid`, `data-directory`.
- */
-export async function renewTrust(options: {
-  readonly data: string;
-  /** Directory of the root key; where `init` made it when undefined. */
-  readonly rootKeyDirectory?: string;
-  readonly rootPassphrase: Secret | undefined;
-  /** Raises the era and replaces every command key. */
-  readonly isNewEra?: boolean;
-  readonly controller: RunningTrust | undefined;
+/** What the next bundle changes; nothing when all of it is absent. */
+export interface TrustChange {
   /** Makes a key for another issuing CA and trusts it beside the present ones. */
   readonly addsIssuer?: boolean;
+  /** Makes a root beside the present ones, which certifies the issuing CA that is added. */
+  readonly newRoot?: {
+    /** Where its key is made, as `init --root-key`; empty for encrypted files. */
+    readonly place: string;
+    /** Of the encrypted files; undefined makes a random one. */
+    readonly passphrase: Secret | undefined;
+  };
   /** An issuing CA that is not trusted any more, SPKI SHA-256. */
   readonly retiredIssuer?: string;
   /** Its key is not its own any more: the root's list names it. */
   readonly isDistrusted?: boolean;
-}): Promise<TrustBundle> {
+  /** A root that is not trusted any more, SHA-256 of its certificate. */
+  readonly retiredRoot?: string;
+  /** Leads nobody from a retired root to the present ones. */
+  readonly withoutBridges?: boolean;
+}
+
+/** The bundle that was made, and where the key of a new root lies. */
+export interface RenewedTrust {
+  readonly bundle: TrustBundle;
+  readonly newRoot: OpenRootKey["note"] | undefined;
+}
+
+/**
+ * Makes the next trust bundle with the root key at hand, the command keys it names, the root's own list, and a new certificate
+ * for an issuing CA near its end. The root that signs is the newest one trusted, or the one that has certified an issuing CA to
+ * be distrusted. A running controller takes the bundle at once; without one it is written for the next start. Throws
+ * `key-not-found`, `trust-invalid`, `data-directory`, `conflict`.
+ */
+export async function renewTrust(
+  options: TrustChange & {
+    readonly data: string;
+    /** Directory of the root key; where it was made when undefined. */
+    readonly rootKeyDirectory?: string;
+    readonly rootPassphrase: Secret | undefined;
+    /** Raises the era and replaces every command key. */
+    readonly isNewEra?: boolean;
+    readonly controller: RunningTrust | undefined;
+  },
+): Promise<RenewedTrust> {
   const paths = await openDataDirectory(options.data);
   const config = parseConfig(await readText(paths.config), paths.config);
-  const keys = await openControllerKeys({
-    data: options.data,
-    directory: paths.keys,
-    passphrase: await readPassphrase(paths.keystorePassphrase),
-    settings: config.keys,
-  });
-  const rootKeys = await openRootKeys({
-    data: options.data,
-    settings: config.keys,
-    files: async () => ({
-      directory: options.rootKeyDirectory ?? paths.rootKey,
-      passphrase: options.rootPassphrase ?? (await readPassphrase(paths.rootPassphrase)),
-    }),
-  }).catch(async (error: unknown) => {
-    await keys.close();
-    throw error;
-  });
+  const closers: (() => Promise<void>)[] = [];
   try {
+    const keys = await openControllerKeys({
+      data: options.data,
+      directory: paths.keys,
+      passphrase: await readPassphrase(paths.keystorePassphrase),
+      settings: config.keys,
+    });
+    closers.push(() => keys.close());
     const newest = (await readBundles(paths)).at(-1);
     if (newest === undefined) throw new FleetError("trust-invalid", "there is no trust bundle to renew");
     const current = decodeTrustBundle(decodeEnvelope(newest).payload);
-    const { rootKeyRef } = await readPkiFiles(paths);
-    const rootSigner = await rootKeys.open(rootKeyRef);
-    const controller = options.controller ?? stoppedController(paths, current);
+    const { key: rootSigner, store: rootStore } = await openRootKey(paths, {
+      ...{ settings: config.keys, root: signingRoot(current, options) },
+      ...{ directory: options.rootKeyDirectory, passphrase: options.rootPassphrase },
+    });
+    closers.push(() => rootStore.close());
+    const made = options.newRoot && (await makeRootKey(paths, { settings: config.keys, current, ...options.newRoot }));
+    if (made !== undefined) closers.push(() => made.store.close());
+    const { addsIssuer, newRoot: _, isNewEra, controller: running, ...change } = options;
+    const controller = running ?? stoppedController(paths, current);
     const { bundle, envelope } = await renewBundle({
-      ...{
-        current,
-        rootSigner,
-        keys,
-        now: systemClock.now(),
-        random: systemRandom,
-        raiseEra: options.isNewEra === true,
-        crlBase: fixedCrlBase(config),
-      },
-      ...(options.addsIssuer === true && {
-        newIssuerKey: await keys.generate({ algorithm: "P-256", label: "issuing" }),
-      }),
-      ...(options.retiredIssuer !== undefined && { retiredIssuer: options.retiredIssuer }),
-      ...(options.isDistrusted === true && { isDistrusted: true }),
+      ...{ ...change, current, rootSigner, keys, raiseEra: isNewEra === true, crlBase: fixedCrlBase(config) },
+      ...{ now: systemClock.now(), random: systemRandom },
+      ...(addsIssuer === true && { newIssuerKey: await keys.generate({ algorithm: "P-256", label: "issuing" }) }),
+      ...(made !== undefined && { newRootSigner: made.key }),
       recordIntent: async (intent) => void (await controller.intend(intent)),
       // What was signed counts when it is published; that is its outcome.
       recordOutcome: async () => undefined,
     });
     acceptTrustBundle(envelope, { bundle: current });
     await controller.publish(envelope);
-    return bundle;
+    return { bundle, newRoot: made?.note };
   } finally {
-    await keys.close();
-    await rootKeys.close();
+    for (const close of closers.reverse()) await close();
   }
+}
+
+function signingRoot({ roots, issuers }: TrustBundle, { retiredIssuer, isDistrusted }: TrustChange): Uint8Array {
+  const newest = roots.at(-1) as Uint8Array;
+  if (isDistrusted !== true) return newest;
+  const issuer = issuers.map(parseCertificate).find(({ spki }) => spkiSha256(spki) === retiredIssuer);
+  return roots.find((der) => issuer !== undefined && isBy(issuer, parseCertificate(der))) ?? newest;
 }
 
 /** Does on the files what a running controller does; the store's lock keeps a running one out. */

@@ -28,7 +28,7 @@ export function registerTrustRenew(trust: Command, context: CliContext): void {
       if (directory === undefined)
         throw new FleetError("usage", "no data directory was named", { hint: "give --data DIR" });
       const { renewTrust } = await import("./renew-trust.ts");
-      const bundle = await renewTrust({
+      const { bundle } = await renewTrust({
         data: resolve(directory),
         ...(rootKeyDir !== undefined && { rootKeyDirectory: rootKeyDir }),
         rootPassphrase: passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile),

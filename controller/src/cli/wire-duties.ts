@@ -1,6 +1,6 @@
 import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { type CourierPart, decodeEnvelope, decodeTrustBundle } from "@fleetcert/proto";
-import { type EndorsementPolicy, type KeyProvider, sha256Hex } from "@fleetcert/shared";
+import { type EndorsementPolicy, type KeyProvider, parseCertificate, sha256Hex, spkiSha256 } from "@fleetcert/shared";
 import { selectDevices } from "../access/select-devices.ts";
 import { zstdListPatches } from "../adapters/compression/zstd-list-patches.ts";
 import { openSnapshotThread } from "../adapters/snapshots/snapshot-thread.ts";
@@ -91,6 +91,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
   const issuers = await openIssuers({
     ...{ store, keys, first: parts.authority, bundles: parts.bundles },
     bundle: () => trust.current(),
+    roots: () => trust.roots(),
   });
   const authority = issuers.issuing;
   const issuanceParts = {
@@ -150,7 +151,6 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   kinds.push(...approval.kinds, ...revocation.planKinds);
-  const root = authority.chain.at(-1) ?? authority.certificate;
   const attestation = openAttestation({
     ...{ store, surroundings, endorsements: parts.endorsements },
     crypto: nodeCredentialCrypto,
@@ -169,7 +169,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
       renewAfterExpiry,
     },
     proveWithin: durationOf(config.proveWithin),
-    trust: { fleet: config.fleet, rootSha256: sha256Hex(root), walk: () => trust.walk() },
+    trust: { fleet: config.fleet, rootSha256: () => rootPin(authority), walk: () => trust.walk() },
   });
   const listeners = openListenerCertificates({
     ...{ store, surroundings, issuance, issuers, keys },
@@ -177,7 +177,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     backdate: 3_600_000,
   });
   const events = openIntake({
-    ...{ store, surroundings, authority, graceAfterProof, renewAfterExpiry },
+    ...{ store, surroundings, graceAfterProof, renewAfterExpiry },
+    roots: () => issuers.roots(),
     issuers: () => issuers.all().map(({ certificate }) => certificate),
     sealer: trust,
     trustWalk: () => trust.walk(),
@@ -196,14 +197,15 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     renewalWindow: durationOf(config.renewalWindow),
   });
   const rollovers = openRollovers({
-    ...{ store, surroundings, trust, issuers, rollouts },
+    ...{ store, surroundings, trust, issuers, rollouts, inventory },
     publish: () => revocation.publishIfDue(),
   });
   const courier = openCourier({
     ...{ store, surroundings, sealer: trust, intake: events },
     async carried(device, options) {
       const desired = await inventory.carriedDesired(device);
-      return [...carriedTrust(trust), ...(desired ? [desired] : []), ...(await revocation.carried(options))];
+      const lists = (await revocation.carried(options)).filter(({ topic }) => isTrusted(trust, topic));
+      return [...carriedTrust(trust), ...(desired ? [desired] : []), ...lists];
     },
   });
   const duties = { store, outbox, trust, issuers, authority, clockGuard, issuance, inventory, revocation, enrolment };
@@ -215,12 +217,23 @@ const retryAfter = 6 * 3_600_000;
 /** How far a device's clock may be behind when it judges an expired certificate. */
 const clockAllowance = 86_400_000;
 
+/** The root that new claims pin: that of the CA which issues now, and which our listeners present. */
+function rootPin({ chain: [root], certificate }: CertificateAuthority): string {
+  return sha256Hex(root ?? certificate);
+}
+
 /** The way from any root this fleet has had to the bundle in force. */
 function carriedTrust(trust: Trust): CourierPart[] {
   return trust.walk().map((payload) => {
     const { version } = decodeTrustBundle(decodeEnvelope(payload).payload);
     return { topic: { type: "trust-version", version }, payload };
   });
+}
+
+/** A device takes nothing of an issuer that has left the bundle. */
+function isTrusted(trust: Trust, topic: CourierPart["topic"]): boolean {
+  const issuers = trust.current().issuers.map((der) => spkiSha256(parseCertificate(der).spki));
+  return !("issuer" in topic) || issuers.includes(topic.issuer);
 }
 
 function newestEra(bundles: readonly Uint8Array[]): number {

@@ -76,7 +76,7 @@ export function claimStringOf(
   return formatClaimString({
     claimId: claim.id,
     secret: Secret.of(Buffer.from(secret).toString("base64url")),
-    rootSha256: trust.rootSha256,
+    rootSha256: trust.rootSha256(),
     fleet: trust.fleet,
     ...(claim.reenrols !== "" && { reenrolment: { device: claim.reenrols, generation } }),
   });

@@ -34,8 +34,8 @@ export interface EnrolmentParts {
 /** What of the trust bundle travels with a certificate or a claim. */
 export interface EnrolmentTrust {
   readonly fleet: string;
-  /** SHA-256 of the root certificate, lower-case hex. */
-  readonly rootSha256: string;
+  /** SHA-256 of the certificate of the root that is to be pinned now, lower-case hex. */
+  rootSha256(): string;
   walk(): readonly Uint8Array[];
 }
 

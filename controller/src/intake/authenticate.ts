@@ -78,14 +78,13 @@ async function byClaim(
   return { type: "bootstrap", clientId: peer.clientId, by: { type: "claim", claimId: claim.id } };
 }
 
-function requirePath({ authority, issuers }: IntakeContext, chain: readonly Uint8Array[], at: Instant): Certificate {
+function requirePath({ roots, issuers }: IntakeContext, chain: readonly Uint8Array[], at: Instant): Certificate {
   const [leaf, ...intermediates] = chain;
   if (leaf === undefined) throw unauthenticated("no client certificate was presented");
-  const roots = [authority.chain.at(-1) ?? authority.certificate];
   return validatePath({
     leaf,
     intermediates: [...intermediates.slice(0, 4), ...issuers()],
-    roots,
+    roots: roots(),
     at,
     purpose: "clientAuth",
   }).leaf;

@@ -1,13 +1,6 @@
 import type { Body } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
-import type {
-  BrokerEvents,
-  BundleIntake,
-  CertificateAuthority,
-  MessageHandlers,
-  MessageSealer,
-  Surroundings,
-} from "../ports.ts";
+import type { BrokerEvents, BundleIntake, MessageHandlers, MessageSealer, Surroundings } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import { authenticateBootstrap, authenticateOperational } from "./authenticate.ts";
@@ -21,9 +14,10 @@ export interface IntakeParts {
   readonly store: Store;
   readonly surroundings: Surroundings;
   readonly sealer: MessageSealer;
-  readonly authority: CertificateAuthority;
   /** Envelopes of the trust bundles from the pinned root to the one in force. */
   readonly trustWalk: () => readonly Uint8Array[];
+  /** Every root that certificates of ours may lead to, DER. */
+  readonly roots: () => readonly Uint8Array[];
   /** Every issuing CA of ours whose certificates may still be in use, DER. */
   readonly issuers: () => readonly Uint8Array[];
   /** Handlers of the duties, by kind; `time` and `challenge` are intake's own. */

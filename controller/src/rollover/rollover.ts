@@ -1,12 +1,14 @@
-import { FleetError, type Instant, parseCertificate, spkiSha256 } from "@fleetcert/shared";
+import { FleetError, type Instant, parseCertificate, sha256Hex, spkiSha256 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
+import type { Inventory } from "../inventory/inventory.ts";
 import type { Surroundings } from "../ports.ts";
-import type { DeviceRecord, RolloutGates, RolloutRecord, RolloutState } from "../records.ts";
+import type { RolloutGates, RolloutState } from "../records.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Trust } from "../trust/trust.ts";
 import { countHolders } from "./count-holders.ts";
 import { type Holders, judgeRollover, type RolloverState, type Thresholds } from "./judge-rollover.ts";
+import { askTheRest, planWaves } from "./re-issue.ts";
 
 /** What a rollover works with. */
 export interface RolloverParts {
@@ -14,11 +16,13 @@ export interface RolloverParts {
   readonly surroundings: Surroundings;
   readonly trust: Pick<Trust, "current">;
   readonly issuers: {
-    readonly issuing: { readonly id: string };
+    readonly issuing: { readonly id: string; readonly chain: readonly Uint8Array[] };
+    require(id: string): { readonly chain: readonly Uint8Array[] };
     refresh(): Promise<void>;
     switchTo(id: string): Promise<void>;
   };
   readonly rollouts: Rollouts;
+  readonly inventory: Pick<Inventory, "connected" | "requestRotation">;
   /** Publishes the lists of an issuer that issues from now on. */
   readonly publish: () => Promise<unknown>;
 }
@@ -34,9 +38,12 @@ export interface RolloverRequest {
   readonly spread: number;
 }
 
-/** A change of the issuing CA. */
+/** A change of the issuing CA, and of the root where the new one is under another. */
 export interface RolloverRecord extends RolloverRequest {
   readonly from: string;
+  /** SHA-256 of the roots' certificates; the same when only the issuing CA changes. */
+  readonly fromRoot: string;
+  readonly toRoot: string;
   readonly state: RolloverState;
   /** (era, version) of the bundle that devices have to hold. */
   readonly bundle: { readonly era: number; readonly version: number };
@@ -51,12 +58,14 @@ export interface RolloverRecord extends RolloverRequest {
 /** How far a rollover has come; `rollover` is undefined when there never was one. */
 export interface RolloverStatus {
   readonly issuing: string;
+  /** SHA-256 of the certificate of its root, which new claims pin. */
+  readonly root: string;
   readonly rollover: RolloverRecord | undefined;
   readonly rolloutState: RolloutState | undefined;
   readonly holders: readonly Holders[];
 }
 
-/** Changing the issuing CA while the fleet works: at no moment does a device trust too little to connect. */
+/** Changing the issuing CA, or the root too, while the fleet works: at no moment does a device trust too little to connect. */
 export interface Rollovers {
   status(): Promise<RolloverStatus>;
   /** Throws `conflict` while one is under way, `trust-invalid` unless the bundle in force holds both issuers. */
@@ -76,7 +85,8 @@ export function openRollovers(parts: RolloverParts): Rollovers {
   async function status(): Promise<RolloverStatus> {
     const rollover = await store.transaction(read);
     const holders = await countHolders(store, rollover);
-    return { issuing: issuers.issuing.id, rollover, rolloutState: await stateOf(rollouts, rollover), holders };
+    const { id: issuing, chain } = issuers.issuing;
+    return { issuing, root: rootIn(chain), rollover, rolloutState: await stateOf(rollouts, rollover), holders };
   }
 
   /** Writes the record and its audit entry, unless it is not what the step was decided on any more. */
@@ -111,6 +121,7 @@ export function openRollovers(parts: RolloverParts): Rollovers {
         await move(rollover, { state: "reissuing", rollout: await planWaves(parts, rollover) }, "reissuing");
         break;
       case "retire":
+        await askTheRest(parts, rollover);
         await move(rollover, { state: "retiring" }, "retiring");
         break;
       default:
@@ -129,16 +140,17 @@ export function openRollovers(parts: RolloverParts): Rollovers {
         });
       }
       await issuers.refresh();
+      const [fromRoot, toRoot] = [rootIn(issuers.issuing.chain), rootIn(issuers.require(request.to).chain)];
       const now = surroundings.clock.now();
       await store.transaction(async (tx) => {
         const before = await read(tx);
         if (before !== undefined && before.state !== "finished") throw notAlone(before);
         await write(tx, {
-          ...request,
+          ...{ ...request, fromRoot, toRoot },
           ...{ from, state: "distributing", bundle: { era, version }, rollout: "", startedAt: now, startedBy: actor },
           ...{ switchedAt: undefined, finishedAt: undefined },
         });
-        const details = { from, era: String(era), version: String(version) };
+        const details = { from, ...rootsChanged({ fromRoot, toRoot }), era: String(era), version: String(version) };
         await appendAudit(tx, {
           ...{ at: now, actor, action: "rollover.started", target: request.to, outcome: "success", details },
         });
@@ -167,9 +179,12 @@ export function openRollovers(parts: RolloverParts): Rollovers {
     },
     async finish(actor) {
       const rollover = await requireRetiring(store);
-      const inForce = trust.current().issuers.map((der) => spkiSha256(parseCertificate(der).spki));
-      if (inForce.includes(rollover.from)) {
-        throw new FleetError("conflict", "the trust bundle in force still holds the old issuing CA", {
+      const { issuers: certificates, roots } = trust.current();
+      const inForce = certificates.map((der) => spkiSha256(parseCertificate(der).spki));
+      const isRootLeft =
+        rollover.fromRoot !== rollover.toRoot && roots.some((der) => sha256Hex(der) === rollover.fromRoot);
+      if (inForce.includes(rollover.from) || isRootLeft) {
+        throw new FleetError("conflict", "the trust bundle in force still holds the old issuing CA or its root", {
           hint: "fleetcert ca rollover finish makes the bundle without it",
         });
       }
@@ -178,7 +193,7 @@ export function openRollovers(parts: RolloverParts): Rollovers {
         await write(tx, { ...rollover, state: "finished", finishedAt: now });
         await appendAudit(tx, {
           ...{ at: now, actor, action: "rollover.finished", target: rollover.to, outcome: "success" },
-          details: { from: rollover.from },
+          details: { from: rollover.from, ...rootsChanged(rollover) },
         });
       });
       return await status();
@@ -197,44 +212,6 @@ async function requireRetiring(store: Store): Promise<RolloverRecord> {
   throw new FleetError("conflict", `the old issuing CA cannot be retired yet: ${why}`, {
     hint: "fleetcert ca rollover status",
   });
-}
-
-/** Plans and starts the waves of all devices that are not of the new issuer. */
-async function planWaves({ rollouts, store }: RolloverParts, rollover: RolloverRecord): Promise<string> {
-  const filter = `issuer!=${rollover.to}`;
-  const known = await underWay(rollouts, filter);
-  if (known?.state === "planned") await rollouts.start(rollover.startedBy, known.id);
-  if (known !== undefined) return known.id;
-  const devices = await store.transaction((tx) => stillOfOld(tx, rollover.to));
-  if (devices.length === 0) return "";
-  const { percents, gates, spread } = rollover;
-  const { rollout } = await rollouts.plan(rollover.startedBy, {
-    ...{ devices, filter, slot: "identity", shape: { percents, bySite: false }, gates, spread },
-    ...{ isUrgent: false, explanationUrl: "" },
-  });
-  await rollouts.start(rollover.startedBy, rollout.id);
-  return rollout.id;
-}
-
-/** A crash may have left the waves planned or begun. */
-async function underWay(rollouts: Rollouts, filter: string): Promise<RolloutRecord | undefined> {
-  const all = await rollouts.list({ limit: 100_000 });
-  return all.find((one) => one.filter === filter && ["planned", "running", "paused"].includes(one.state));
-}
-
-async function stillOfOld(tx: Transaction, to: string): Promise<string[]> {
-  const ids: string[] = [];
-  for (let after = ""; ; ) {
-    const page: DeviceRecord[] = await tx.devices.list({ after, limit: 1000 });
-    for (const { id, state } of page) {
-      if (state !== "active") continue;
-      const newest = (await tx.certificates.listOf(id, "identity")).find((one) => one.state === "proven");
-      if (newest !== undefined && newest.issuer !== to) ids.push(id);
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < 1000) return ids;
-    after = last.id;
-  }
 }
 
 /** Without a device to re-issue there is nothing to wait for. */
@@ -264,5 +241,11 @@ function notAlone({ state, to }: RolloverRecord): FleetError {
 /** Those always in contact all but one in a hundred; those a courier visits take it with their renewal. */
 export const defaultThresholds: Thresholds = { always: 99, daily: 95, rare: 80, courier: 0 };
 
-const absent: Partial<RolloverRecord> = { switchedAt: undefined, finishedAt: undefined };
+/** SHA-256 of the root that a chain begins with, hex. */
+const rootIn = ([root]: readonly Uint8Array[]): string => (root === undefined ? "" : sha256Hex(root));
+
+const rootsChanged = ({ fromRoot, toRoot }: Pick<RolloverRecord, "fromRoot" | "toRoot">) =>
+  fromRoot === toRoot ? {} : { fromRoot, toRoot };
+
+const absent: Partial<RolloverRecord> = { switchedAt: undefined, finishedAt: undefined, fromRoot: "", toRoot: "" };
 const setting = "ca-rollover";

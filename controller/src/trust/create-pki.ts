@@ -2,6 +2,7 @@ import { encodeTrustBundle, payloadTypes, signEnvelope, type TrustBundle } from 
 import { type Certificate, type Duration, type Instant, type KeyProvider, spkiSha256 } from "@fleetcert/shared";
 import type { RandomSource } from "../ports.ts";
 import { makeLadder } from "./command-ladder.ts";
+import { createRoot } from "./create-root.ts";
 import { caTemplate, type RootRecords, signCa } from "./sign-ca.ts";
 import { rootListUri, signRootList } from "./sign-root-list.ts";
 
@@ -37,14 +38,7 @@ export async function createPki(request: PkiRequest): Promise<CreatedPki> {
   const rootKey = await rootKeys.generate({ algorithm: request.rootAlgorithm ?? "P-384", label: "root" });
   const issuingKey = await keys.generate({ algorithm: "P-256", label: "issuing" });
   const notBefore = seconds(now - backdate);
-  const rootTemplate = caTemplate({
-    ...{ fleet, random },
-    commonName: `${fleet} root ${rootKey.id.slice(0, 8)}`,
-    key: rootKey,
-    validity: { notBefore, notAfter: seconds(now + rootLifetime) },
-    pathLen: 1,
-  });
-  const root = await signCa(request, { template: rootTemplate, signer: rootKey, target: "root CA" });
+  const root = await createRoot(request, rootKey);
   const issuingTemplate = {
     ...caTemplate({
       ...{ fleet, random },
@@ -74,6 +68,7 @@ export async function createPki(request: PkiRequest): Promise<CreatedPki> {
     issuedAt: now,
     expires,
     rootLists,
+    bridges: [],
   };
   const envelope = await signEnvelope(payloadTypes.trustBundle, encodeTrustBundle(bundle), rootKey);
   return { root, rootKeyRef: rootKey.ref, issuing, issuingKeyRef: issuingKey.ref, bundle, envelope };
@@ -83,7 +78,6 @@ const seconds = (instant: Instant): Instant => Math.floor(instant / 1000) * 1000
 
 const day: Duration = 86_400_000;
 const backdate: Duration = day / 24;
-const rootLifetime: Duration = 7305 * day;
 /** Ten years, and again whenever `trust renew` finds it near its end. */
 export const issuingLifetime: Duration = 3652 * day;
 /** Long enough for a device that is seen once a year. */

@@ -13,6 +13,8 @@ export interface Issuers {
   all(): readonly CertificateAuthority[];
   /** Throws `not-found`. */
   require(id: string): CertificateAuthority;
+  /** Every root that certificates of ours may lead to, DER: those trusted now, and those retired. */
+  roots(): readonly Uint8Array[];
   /** Opens the keys of issuers that the bundle in force names newly. */
   refresh(): Promise<void>;
   /** Durable when it resolves: from then on the named one issues. Throws `not-found`, `trust-invalid`. */
@@ -28,9 +30,11 @@ export async function openIssuers(parts: {
   readonly keys: KeyProvider;
   readonly bundles: readonly Uint8Array[];
   readonly bundle: () => TrustBundle;
+  /** Every root the fleet has had, DER. */
+  readonly roots: () => readonly Uint8Array[];
 }): Promise<Issuers> {
-  const { store, first, keys, bundle } = parts;
-  const known = new Map([[first.id, currentAuthority(first, bundle)]]);
+  const { store, first, keys, bundle, roots } = parts;
+  const known = new Map([[first.id, currentAuthority(first, { bundle, roots })]]);
   const open = async (from: TrustBundle): Promise<void> => {
     const missing = from.issuers.filter((der) => !known.has(idOf(der)));
     if (missing.length === 0) return;
@@ -40,7 +44,7 @@ export async function openIssuers(parts: {
       const ref = refs.get(id);
       if (ref === undefined) continue;
       const signer: Signer = await keys.open(ref);
-      known.set(id, currentAuthority({ id, certificate, chain: first.chain, signer }, bundle));
+      known.set(id, currentAuthority({ id, certificate, chain: [], signer }, { bundle, roots }));
     }
   };
   for (const envelope of parts.bundles) await open(decodeTrustBundle(decodeEnvelope(envelope).payload));
@@ -63,6 +67,7 @@ export async function openIssuers(parts: {
   return {
     present,
     require,
+    roots,
     issuing: {
       get id() {
         return present().id;

@@ -5,6 +5,7 @@ import {
   type KeyProvider,
   type ProviderKey,
   type Signer,
+  sha256Hex,
 } from "@fleetcert/shared";
 import type { Issuance } from "../issuance/issuance.ts";
 import type { Surroundings } from "../ports.ts";
@@ -15,7 +16,7 @@ import type { Issuers } from "./issuers.ts";
 /** What a TLS listener presents, or an OCSP responder signs with. */
 export interface ListenerCredential {
   readonly name: string;
-  /** DER: leaf, issuing CA, root. */
+  /** DER: leaf, issuing CA, its root, then bridges to the roots of before, each followed by the root that made it. */
   readonly chain: readonly Uint8Array[];
   /** PEM for node:tls. */
   readonly tlsKey: string;
@@ -25,7 +26,10 @@ export interface ListenerCredential {
 
 /** Keeps the certificates of the controller's own listeners fresh. */
 export interface ListenerCertificates {
-  /** The credential in force; a new key and certificate when there is none, when it is old, or when the hosts changed. */
+  /**
+   * The credential in force; a new key and certificate when there is none, when it is old, or when the hosts changed. `isNew`
+   * says that who presents it has to be given it: certificate or chain are others than at the last call.
+   */
   ensure(listener: OwnCertificate): Promise<{
     readonly credential: ListenerCredential;
     readonly isNew: boolean;
@@ -52,6 +56,8 @@ export function openListenerCertificates(parts: {
   readonly backdate: Duration;
 }): ListenerCertificates {
   const { store, surroundings, issuance, keys } = parts;
+  /** Chains as they were given out last, by name. */
+  const given = new Map<string, string>();
 
   async function find(name: string): Promise<(ListenerNote & { readonly certificate: CertificateRecord }) | undefined> {
     return await store.transaction(async (tx) => {
@@ -114,10 +120,14 @@ export function openListenerCertificates(parts: {
       const key = await keys.open(note.keyRef);
       await destroyOthers(name, key);
       const { der, notAfter, issuer } = note.certificate;
-      const { certificate, chain } = parts.issuers.require(issuer);
+      const { certificate, chain: above } = parts.issuers.require(issuer);
+      const chain = [der, certificate, ...above];
+      const before = given.get(name);
+      const digest = sha256Hex(Buffer.concat(chain));
+      given.set(name, digest);
       return {
-        credential: { name, chain: [der, certificate, ...chain], tlsKey: key.tlsKey(), signer: key, notAfter },
-        isNew: !isFresh,
+        credential: { name, chain, tlsKey: key.tlsKey(), signer: key, notAfter },
+        isNew: !isFresh || (before !== undefined && before !== digest),
       };
     },
   };

@@ -57,7 +57,8 @@ export function caTemplate(ca: {
   readonly commonName: string;
   readonly key: Pick<Signer, "spki" | "algorithm">;
   readonly validity: { readonly notBefore: Instant; readonly notAfter: Instant };
-  readonly pathLen: number;
+  /** CAs below it; undefined sets no limit. */
+  readonly pathLen: number | undefined;
   /** Where its issuer's list is served; undefined for a root, and where no fixed address is known. */
   readonly listUri?: string | undefined;
 }): CertificateTemplate {
@@ -73,7 +74,7 @@ export function caTemplate(ca: {
     spki: ca.key.spki,
     issuerSpki: ca.key.spki,
     signatureAlgorithmOf: ca.key.algorithm,
-    basicConstraints: { ca: true, pathLen: ca.pathLen },
+    basicConstraints: { ca: true, ...(ca.pathLen !== undefined && { pathLen: ca.pathLen }) },
     keyUsage: ["keyCertSign", "cRLSign"],
     ...(ca.listUri !== undefined && { crlDistributionPoints: [ca.listUri] }),
   };

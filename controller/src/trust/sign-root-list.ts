@@ -56,7 +56,10 @@ export async function signRootList(
   return der;
 }
 
-/** The lists of a renewed bundle: this root's is signed anew with what it named before, those of other roots stay. */
+/**
+ * The lists of a renewed bundle: this root's is signed anew with what it named before, those of other roots that are trusted
+ * still stay.
+ */
 export async function renewRootLists(
   records: RootRecords,
   renewal: {
@@ -66,16 +69,18 @@ export async function renewRootLists(
     readonly number: number;
     readonly now: Instant;
     /** Issuing CAs that are revoked from now on. */
-    readonly revoked?: readonly Certificate[];
+    readonly revoked: readonly Certificate[];
+    /** Those of the renewed bundle. */
+    readonly roots: readonly Certificate[];
   },
 ): Promise<Uint8Array[]> {
-  const { current, root, now, revoked = [] } = renewal;
+  const { current, root, now, revoked, roots } = renewal;
   const others: Uint8Array[] = [];
   const entries: CrlEntryTemplate[] = [];
   for (const der of current.rootLists) {
     const list = parseCrl(der);
     if (list.issuer.equals(root.subject)) entries.push(...list.entries());
-    else others.push(der);
+    else if (roots.some(({ subject }) => list.issuer.equals(subject))) others.push(der);
   }
   // RFC 5280 §5.3.1: the reason of a CA whose key is no longer its own.
   for (const { serial } of revoked) entries.push({ serial, revokedAt: now, reason: "cACompromise" });

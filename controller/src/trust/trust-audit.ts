@@ -45,14 +45,21 @@ function publicationEntries({
   next,
   before,
 }: Said & { readonly next: TrustBundle; readonly before: TrustBundle }): AuditEvent[] {
-  const known = new Set(before.issuers.map((der) => sha256Hex(der)));
-  const made = next.issuers.map(parseCertificate).filter(({ sha256 }) => !known.has(sha256));
+  const known = new Set([...before.issuers, ...before.roots, ...before.bridges].map((der) => sha256Hex(der)));
+  const cas = [
+    ...next.roots.map((der) => ({ target: "root CA", der })),
+    ...next.bridges.map((der) => ({ target: "bridge to the new root", der })),
+    ...next.issuers.map((der) => ({ target: "issuing CA", der })),
+  ];
+  const made = cas
+    .map(({ target, der }) => ({ target, ...parseCertificate(der) }))
+    .filter(({ sha256 }) => !known.has(sha256));
   const listed = new Set(before.rootLists.map((der) => sha256Hex(der)));
   const lists = next.rootLists.map(parseCrl).filter(({ sha256 }) => !listed.has(sha256));
   const details = { era: String(next.era), version: String(next.version), expires: iso(next.expires) };
   return [
-    ...made.map(({ sha256, tbs, notAfter }) => ({
-      ...{ at, actor, action: "ca.created" as const, target: "issuing CA", outcome: "success" as const },
+    ...made.map(({ target, sha256, tbs, notAfter }) => ({
+      ...{ at, actor, action: "ca.created" as const, target, outcome: "success" as const },
       details: { tbsSha256: sha256Hex(tbs), sha256, notAfter: iso(notAfter) },
     })),
     ...lists.map(({ sha256, tbs, nextUpdate = at }) => ({

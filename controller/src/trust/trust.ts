@@ -12,6 +12,7 @@ import {
   type KeyProvider,
   parseCertificate,
   type Signer,
+  sha256Hex,
   spkiSha256,
 } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
@@ -52,7 +53,9 @@ export interface Trust extends CommandSigners, MessageSealer {
   walk(): readonly Uint8Array[];
   /** Makes durable that the root is about to sign a CA certificate or its list, before it does (I2). */
   intend(intent: RootIntent, actor: string): Promise<Instant>;
-  /** The list of the root with this key (SPKI SHA-256, hex), DER; undefined when it is none of ours. */
+  /** Every root the fleet has had, DER, oldest first; certificates under a retired one may still be in use. */
+  roots(): readonly Uint8Array[];
+  /** The newest list of the root with this key (SPKI SHA-256, hex), DER, also of a retired one; undefined when it is none of ours. */
   rootList(id: string): Uint8Array | undefined;
   /** Whose lists there are; `id` as above, `notAfter` is the nextUpdate. */
   rootLists(): ReturnType<typeof rootListsIn>;
@@ -74,6 +77,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
   const { store, surroundings } = parts;
   const envelopes = [...parts.bundles];
   let bundle = lastOf(envelopes);
+  const history = envelopes.map((one) => decodeTrustBundle(decodeEnvelope(one).payload));
   let keyRefs = await commandKeyRefs(parts.keys);
   /** Opening a key costs a decryption: each is opened once, when it is first needed. */
   const signers = new Map<string, Signer>();
@@ -99,12 +103,18 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       await store.transaction((tx) => openRootIntent(tx, { at, actor, ...intent }));
       return at;
     },
-    rootList: (id) => rootListOf(bundle, id),
+    roots: () => [...new Map(history.flatMap(({ roots }) => roots).map((der) => [sha256Hex(der), der])).values()],
+    rootList(id) {
+      const last = history.findLast((one) => rootListOf(one, id) !== undefined);
+      return last && rootListOf(last, id);
+    },
     rootLists: () => rootListsIn(bundle),
     distrustedBy: (envelope) => newlyDistrusted(bundle, acceptTrustBundle(envelope, { bundle })),
     distrusted() {
-      const issuers = envelopes.flatMap((one) => decodeTrustBundle(decodeEnvelope(one).payload).issuers);
-      return [...new Set(newlyDistrusted({ issuers, rootLists: [] }, bundle))];
+      const issuers = history.flatMap((one) => one.issuers);
+      // The list of a root that was retired is in no bundle any more and holds all the same.
+      const rootLists = history.flatMap((one) => one.rootLists);
+      return [...new Set(newlyDistrusted({ issuers, rootLists: [] }, { rootLists }))];
     },
     async publish(envelope, actor) {
       const next = acceptTrustBundle(envelope, { bundle });
@@ -114,6 +124,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       const at = surroundings.clock.now();
       await store.transaction((tx) => recordPublication(tx, { at, actor, next, before: bundle }));
       envelopes.push(envelope);
+      history.push(next);
       bundle = next;
       keyRefs = refs;
       await trust.announce();

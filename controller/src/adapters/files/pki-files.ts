@@ -35,9 +35,12 @@ export async function readPkiFiles(paths: DataPaths): Promise<PkiFiles> {
   return { root: await certificate("root.pem"), issuing: await certificate("issuing.pem"), ...refs };
 }
 
-/** Keeps one version of the trust bundle; every version stays. */
+/** Keeps one version of the trust bundle; every version stays. Its roots lie as PEM beside it, for people and their programs. */
 export async function writeBundle(paths: DataPaths, version: number, envelope: Uint8Array): Promise<void> {
   await writeDurably(bundlePath(paths, version), envelope, 0o644);
+  const { roots } = decodeTrustBundle(decodeEnvelope(envelope).payload);
+  const pem = roots.map((der) => pemEncode("CERTIFICATE", der)).join("");
+  await writeDurably(join(paths.ca, "roots.pem"), pem, 0o644);
 }
 
 /** Every kept version, oldest first. Throws `data-directory` when there is none. */
