@@ -3095,6 +3095,9 @@ export namespace fleetcert {
             /** TrustBundle rootLists. */
             rootLists: Uint8Array[];
 
+            /** TrustBundle bridges. */
+            bridges: Uint8Array[];
+
             /**
              * Encodes the specified TrustBundle message. Does not implicitly {@link fleetcert.v1.TrustBundle.verify|verify} messages.
              * @param message TrustBundle message or plain object to encode
@@ -3145,6 +3148,9 @@ export namespace fleetcert {
 
                 /** TrustBundle rootLists */
                 rootLists?: (Uint8Array[]|null);
+
+                /** TrustBundle bridges */
+                bridges?: (Uint8Array[]|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

@@ -4780,6 +4780,7 @@ export const fleetcert = $root.fleetcert = (() => {
                 this.issuers = [];
                 this.commandKeys = [];
                 this.rootLists = [];
+                this.bridges = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -4795,6 +4796,7 @@ export const fleetcert = $root.fleetcert = (() => {
             TrustBundle.prototype.issuedAt = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             TrustBundle.prototype.expires = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             TrustBundle.prototype.rootLists = $util.emptyArray;
+            TrustBundle.prototype.bridges = $util.emptyArray;
 
             TrustBundle.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4825,6 +4827,9 @@ export const fleetcert = $root.fleetcert = (() => {
                 if (message.rootLists != null && message.rootLists.length)
                     for (let i = 0; i < message.rootLists.length; ++i)
                         writer.uint32(74).bytes(message.rootLists[i]);
+                if (message.bridges != null && message.bridges.length)
+                    for (let i = 0; i < message.bridges.length; ++i)
+                        writer.uint32(162).bytes(message.bridges[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4933,6 +4938,14 @@ export const fleetcert = $root.fleetcert = (() => {
                             if (!(message.rootLists && message.rootLists.length))
                                 message.rootLists = [];
                             message.rootLists.push(reader.bytes());
+                            continue;
+                        }
+                    case 20: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.bridges && message.bridges.length))
+                                message.bridges = [];
+                            message.bridges.push(reader.bytes());
                             continue;
                         }
                     }
