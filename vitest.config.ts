@@ -10,6 +10,7 @@ export default defineConfig({
     pool: "forks",
     testTimeout: patience || 20_000,
     hookTimeout: 60_000,
+    globalSetup: ["test/support/made-lists-gate.ts"],
     projects: [
       {
         extends: true,

@@ -8,6 +8,7 @@ import { connectController, initController, startController } from "@fleetcert/c
 import { parseCertificate } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { renewTrust } from "../../controller/src/cli/renew-trust.ts";
+import { keepListsBelow } from "../support/made-lists.ts";
 import { serve } from "../support/scenario-controller.ts";
 import { SocketDevice } from "../support/socket-device.ts";
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  keepListsBelow(parent);
   await rm(parent, { recursive: true, force: true });
 });
 

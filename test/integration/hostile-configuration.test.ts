@@ -6,6 +6,7 @@ import { initController, startController } from "@fleetcert/controller";
 import { type ErrorCode, exitCodes, sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorWithHint } from "../support/attacker-verdict.ts";
+import { keepListsBelow } from "../support/made-lists.ts";
 
 const listener = { host: "127.0.0.1", port: 0 };
 const listeners = { operational: listener, bootstrap: listener, http: listener, api: listener };
@@ -26,7 +27,10 @@ beforeAll(async () => {
   });
   await (await startController({ data: base, logLevel: "silent" })).stop();
 });
-afterAll(() => rm(parent, { recursive: true, force: true }));
+afterAll(() => {
+  keepListsBelow(base);
+  return rm(parent, { recursive: true, force: true });
+});
 
 async function aCopy(): Promise<string> {
   copies += 1;

@@ -33,6 +33,7 @@ import type { Broker, CounterAnchor, ListArchive, PeerIdentity, Surroundings } f
 import type { Store } from "../../controller/src/store-port.ts";
 import { type CreatedPki, createPki } from "../../controller/src/trust/create-pki.ts";
 import { activatedBody, enrolBody, messageOf, renewBody } from "./device-messages.ts";
+import { keepingLists, keepListsOfBundle } from "./made-lists.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { memoryKeyProvider } from "./memory-key-provider.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -77,6 +78,7 @@ export async function aWorld(now: Instant = Date.UTC(2026, 10, 20, 12)): Promise
     recordOutcome: async () => undefined,
     crlBase: "http://localhost:8080",
   });
+  keepListsOfBundle(pki.envelope);
   const values = new Map<string, number>();
   const anchor = {
     values,
@@ -143,14 +145,19 @@ export async function startTestController(
     anchor: world.anchor,
     archive: world.archive,
     keys,
-    authority: await openProviderAuthority({
-      keys,
-      keyRef: pki.issuingKeyRef,
-      certificate: pki.issuing.der,
-      chain: [pki.root.der],
-    }),
+    authority: keepingLists(
+      await openProviderAuthority({
+        keys,
+        keyRef: pki.issuingKeyRef,
+        certificate: pki.issuing.der,
+        chain: [pki.root.der],
+      }),
+    ),
     bundles: world.bundles,
-    saveBundle: async (_, envelope) => void world.bundles.push(envelope),
+    async saveBundle(_, envelope) {
+      keepListsOfBundle(envelope);
+      world.bundles.push(envelope);
+    },
     broker: () => broker,
     crlBase: "http://localhost:8080",
     coverageGrew: () => undefined,

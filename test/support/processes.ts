@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { keepListsBelow } from "./made-lists.ts";
 
 /** A program of this checkout that runs as a process of its own. */
 export interface Program {
@@ -41,6 +42,7 @@ export function startProgram(
     child.once("error", reject);
     child.once("close", (code, signal) => {
       end = signal ?? code ?? 0;
+      keepLists(args, env);
       running.delete(child);
       resolve(end);
     });
@@ -64,6 +66,13 @@ export function startProgram(
       await ended;
     },
   };
+}
+
+/** Lists that a controller has made which was given this data directory, or the demo's in this folder. */
+function keepLists(args: readonly string[], env: Readonly<Record<string, string>>): void {
+  const demo = env["FLEETCERT_DEMO_IN"];
+  const folder = args[0] === "serve" ? args[args.indexOf("--data") + 1] : demo && join(demo, ".demo");
+  if (folder !== undefined) keepListsBelow(folder);
 }
 
 /** Ends what a test that failed has left running; for `afterAll`. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Endpoints, initController, type RunningController, startController } from "@fleetcert/controller";
 import type { AuditRecord } from "../../controller/src/records.ts";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
+import { keepListsBelow } from "./made-lists.ts";
 import { revocationsOf } from "./stored-lists.ts";
 
 /** A controller as `fleetcert serve` runs it, in this process, with a data directory and sockets of its own. */
@@ -79,11 +80,13 @@ export async function realController(
     },
     async restart(between = async () => undefined) {
       await running.stop();
+      keepListsBelow(data);
       await between();
       running = await start();
     },
     async close() {
       await running.stop();
+      keepListsBelow(data);
       await rm(data, { recursive: true, force: true });
     },
   };
