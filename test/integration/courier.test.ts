@@ -43,6 +43,14 @@ async function generationOf(device: OfflineDevice): Promise<number | undefined> 
     ?.generation;
 }
 
+/** What `fleetcert revoke status` prints. */
+async function statusAsPrinted(epoch: number): Promise<string> {
+  const args = ["revoke", "status", String(epoch), "--data", controller.data];
+  const program = startProgram("controller/src/main.ts", args);
+  await program.ended;
+  return program.stdout();
+}
+
 /** Refused with the code; the device is the same octet for octet. */
 async function expectRefused(device: OfflineDevice, reply: Uint8Array, code: string): Promise<void> {
   // What an agent notes at every start is no effect of the bundle.
@@ -90,10 +98,18 @@ describe("a device without network, by courier", () => {
     expect(Object.values(epochs)).toEqual([epoch]);
     const before = await controller.running.operations.revocations.status(administrator, { epoch });
     expect(before.waiting).toContain(device.id);
+    const remote = before.laggards.find(({ connectivity }) => connectivity === "courier");
+    const lastSeenAt = expect.toSatisfy((at: number) => at > Date.now() - 300_000 && at <= Date.now());
+    expect(remote?.devices).toContainEqual({ id: device.id, lastSeenAt });
+    expect(await statusAsPrinted(epoch)).toMatch(new RegExp(`^waiting, courier +.*${device.id} \\(.* ago\\)`, "m"));
     const second = await exchange(await device.export(false));
     expect(second.answers).toContainEqual({ asked: "ack", answer: "received" });
     const after = await controller.running.operations.revocations.status(administrator, { epoch });
     expect(after.waiting).not.toContain(device.id);
+    expect(after.laggards.flatMap(({ devices }) => devices.map(({ id }) => id))).not.toContain(device.id);
+    expect([before.via, after.via]).toEqual([{}, { courier: 1 }]);
+    expect(after.p50).toBe(after.max);
+    expect(await statusAsPrinted(epoch)).toMatch(/^via +courier 1$/m);
     const { received } = await device.import(second.reply);
     expect(received).toBeGreaterThanOrEqual(1);
   });

@@ -1,4 +1,4 @@
-import { parseCrl, sha256Hex } from "@fleetcert/shared";
+import { readCrlDates, sha256Hex } from "@fleetcert/shared";
 import type { ServedCrl } from "../adapters/http/public-server.ts";
 import type { Duties } from "./wire-duties.ts";
 
@@ -30,17 +30,12 @@ export class ServedLists {
   }
 
   #served(der: Uint8Array, sha256: string): ServedCrl {
-    const dates = this.#dates.get(sha256) ?? datesOf(der);
+    const dates = this.#dates.get(sha256) ?? readCrlDates(der);
     const [oldest] = this.#dates.keys();
     if (this.#dates.size >= maxKnown && oldest !== undefined) this.#dates.delete(oldest);
     this.#dates.set(sha256, dates);
     return { der, sha256, ...dates };
   }
-}
-
-function datesOf(der: Uint8Array): Pick<ServedCrl, "thisUpdate" | "nextUpdate"> {
-  const { thisUpdate, nextUpdate = thisUpdate } = parseCrl(der);
-  return { thisUpdate, nextUpdate };
 }
 
 const maxKnown = 1024;
