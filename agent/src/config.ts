@@ -52,6 +52,11 @@ export const configSchema = Type.Object(
     controller: Section(
       {
         host: Type.String({ default: "", maxLength: 253, description: "name or address of the controller" }),
+        brokerHost: Type.String({
+          default: "",
+          maxLength: 253,
+          description: "where `port` is, when that is an external broker on another host; empty takes `host`",
+        }),
         port: Port(8883, "its listener for enrolled devices"),
         bootstrapPort: Port(8884, "its listener for enrolment and for renewal after expiry"),
       },

@@ -91,3 +91,62 @@ export const ExternalBroker = Type.Object(
   },
   { additionalProperties: false },
 );
+
+const Argv = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { default: [], maxItems: 32, description });
+
+/** Which broker enrolled devices connect to; see docs/external-broker.md. */
+export const DeviceBroker = Type.Object(
+  {
+    kind: Type.String({
+      default: "embedded",
+      pattern: "^(embedded|external)$",
+      description:
+        "`embedded`: listeners.operational of this process; `external`: a Mosquitto 2 set up by `fleetcert broker config`",
+    }),
+    host: Type.String({
+      default: "127.0.0.1",
+      description: "where this controller reaches the external broker",
+      minLength: 1,
+      maxLength: 253,
+    }),
+    port: Type.Integer({ default: 8883, description: "its listener for devices", minimum: 1, maximum: 65535 }),
+    controlPort: Type.Integer({
+      default: 8885,
+      description: "its listener for controllers, which takes their own certificates only",
+      minimum: 1,
+      maximum: 65535,
+    }),
+    kickPort: Type.Integer({
+      default: 8886,
+      description:
+        "its listener on the loopback that may take any client id and no topic; 0 ends sessions over controlPort, fifteen times slower",
+      minimum: 0,
+      maximum: 65535,
+    }),
+    directory: Type.String({
+      default: "broker",
+      description:
+        "what the broker reads and the controller keeps: certificates, lists; relative to the data directory",
+      minLength: 1,
+      maxLength: 4096,
+    }),
+    pidFile: Type.String({
+      default: "",
+      maxLength: 4096,
+      description: "its pid_file, told by SIGHUP to read its files again; empty: mosquitto.pid in `directory`",
+    }),
+    reload: Argv("program and arguments that make it read its files again, instead of SIGHUP"),
+    restart: Argv("program and arguments that start it anew, where a session cannot be ended otherwise; empty: never"),
+    group: Type.String({
+      default: "",
+      pattern: "^[A-Za-z0-9_-]{0,64}$",
+      description: "name of the shared subscription of controllers that share the work; empty for one controller",
+    }),
+    lookEvery: Span("10m", "how often it is looked at with a foreign identity, besides at every connection"),
+  },
+  {
+    additionalProperties: false,
+    default: {},
+  },
+);

@@ -3,7 +3,7 @@ import { Cron } from "croner";
 import Type from "typebox";
 import Value from "typebox/value";
 import { parseDocument, stringify } from "yaml";
-import { Certificates, ExternalBroker, KeyPlace, Listener, Maintenance, Span } from "./config-shapes.ts";
+import { Certificates, DeviceBroker, ExternalBroker, KeyPlace, Listener, Maintenance, Span } from "./config-shapes.ts";
 
 /** A name with placeholders: letters, digits, dots, dashes, colons of addresses. */
 const namePattern = "^([A-Za-z0-9._:-]|\\{(fleet|device|slot|site|environment)\\}){1,253}$";
@@ -105,6 +105,7 @@ export const configSchema = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    broker: DeviceBroker,
     externalBrokers: Type.Array(ExternalBroker, {
       default: [],
       maxItems: 16,
@@ -143,6 +144,12 @@ export function parseConfig(text: string, file = "config.yaml"): Config {
   if (!isFleetName(config.fleet)) {
     throw configInvalid(
       `${file}: fleet: "${config.fleet.slice(0, 63)}" is no name of a fleet (a-z, 0-9, dash, underscore)`,
+    );
+  }
+  const { kind, host, kickPort } = config.broker;
+  if (kind === "external" && kickPort !== 0 && !/^(localhost|127\.[0-9.]+)$/.test(host)) {
+    throw configInvalid(
+      `${file}: broker.kickPort: ${host} is not this host, and a password is not sent over a network`,
     );
   }
   return config;

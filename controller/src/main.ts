@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { registerBroker } from "./cli/broker.ts";
 import { registerCaRollover } from "./cli/ca-rollover.ts";
 import { connectByOptions } from "./cli/connect.ts";
 import type { CliContext } from "./cli/context.ts";
@@ -45,4 +46,5 @@ process.exitCode = await runProgram(process.argv.slice(2), context, [
   (program, shared) => registerServe(program, shared, killingFailpoint(process.env["FLEETCERT_FAILPOINT"])),
   (_program, shared, { trust }) => registerTrustRenew(trust, shared),
   registerCaRollover,
+  registerBroker,
 ]);

@@ -26,7 +26,12 @@ export interface CertificateAuthority {
 
 /** Who is at the other end of a broker session. */
 export type PeerIdentity =
-  | { readonly type: "operational"; readonly device: string; readonly certificateSha256: string }
+  | {
+      readonly type: "operational";
+      readonly device: string;
+      /** Undefined where an external broker took the certificate, and only tells whose it was. */
+      readonly certificateSha256: string | undefined;
+    }
   | {
       readonly type: "bootstrap";
       readonly clientId: string;
@@ -71,7 +76,15 @@ export interface BrokerEvents {
     readonly payload: Uint8Array;
     readonly peer: PeerIdentity;
   }): Promise<void>;
-  sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
+  sessionChanged(change: SessionChange): Promise<void>;
+}
+
+/** A session began or ended. */
+export interface SessionChange {
+  readonly peer: PeerIdentity;
+  readonly connected: boolean;
+  /** It is only concluded, from messages before or silence since: nothing was heard of the device now. */
+  readonly isConcluded?: boolean;
 }
 
 /** The broker as the controller uses it. */

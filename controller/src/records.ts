@@ -109,9 +109,10 @@ export type CredentialState = "issued" | "proven" | "retired" | "revoked" | "aba
 
 /**
  * How a credential was seen in use: a TLS session that it authenticated, its service on the device that served it, or, where no
- * session ever comes, its signature in a courier's bundle. Empty before the proof, and for proofs of before it was noted.
+ * session ever comes, its signature in a courier's bundle; over an external broker its signature in a session of the device, for
+ * which certificate that stood on only the broker knows. Empty before the proof, and for proofs of before it was noted.
  */
-export type ProofWay = "" | "session" | "service" | "courier";
+export type ProofWay = "" | "session" | "broker" | "service" | "courier";
 
 /** A certificate this controller has issued, with the life of its credential. */
 export interface CertificateRecord {

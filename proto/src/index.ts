@@ -70,6 +70,7 @@ export { topicCatalogue } from "./topic-catalogue.ts";
 export {
   bootstrapClientId,
   bootstrapSubscriptions,
+  controllerSubscription,
   deviceSubscriptions,
   formatTopic,
   isBootstrapClientId,

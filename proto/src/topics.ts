@@ -86,6 +86,15 @@ export function deviceSubscriptions(device: string): string[] {
   ];
 }
 
+/**
+ * What the controller subscribes to at an external broker: everything devices say. With a group it is a shared subscription,
+ * of which each message goes to one of the controllers in the group.
+ */
+export function controllerSubscription(group = ""): string {
+  const everything = `${prefix}/device/+/up/+`;
+  return group === "" ? everything : `$share/${group}/${everything}`;
+}
+
 /** The one subscription of a bootstrap session. */
 export function bootstrapSubscriptions(clientId: string): string[] {
   return [`${prefix}/bootstrap/${clientId}/down/#`];

@@ -37,7 +37,12 @@ export const testFleetName = "plant";
 
 /** Makes and starts one on free ports of 127.0.0.1. */
 export async function realController(
-  options: { readonly settings?: Readonly<Record<string, unknown>>; readonly profiles?: string } = {},
+  options: {
+    readonly settings?: Readonly<Record<string, unknown>>;
+    readonly profiles?: string;
+    /** Runs between `init` and `serve`. */
+    readonly prepare?: (data: string) => Promise<void>;
+  } = {},
 ): Promise<RealController> {
   const data = await mkdtemp(join(tmpdir(), "fleetcert-real-"));
   const [operational, bootstrap, http, api] = await freePorts(4);
@@ -56,6 +61,7 @@ export async function realController(
     settings: { listeners, ...options.settings },
     ...(options.profiles !== undefined && { profiles: options.profiles }),
   });
+  await options.prepare?.(data);
   const start = () => startController({ data, logLevel: "silent" });
   let running = await start();
   return {

@@ -17,6 +17,8 @@ export interface AgentIdentity {
 /** Where the controller is. */
 export interface ControllerAddress {
   readonly host: string;
+  /** Of the operational listener, where that is elsewhere; empty otherwise. */
+  readonly brokerHost: string;
   /** Of the operational listener. */
   readonly port: number;
   readonly bootstrapPort: number;

@@ -36,7 +36,7 @@ async function aWorld() {
     const agent = await assembleAgent(
       {
         identity: { fleet: testFleet, device: "pump-1", rootSha256: controller.root.certificate.sha256, ...changes },
-        controller: { host: "controller.test", port: 8883, bootstrapPort: 8884 },
+        controller: { brokerHost: "", host: "controller.test", port: 8883, bootstrapPort: 8884 },
         claim: async () => ({ claimId: "claim0001", secret: Secret.of("c2VjcmV0LXNlY3JldC1zZWNyZXQ") }),
         keys: KeyStores.of(keys),
         home: undefined,

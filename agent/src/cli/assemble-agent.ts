@@ -96,7 +96,8 @@ export async function assembleAgent(parts: AgentParts, changed: (status: StatusV
   const { controller, link } = parts;
   const bootstrapTurn = inTurn();
   const sequences = await SequenceBlocks.open(store, "mqtt");
-  const context = { device, controller, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
+  const broker = { host: controller.brokerHost || controller.host, port: controller.port };
+  const context = { device, broker, link, trust, time, sequences, desired, incoming, isRevoked, surroundings };
   const standing = await StandingKeeper.open({ state: store, clock, log, retired: () => retireAll() });
   const bootstrap = { host: controller.host, port: controller.bootstrapPort };
   const askWhy = askWhyOver({

@@ -34,13 +34,13 @@ async function examine(data: string, context: CliContext): Promise<Finding[]> {
   });
   if (config === undefined) return [directory, configuration];
   const known: AgentConfig = config;
-  const { host, port, bootstrapPort } = known.controller;
+  const { host, brokerHost, port, bootstrapPort } = known.controller;
   return [
     directory,
     configuration,
     await look("credential", async () => lookAtStatus(await readStatus(data, context))),
     await look("key store", () => lookAtKeys(known)),
-    await look("controller", () => probeServer(host, port)),
+    await look("controller", () => probeServer(brokerHost || host, port)),
     await look("controller, bootstrap", () => probeServer(host, bootstrapPort)),
   ];
 }

@@ -92,7 +92,7 @@ export function statusView(parts: {
     isRunning: connection !== undefined,
     device: identity.device,
     fleet: identity.fleet,
-    controller: `${controller.host}:${controller.port}`,
+    controller: `${controller.brokerHost || controller.host}:${controller.port}`,
     connection,
     slots: Object.entries(parts.slots).map(([slot, state]) => slotView(slot, state, { now: time.at, desired })),
     protection: key === undefined ? undefined : keyProtection(key, tpmIsProven),

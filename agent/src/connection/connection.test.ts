@@ -44,7 +44,7 @@ async function aConnection(standsAgainst = () => false) {
   const connection = new Connection(
     {
       device: "pump-1",
-      controller: { host: "controller.test", port: 8883 },
+      broker: { host: "controller.test", port: 8883 },
       link: controller.link,
       trust,
       time,

@@ -11,7 +11,7 @@ import type { SequenceBlocks } from "./sequence-blocks.ts";
 /** What every session of one device is opened with. */
 export interface SessionContext {
   readonly device: string;
-  readonly controller: { readonly host: string; readonly port: number };
+  readonly broker: { readonly host: string; readonly port: number };
   readonly link: Link;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
@@ -71,7 +71,7 @@ export class LiveSession {
     { filters, signal, begun }: OpenOptions,
   ): Promise<LiveSession> {
     const live = new LiveSession(credential, context);
-    const { host, port } = context.controller;
+    const { host, port } = context.broker;
     const check = new ServerCheck(host, { bundle: requireTrust(context) }, context.isRevoked);
     const session = await context.link.open(
       { type: "operational", host, port, device: context.device, credential },

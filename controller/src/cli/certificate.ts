@@ -56,6 +56,7 @@ export function registerCertificate(program: Command, context: CliContext): void
 
 const ways: Readonly<Record<string, string>> = {
   session: "by a session it authenticated",
+  broker: "by its signature, in a session of the device with an external broker",
   service: "by the service that served it",
   courier: "by its signature, brought by a courier",
 };

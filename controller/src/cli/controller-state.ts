@@ -11,6 +11,8 @@ export interface ControllerState {
   readonly duties: Duties;
   readonly clock: Clock;
   readonly ownExpiries: () => Promise<readonly Expiry[]>;
+  /** Why the broker that devices connect to cannot be used; undefined while it can. */
+  readonly brokerTrouble?: () => string | undefined;
 }
 
 /** Whether the controller can do its work: nothing it signs with or is trusted by has ended. */
@@ -18,7 +20,9 @@ export async function readiness(parts: ControllerState): Promise<Readiness> {
   const now = parts.clock.now();
   const expiries = [...parts.duties.trust.expiries(), ...(await parts.ownExpiries())];
   const ended = expiries.filter(({ notAfter }) => notAfter < now).map(({ what }) => `${what} has expired`);
-  const reasons = [...clockReasons(parts), ...ended, ...(await storeReasons(parts, now))];
+  const trouble = parts.brokerTrouble?.();
+  const broker = trouble === undefined ? [] : [trouble];
+  const reasons = [...clockReasons(parts), ...broker, ...ended, ...(await storeReasons(parts, now))];
   return { ready: reasons.length === 0, reasons, expiries };
 }
 

@@ -1,72 +1,112 @@
-import { readFile } from "node:fs/promises";
 import { formatTopic } from "@fleetcert/proto";
-import { FleetError, pemEncode } from "@fleetcert/shared";
-import { writeDurably } from "../adapters/files/write-durably.ts";
-import { type FollowingBroker, followLists } from "../adapters/mosquitto/follow-lists.ts";
+import { type KeyProvider, pemEncode } from "@fleetcert/shared";
+import { endSessions, type FollowingBroker, followLists } from "../adapters/mosquitto/follow-lists.ts";
 import { probeBroker } from "../adapters/mosquitto/probe-broker.ts";
-import type { Config } from "../config.ts";
 import type { Notices } from "../ports.ts";
 import type { ListFollowers } from "../revocation/revocation.ts";
+import { Turns } from "../turns.ts";
 import type { ControllerLog } from "./controller-log.ts";
-import { foreignIdentity, issueProbe, type ProbeIdentity } from "./probe-identities.ts";
+import { foreignIdentity, issueProbe, type ProbeIdentity, refusedProbe } from "./probe-identities.ts";
 import type { Duties } from "./wire-duties.ts";
 
 /** External brokers that were looked at and follow the lists. */
 export interface ExternalBrokers extends ListFollowers {
   /** Hands over an epoch that came without a revocation, and what an earlier try could not. */
   catchUp(): Promise<void>;
+  /**
+   * Looks again whether each binds identity to certificate. Throws `config-invalid` for one that lets a foreign identity
+   * through, `offline`.
+   */
+  look(): Promise<void>;
+  /** Ends the session of a device: at once, or when the lists are in force of an epoch that is being published. */
+  endSession(device: string): void;
 }
 
 /**
- * Opens the external brokers of the configuration: hands each the present lists, looks whether it binds identity to
- * certificate, and ends the sessions of devices that are suspended or retired. Throws `config-invalid` for one that lets a
- * foreign identity through, and what keeps it from being looked at.
+ * Opens external brokers: hands each the present lists, and ends the sessions of devices that are suspended or retired. Whoever
+ * relies on one looks at it first. Throws `hook-failed`, `offline`, `timeout` when one does not follow, `config-invalid`.
  */
 export async function openExternalBrokers(parts: {
-  readonly config: Config;
+  readonly brokers: readonly FollowingBroker[];
   readonly duties: Duties;
+  readonly keys: KeyProvider;
   readonly notices: Notices;
   readonly log: ControllerLog;
-}): Promise<ExternalBrokers | undefined> {
-  const { config, duties, notices, log } = parts;
-  if (config.externalBrokers.length === 0) return undefined;
-  const brokers = await Promise.all(config.externalBrokers.map(openBroker));
+}): Promise<ExternalBrokers> {
+  const { brokers, duties, keys, notices, log } = parts;
+  /** A list that comes into force while a broker is looked at would make it seem to refuse the good. */
+  const turns = new Turns({ maxWaiting: 64 });
   let good = await issueProbe(duties);
+  let other = await issueProbe(duties);
   /** The identity that the newest lists revoke, until they are seen to be in force everywhere. */
   let revoked: ProbeIdentity | undefined;
-  let handedOver = 0;
+  /** Which epochs it was that were handed over. */
+  let handedOver = "";
   const waiting = new Set(await blockedDevices(duties));
+  /** Those whose sessions end without a list that says so. */
+  const leaving = new Set<string>();
+  let leave: NodeJS.Timeout | undefined;
 
   async function hand(): Promise<void> {
-    const { epoch, lists } = await listsInForce(duties);
+    const refused = await refusedProbe({ duties, keys });
+    const ended = revoked === undefined ? [refused] : [refused, revoked];
+    const { epochs, lists } = await listsInForce(duties);
     const kick = [...waiting];
     for (const broker of brokers) {
-      const inForceAfter = await followLists(broker, { lists, revoked, good, kick });
-      log.info({ broker: broker.name, epoch, inForceAfter, kicked: kick.length }, "external broker follows");
+      const inForceAfter = await followLists(broker, { lists, revoked: ended, good, kick });
+      log.info({ broker: broker.name, epochs, inForceAfter, kicked: kick.length }, "external broker follows");
     }
     for (const device of kick) waiting.delete(device);
-    handedOver = epoch;
+    handedOver = epochs;
     revoked = undefined;
   }
 
   async function tryHand(): Promise<void> {
-    await hand().catch((error: unknown) => {
+    await turns.take("lists", hand).catch((error: unknown) => {
       const details = { error: error instanceof Error ? error.message : String(error), waiting: String(waiting.size) };
       notices.raise({ name: "externalBroker.behind", details });
     });
   }
 
-  await hand();
-  const other = await issueProbe(duties);
-  for (const broker of brokers) {
+  async function endLeaving(): Promise<void> {
+    const devices = [...leaving];
+    leaving.clear();
+    try {
+      for (const broker of brokers) await endSessions(broker, devices);
+    } catch {
+      // Told and tried again with the lists.
+      for (const device of devices) waiting.add(device);
+    }
+  }
+
+  async function look(): Promise<void> {
+    if (Date.now() - good.issuedAt > renewProbeAfter)
+      [good, other] = [await issueProbe(duties), await issueProbe(duties)];
     const topics = {
       up: (device: string) => formatTopic({ type: "up", device, kind: "report" }),
       down: (device: string) => formatTopic({ type: "down", device, kind: "received" }),
     };
-    await probeBroker({ ...broker, one: good, other, foreign: await foreignIdentity(other.clientId), topics });
+    const foreign = await foreignIdentity(other.clientId);
+    for (const broker of brokers) await probeBroker({ ...broker, one: good, other, foreign, topics });
   }
+
+  await hand().catch(async (error: unknown) => {
+    // What it lets through may be why.
+    await look();
+    throw error;
+  });
   return {
+    look: () => turns.take("lists", look),
+    endSession(device) {
+      leaving.add(device);
+      clearTimeout(leave);
+      leave = setTimeout(() => void endLeaving(), gatherForMs).unref();
+    },
     async beforePublish() {
+      // Ended before the lists are in force they would be back at once.
+      clearTimeout(leave);
+      for (const device of leaving) waiting.add(device);
+      leaving.clear();
       const next = await issueProbe(duties).catch(() => undefined);
       if (next === undefined || revoked !== undefined) return;
       await duties.store.transaction((tx) => duties.revocation.endOwn(tx, good.sha256));
@@ -77,46 +117,50 @@ export async function openExternalBrokers(parts: {
       await tryHand();
     },
     async catchUp() {
-      const { epoch } = await listsInForce(duties);
-      if (epoch > handedOver || waiting.size > 0) await tryHand();
+      const { epochs } = await listsInForce(duties);
+      if (epochs !== handedOver || waiting.size > 0) await tryHand();
     },
   };
 }
 
-async function openBroker(settings: Config["externalBrokers"][number]): Promise<FollowingBroker> {
-  const { name, host, port, caFile, crlFile, pidFile, control } = settings;
+/** Several groups of external brokers as one. */
+export function allFollowers(groups: readonly (ExternalBrokers | undefined)[]): ExternalBrokers | undefined {
+  const all = groups.filter((group) => group !== undefined);
+  const [first] = all;
+  if (first === undefined || all.length === 1) return first;
+  const each = (act: (group: ExternalBrokers) => Promise<void>): Promise<void> =>
+    Promise.all(all.map(act)).then(() => undefined);
   return {
-    ...{ name, host, port, crlFile, pidFile },
-    ca: caFile === undefined ? undefined : await readSetting(name, caFile),
-    control: {
-      ...{ type: "password", host: "127.0.0.1", port: control.port, username: control.username },
-      password: (await readSetting(name, control.passwordFile)).trim(),
+    beforePublish: () => each((group) => group.beforePublish()),
+    afterPublish: (devices) => each((group) => group.afterPublish(devices)),
+    catchUp: () => each((group) => group.catchUp()),
+    look: () => each((group) => group.look()),
+    endSession(device) {
+      for (const group of all) group.endSession(device);
     },
-    // Mosquitto has given up its rights when it reads the lists again, which hold no secret.
-    write: (path, text) => writeDurably(path, text, 0o644),
   };
 }
 
-async function readSetting(name: string, file: string): Promise<string> {
-  return await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new FleetError("config-invalid", `external broker ${name}: ${file} cannot be read`, { cause });
-  });
-}
-
-/** Every list that is in force, of the issuer and of the root, as PEM. */
-async function listsInForce({
+/** Every list that is in force, of every issuer whose certificates may be in use and of the root, as PEM. */
+export async function listsInForce({
   store,
-  revocation,
+  issuers,
   trust,
-}: Duties): Promise<{ readonly epoch: number; readonly lists: string }> {
-  const { issuer } = revocation;
+}: Pick<Duties, "store" | "issuers" | "trust">): Promise<{ readonly epochs: string; readonly lists: string }> {
   const found = await store.transaction(async (tx) => {
-    const shards = await tx.shards.listOf(issuer);
-    const lists = await Promise.all(shards.map(({ shard }) => tx.crls.latest(issuer, shard)));
-    return { epoch: (await tx.epochs.latest(issuer))?.epoch ?? 0, lists: lists.filter((list) => list !== undefined) };
+    const lists: Uint8Array[] = [];
+    const epochs: number[] = [];
+    for (const { id } of issuers.all()) {
+      for (const { shard } of await tx.shards.listOf(id)) {
+        const list = await tx.crls.latest(id, shard);
+        if (list !== undefined) lists.push(list.der);
+      }
+      epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
+    }
+    return { epochs: epochs.join(), lists };
   });
-  const all = [...found.lists.map(({ der }) => der), ...trust.current().rootLists];
-  return { epoch: found.epoch, lists: all.map((der) => pemEncode("X509 CRL", der)).join("") };
+  const all = [...found.lists, ...trust.current().rootLists];
+  return { epochs: found.epochs, lists: all.map((der) => pemEncode("X509 CRL", der)).join("") };
 }
 
 /** Devices whose sessions an earlier run may not have ended. */
@@ -132,3 +176,8 @@ async function blockedDevices({ store }: Duties): Promise<string[]> {
     }
   });
 }
+
+/** So that many that leave together leave with one list, if one comes. */
+const gatherForMs = 50;
+/** Half of a probe's life. */
+const renewProbeAfter = 15 * 86_400_000;

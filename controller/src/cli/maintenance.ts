@@ -2,6 +2,7 @@ import type { Clock } from "@fleetcert/shared";
 import type { OcspResponder } from "../ocsp/responder.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { ControllerLog } from "./controller-log.ts";
+import type { DeviceBroker } from "./device-broker.ts";
 import type { ExternalBrokers } from "./external-brokers.ts";
 import type { Duties } from "./wire-duties.ts";
 
@@ -22,9 +23,10 @@ export async function maintain(parts: {
   readonly listeners: readonly OwnListener[];
   readonly ocsp?: OcspResponder | undefined;
   readonly followers?: ExternalBrokers | undefined;
+  readonly deviceBroker?: Pick<DeviceBroker, "keepFiles">;
   readonly log: ControllerLog;
 }): Promise<void> {
-  const { duties, clock, listeners, ocsp, followers, log } = parts;
+  const { duties, clock, listeners, ocsp, followers, deviceBroker, log } = parts;
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
@@ -35,6 +37,7 @@ export async function maintain(parts: {
   await attempt("carry plans on", () => duties.approval.advance());
   await attempt("publish revocation", () => duties.revocation.publishIfDue());
   await attempt("hand lists over", async () => followers?.catchUp());
+  await attempt("keep the files of the external broker", async () => deviceBroker?.keepFiles());
   for (const listener of listeners) {
     await attempt(`renew ${listener.name}`, async () => {
       const { credential, isNew } = await duties.listeners.ensure(listener);

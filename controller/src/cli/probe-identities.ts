@@ -1,5 +1,13 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { assembleSigned, encodeName, encodeTbsCertificate, pemEncode, Serial, type Signer } from "@fleetcert/shared";
+import {
+  assembleSigned,
+  encodeName,
+  encodeTbsCertificate,
+  type KeyProvider,
+  pemEncode,
+  Serial,
+  type Signer,
+} from "@fleetcert/shared";
 import type { Identity } from "../adapters/mosquitto/probe-broker.ts";
 import type { Duties } from "./wire-duties.ts";
 
@@ -7,6 +15,7 @@ import type { Duties } from "./wire-duties.ts";
 export interface ProbeIdentity extends Identity {
   readonly clientId: string;
   readonly sha256: string;
+  readonly issuedAt: number;
 }
 
 /** Certifies a key that lives in this process only. */
@@ -23,8 +32,52 @@ export async function issueProbe({ issuance, authority }: Duties): Promise<Probe
     clientId,
     key,
     sha256: certificate.sha256,
+    issuedAt: Date.now(),
     cert: chain.map((der) => pemEncode("CERTIFICATE", der)).join(""),
   };
+}
+
+/**
+ * An identity that the lists in force revoke, kept over restarts: whoever takes it does not read them. Makes it and publishes
+ * its end where there is none, or its certificate ends soon.
+ */
+export async function refusedProbe({
+  duties,
+  keys,
+}: {
+  readonly duties: Duties;
+  readonly keys: KeyProvider;
+}): Promise<Identity> {
+  const { store, issuance, issuers, revocation } = duties;
+  const authority = issuers.present();
+  const note = await store.transaction(async (tx) => {
+    const text = await tx.settings.find(refusedSetting);
+    if (text === undefined) return undefined;
+    const { keyRef, sha256 } = JSON.parse(text) as { readonly keyRef: string; readonly sha256: string };
+    const certificate = await tx.certificates.find(sha256);
+    const isFit =
+      certificate?.revokedAt !== undefined &&
+      certificate.issuer === authority.id &&
+      certificate.notAfter > Date.now() + 5 * day;
+    return isFit ? { keyRef, der: certificate.der } : undefined;
+  });
+  if (note !== undefined) {
+    const key = await keys.open(note.keyRef);
+    return {
+      key: key.tlsKey(),
+      cert: pemEncode("CERTIFICATE", note.der) + pemEncode("CERTIFICATE", authority.certificate),
+    };
+  }
+  for (const { ref, label } of await keys.list(refusedLabel)) if (label === refusedLabel) await keys.destroy(ref);
+  const key = await keys.generate({ algorithm: "P-256", label: refusedLabel });
+  const { sha256, der } = await issuance.toController({
+    ...{ actor: "controller", commonName: refusedLabel, usage: "clientAuth", hosts: [], profile: "probe" },
+    ...{ spki: key.spki, keyAlgorithm: key.algorithm, validity: 30 * day, backdate: day / 24 },
+    commit: (tx, issued) => tx.settings.put(refusedSetting, JSON.stringify({ keyRef: key.ref, sha256: issued.sha256 })),
+  });
+  await store.transaction((tx) => revocation.endOwn(tx, sha256));
+  await revocation.publish();
+  return { key: key.tlsKey(), cert: pemEncode("CERTIFICATE", der) + pemEncode("CERTIFICATE", authority.certificate) };
 }
 
 /** The same name under a CA that nobody trusts: its own. */
@@ -59,4 +112,6 @@ function newKey(): { readonly signer: Signer; readonly key: string } {
   };
 }
 
+const refusedLabel = "broker-refused";
+const refusedSetting = "broker-refused";
 const day = 86_400_000;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { registerBroker } from "./broker.ts";
 import { registerCaRollover } from "./ca-rollover.ts";
 import { registerInit } from "./init.ts";
 import { buildProgram } from "./program.ts";
@@ -19,5 +20,6 @@ export function referenceProgram(): Command {
     (program, shared) => registerServe(program, shared, none),
     (_program, shared, { trust }) => registerTrustRenew(trust, shared),
     registerCaRollover,
+    registerBroker,
   ]);
 }

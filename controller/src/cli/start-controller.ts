@@ -2,17 +2,14 @@ import { rm } from "node:fs/promises";
 import { FleetError, sha256Hex } from "@fleetcert/shared";
 import type { Operations } from "../access/operations.ts";
 import { operationsOf } from "../access/operations-of-duties.ts";
-import { openEmbeddedBroker } from "../adapters/broker/open-embedded-broker.ts";
-import { openProviderAuthority } from "../adapters/ca/provider-authority.ts";
 import { openAnchorFile } from "../adapters/files/anchor-file.ts";
-import { type DataPaths, openDataDirectory, readPassphrase, readText } from "../adapters/files/data-directory.ts";
+import { openDataDirectory, readText } from "../adapters/files/data-directory.ts";
 import { readEndorsements } from "../adapters/files/endorsements.ts";
 import { openListArchive } from "../adapters/files/list-archive.ts";
-import { readBundles, readPkiFiles, writeBundle } from "../adapters/files/pki-files.ts";
+import { readBundles, writeBundle } from "../adapters/files/pki-files.ts";
 import { writeDurably } from "../adapters/files/write-durably.ts";
 import type { ApiServer } from "../adapters/http/api-server.ts";
 import { openPublicServer, type Readiness } from "../adapters/http/public-server.ts";
-import { type KeySettings, openControllerKeys } from "../adapters/keys/controller-keys.ts";
 import { openMetrics } from "../adapters/metrics/metrics.ts";
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
@@ -24,12 +21,15 @@ import type { Broker, Failpoint } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { Expiry } from "../trust/trust.ts";
+import { openBesideBrokers } from "./beside-brokers.ts";
 import { noticesOf, openLog } from "./controller-log.ts";
 import { type ControllerState, collectSamples, readiness } from "./controller-state.ts";
 import { crlBaseOf } from "./crl-base.ts";
-import { type ExternalBrokers, openExternalBrokers } from "./external-brokers.ts";
+import { openDeviceBroker } from "./device-broker.ts";
+import { allFollowers, type ExternalBrokers } from "./external-brokers.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
+import { openKeys } from "./open-keys.ts";
 import { openOwnResponder, ownCertificates } from "./own-responder.ts";
 import { type Rounds, startRounds } from "./rounds.ts";
 import { ServedLists } from "./served-lists.ts";
@@ -165,19 +165,21 @@ async function start(
   await duties.revocation.publishIfDue({ isStarting: true });
   late.lists = new ServedLists(duties);
   late.ocsp = openOwnResponder(config, { duties, own });
-  const broker = await openEmbeddedBroker({
-    operational: config.listeners.operational,
-    bootstrap: config.listeners.bootstrap,
-    certificate: own.get("broker") as ListenerCredential,
-    ...{ events: duties.events, clock, log },
+  const deviceBroker = await openDeviceBroker({
+    ...{ config, data: paths.root, keys, duties, clock, notices, log },
+    credential: own.get("broker") as ListenerCredential,
   });
+  const { broker } = deviceBroker;
   closers.push(() => broker.close());
   late.broker = broker;
-  late.state = { duties, clock, ownExpiries: async () => expiriesOf(own) };
+  late.state = { duties, clock, ownExpiries: async () => expiriesOf(own), brokerTrouble: deviceBroker.trouble };
   await duties.trust.announce();
   await duties.revocation.announce();
   await duties.outbox.drain();
-  late.followers = await openExternalBrokers({ config, duties, notices, log });
+  late.followers = allFollowers([
+    deviceBroker.followers,
+    await openBesideBrokers({ config, duties, keys, notices, log }),
+  ]);
 
   const operations = operationsOf({
     ...{ ...duties, clock, random: systemRandom, ownExpiries: late.state.ownExpiries },
@@ -196,13 +198,13 @@ async function start(
 
   const listeners = ownListeners({ own, wanted: ownCertificates(config), broker, https });
   late.rounds = startRounds(
-    () => maintain({ duties, clock, listeners, ocsp: late.ocsp, followers: late.followers, log }),
+    () => maintain({ duties, clock, listeners, ocsp: late.ocsp, followers: late.followers, deviceBroker, log }),
     { everyMs: roundMs },
   );
   closers.push(late.rounds.stop);
 
   const endpoints: Endpoints = {
-    ...broker.endpoints,
+    ...deviceBroker.endpoints,
     http: { host: http.host, port: publicServer.port },
     api: { host: config.listeners.api.host, port: https.port },
     adminSocket: paths.adminSocket,
@@ -233,19 +235,6 @@ function asListenError(error: unknown): unknown {
     hint: "stop what uses the address, or change listeners in config.yaml",
     cause: error,
   });
-}
-
-async function openKeys(paths: DataPaths, settings: KeySettings) {
-  const passphrase = await readPassphrase(paths.keystorePassphrase);
-  const keys = await openControllerKeys({ data: paths.root, directory: paths.keys, passphrase, settings });
-  try {
-    const { root, issuing, issuingKeyRef } = await readPkiFiles(paths);
-    const authority = await openProviderAuthority({ keys, keyRef: issuingKeyRef, certificate: issuing, chain: [root] });
-    return { keys, authority, root };
-  } catch (error) {
-    await keys.close();
-    throw error;
-  }
 }
 
 /** What takes the renewed certificates of the controller's own listeners, and of its responder; sessions stay. */

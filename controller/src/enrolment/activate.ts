@@ -44,7 +44,9 @@ function requireProof(
     throw new FleetError("signer-not-allowed", `the proof of generation ${generation} is signed by another key`);
   }
   // TLS 1.3 "connected" proves nothing on the device's side; the session itself must stand on the new certificate.
-  if (peer.type === "operational" && peer.certificateSha256 !== certificate.sha256) {
+  // An external broker does not say on which: there the new key's signature has to do (docs/decisions/0027).
+  const session = peer.type === "operational" ? peer.certificateSha256 : undefined;
+  if (session !== undefined && session !== certificate.sha256) {
     throw new FleetError("signer-not-allowed", `the proof of generation ${generation} came over another session`);
   }
 }
@@ -73,9 +75,9 @@ async function prove(
   const { device } = received;
   const now = parts.surroundings.clock.now();
   const { slot, generation, serial } = certificate;
-  const carried = received.peer.type === "courier" ? { via: "courier", operator: received.peer.operator } : {};
-  const details = { serial, slot, generation: String(generation), ...carried };
-  await tx.certificates.put({ ...certificate, state: "proven", provenAt: now, provenVia: wayOf(received, slot) });
+  const way = wayOf(received, slot);
+  const details = { serial, slot, generation: String(generation), ...noteOf(received, way) };
+  await tx.certificates.put({ ...certificate, state: "proven", provenAt: now, provenVia: way });
   await appendAudit(tx, {
     at: now,
     actor: `device:${device}`,
@@ -103,5 +105,12 @@ async function prove(
 /** A service is looked at on the device; how the word of it came does not make it more or less. */
 function wayOf({ peer }: DeviceMessage, slot: string): ProofWay {
   if (slot !== "identity") return "service";
-  return peer.type === "courier" ? "courier" : "session";
+  if (peer.type === "courier") return "courier";
+  return peer.type === "operational" && peer.certificateSha256 === undefined ? "broker" : "session";
+}
+
+/** What the audit says of the way, where it was not a session whose certificate was seen. */
+function noteOf({ peer }: DeviceMessage, way: ProofWay): Readonly<Record<string, string>> {
+  if (peer.type === "courier") return { via: "courier", operator: peer.operator };
+  return way === "broker" ? { via: "external-broker" } : {};
 }

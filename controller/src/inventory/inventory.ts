@@ -1,7 +1,7 @@
 import type { CourierPart, MaintenanceWindow } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
-import type { Broker, MessageHandlers, MessageSealer, PeerIdentity, Surroundings } from "../ports.ts";
+import type { Broker, MessageHandlers, MessageSealer, SessionChange, Surroundings } from "../ports.ts";
 import type { AttributeChanges, DeviceAttributes, DeviceRecord, WishRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
@@ -67,7 +67,7 @@ export interface Inventory {
   /** The desired state of a device that only a courier reaches; undefined when nothing was ever asked of it. */
   carriedDesired(device: string): Promise<CourierPart | undefined>;
   /** Presence as the broker tells it; a device that came gets its desired state again. */
-  sessionChanged(change: { readonly peer: PeerIdentity; readonly connected: boolean }): Promise<void>;
+  sessionChanged(change: SessionChange): Promise<void>;
   /** Computes, now and then, the connectivity class of devices whose class no person said. Called again and again. */
   followContacts(): Promise<void>;
   /** Devices with a live operational session. */
@@ -98,12 +98,13 @@ export function openInventory(parts: InventoryParts): Inventory {
     retire: (tx, { actor, device }) => retireDevice(parts, tx, { actor, device }),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
     carriedDesired: (device) => carriedDesired(parts, device),
-    async sessionChanged({ peer, connected }) {
+    async sessionChanged({ peer, connected, isConcluded = false }) {
       if (peer.type !== "operational") return;
       const before = sessions.get(peer.device) ?? 0;
       const count = before + (connected ? 1 : -1);
       if (count > 0) sessions.set(peer.device, count);
       else sessions.delete(peer.device);
+      if (isConcluded) return;
       await followSession(parts, peer.device, { isConnected: connected, isBack: connected && before === 0 });
     },
     connected: () => new Set(sessions.keys()),

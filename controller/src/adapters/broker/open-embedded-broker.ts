@@ -37,23 +37,47 @@ export interface EmbeddedBroker extends Broker {
  * @throws FleetError `config-invalid` when an address cannot be listened on
  */
 export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const limits: BrokerLimits = { ...defaultBrokerLimits, ...options.limits };
-  const gate = new ConnectionGate(limits);
-  const crowded = crowdedLog(options);
-  const open = (rules: SessionRules): Promise<Half> => openHalf({ ...options, limits, gate, crowded, rules });
+  const open = halvesOf(options);
   const operational = await open(operationalRules(options.events));
   const bootstrap = await open(bootstrapRules(options.events)).catch(async (error: unknown) => {
     await operational.close();
     throw error;
   });
-  const halves = [operational, bootstrap];
   return {
+    ...brokerOver([operational, bootstrap]),
     endpoints: { operational: operational.listener.endpoint, bootstrap: bootstrap.listener.endpoint },
+  };
+}
+
+/** The bootstrap namespace alone, where devices talk to an external broker once they are enrolled. */
+export interface BootstrapBroker extends Broker {
+  readonly endpoint: { readonly host: string; readonly port: number };
+}
+
+/** Opens the bootstrap listener only. Throws as {@link openEmbeddedBroker}. */
+export async function openBootstrapBroker(
+  options: Omit<EmbeddedBrokerOptions, "operational">,
+): Promise<BootstrapBroker> {
+  const bootstrap = await halvesOf(options)(bootstrapRules(options.events));
+  return { ...brokerOver([bootstrap]), endpoint: bootstrap.listener.endpoint };
+}
+
+type Common = Omit<EmbeddedBrokerOptions, "operational"> & Partial<Pick<EmbeddedBrokerOptions, "operational">>;
+
+function halvesOf(options: Common): (rules: SessionRules) => Promise<Half> {
+  const limits: BrokerLimits = { ...defaultBrokerLimits, ...options.limits };
+  const gate = new ConnectionGate(limits);
+  const crowded = crowdedLog(options);
+  return (rules) => openHalf({ ...options, limits, gate, crowded, rules });
+}
+
+function brokerOver(halves: readonly Half[]): Broker {
+  return {
     async publish(message) {
       const topic = parseTopic(message.topic);
       if (topic === undefined) throw new FleetError("internal", `${message.topic} is no topic of the protocol`);
-      const half = topic.type === "bootstrap-down" ? bootstrap : operational;
-      await half.context.hub.publish(message);
+      const listener = topic.type === "bootstrap-down" ? "bootstrap" : "operational";
+      await halves.find(({ context }) => context.rules.listener === listener)?.context.hub.publish(message);
     },
     async dropSessions(device, certificateSha256) {
       const counts = await Promise.all(halves.map(({ context }) => context.table.drop({ device, certificateSha256 })));
@@ -76,7 +100,7 @@ interface Half {
 }
 
 async function openHalf(
-  options: Omit<EmbeddedBrokerOptions, "limits"> & {
+  options: Omit<Common, "limits"> & {
     readonly limits: BrokerLimits;
     readonly gate: ConnectionGate;
     readonly crowded: (address: string) => void;
@@ -84,10 +108,12 @@ async function openHalf(
   },
 ): Promise<Half> {
   const { rules, events, limits, log, certificate, gate, crowded } = options;
+  const address = options[rules.listener];
+  if (address === undefined) throw new FleetError("internal", `no address for the ${rules.listener} listener`);
   const hub = await openMessageHub({ limits, log, maySubscribe: rules.maySubscribe });
   const context: ListenerContext = { rules, events, hub, table: new SessionTable(), limits, log };
   const listener = await openTlsListener({
-    ...options[rules.listener],
+    ...address,
     certificate,
     requiresCertificate: rules.listener === "operational",
     limits,
@@ -111,7 +137,7 @@ async function openHalf(
 }
 
 /** One line a second at most about connections turned away, with how many there were. */
-function crowdedLog({ clock, log }: EmbeddedBrokerOptions): (address: string) => void {
+function crowdedLog({ clock, log }: Common): (address: string) => void {
   let turnedAway = 0;
   let loggedAt = Number.NEGATIVE_INFINITY;
   return (address) => {

@@ -5,14 +5,15 @@ import { FleetError } from "@fleetcert/shared";
 
 /**
  * Writes a file so that a power cut leaves the old content or the new, never a part: aside, fsync, rename, fsync of the
- * directory. Mode 0600 unless said otherwise. Throws `store-failed`.
+ * directory. Mode 0600 unless said otherwise, whatever the process masks: another program is to read it then. Throws `store-failed`.
  */
-export async function writeDurably(path: string, content: Uint8Array | string, mode = 0o600): Promise<void> {
+export async function writeDurably(path: string, content: Uint8Array | string, mode = ownMode): Promise<void> {
   const aside = `${path}.new`;
   try {
     await rm(aside, { force: true });
     const file = await open(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
     try {
+      if (mode !== ownMode) await file.chmod(mode);
       await file.writeFile(content);
       await file.sync();
     } finally {
@@ -34,3 +35,5 @@ export async function syncDirectory(path: string): Promise<void> {
     await directory.close();
   }
 }
+
+const ownMode = 0o600;

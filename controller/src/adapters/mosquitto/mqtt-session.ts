@@ -13,6 +13,8 @@ export type SessionTarget =
       readonly ca: string | undefined;
       /** PEM; absent for a client without a certificate. */
       readonly identity: { readonly key: string; readonly cert: string } | undefined;
+      /** Of an earlier TLS session, to resume it. */
+      readonly ticket?: Buffer | undefined;
     }
   | {
       readonly type: "password";
@@ -32,6 +34,10 @@ export interface MqttSession {
   until(condition: () => boolean, timeoutMs?: number): Promise<boolean>;
   /** Whether the broker still answers. */
   isAlive(): Promise<boolean>;
+  /** Whether the broker has ended it. */
+  hasEnded(): boolean;
+  /** What the TLS session could be resumed with, where the broker gave something. */
+  ticket(): Buffer | undefined;
   end(): void;
 }
 
@@ -41,6 +47,10 @@ export async function openMqttSession(target: SessionTarget, clientId: string): 
   if (socket === undefined) return undefined;
   const received: string[] = [];
   let connack: number | undefined;
+  let ticket: Buffer | undefined;
+  socket.on("session", (given: Buffer) => {
+    ticket = given;
+  });
   let pings = 0;
   let isEnded = false;
   let wake: () => void = () => undefined;
@@ -93,6 +103,8 @@ export async function openMqttSession(target: SessionTarget, clientId: string): 
       socket.write(pingPacket);
       return await until(() => pings > before, 2000);
     },
+    hasEnded: () => isEnded,
+    ticket: () => ticket,
     end: () => socket.destroy(),
   };
 }
@@ -114,15 +126,17 @@ function openSocket(target: SessionTarget): Promise<Socket | undefined> {
       socket.setTimeout(connectTimeoutMs, () => socket.destroy(new Error("it does not answer")));
       return;
     }
-    const { ca, identity } = target;
+    const { ca, identity, ticket } = target;
     let isConnected = false;
     const socket = connectTls({
       host,
       port,
       ...identity,
       ...(ca !== undefined && { ca }),
+      ...(ticket !== undefined && { session: ticket }),
       rejectUnauthorized: ca !== undefined,
     });
+    socket.setNoDelay(true);
     socket.once("connect", () => {
       isConnected = true;
     });

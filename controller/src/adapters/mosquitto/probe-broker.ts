@@ -13,8 +13,8 @@ export interface Probe {
   readonly host: string;
   readonly port: number;
   readonly ca: string | undefined;
-  /** The listener of this host where the controller is known by its password and may take any client id. */
-  readonly control: Extract<SessionTarget, { type: "password" }>;
+  /** Where the controller may publish and read everything. */
+  readonly control: SessionTarget;
   /** Two identities of the fleet that belong to no device, with the names in their certificates. */
   readonly one: Identity & { readonly clientId: string };
   readonly other: Identity & { readonly clientId: string };
@@ -26,7 +26,8 @@ export interface Probe {
 
 /**
  * Looks whether a broker binds identity to certificate: takes nobody without one or with a foreign one, lets nobody publish
- * under, read or push out another. Throws `config-invalid` naming what it lets through, `offline`.
+ * under, read or push out another. Throws `config-invalid` naming what it lets through, `offline` or `timeout` when nothing can
+ * be said because it does not take or answer those it should.
  */
 export async function probeBroker(probe: Probe): Promise<void> {
   await refuses(probe, { identity: undefined, clientId: probe.other.clientId, what: "a client without a certificate" });
@@ -38,18 +39,20 @@ export async function probeBroker(probe: Probe): Promise<void> {
   const sessions: MqttSession[] = [];
   const open = async (target: SessionTarget, clientId: string, who: string): Promise<MqttSession> => {
     const session = await openMqttSession(target, clientId);
-    if (session === undefined) throw wrong(probe, `does not take ${who}, so nothing can be said of it`);
+    if (session === undefined) throw silent(probe, "offline", `does not take ${who}, so nothing can be said of it`);
     sessions.push(session);
     return session;
   };
   try {
-    const control = await open(probe.control, "fleetcert-controller", "the controller's password");
+    const control = await open(probe.control, `fleetcert-probe-${probe.one.clientId}`, "the controller");
     const one = await open(tls(probe, probe.one), probe.one.clientId, "a certificate of this fleet");
     const other = await open(tls(probe, probe.other), probe.other.clientId, "a certificate of this fleet");
     await looksAtTopics(probe, { control, one });
     const pushed = await openMqttSession(tls(probe, probe.one), probe.other.clientId);
     if (pushed !== undefined) sessions.push(pushed);
-    if (!(await other.isAlive())) throw wrong(probe, "lets a client push out another by its client id");
+    if (await other.isAlive()) return;
+    if (other.hasEnded()) throw wrong(probe, "lets a client push out another by its client id");
+    throw silent(probe, "timeout", "does not answer a client");
   } finally {
     for (const session of sessions) session.end();
   }
@@ -86,12 +89,12 @@ async function looksAtTopics(
   one.publish(up(foreign));
   one.publish(up(own));
   if (!(await control.until(() => control.received.includes(up(own)))))
-    throw wrong(probe, "does not let a device publish under its own name");
+    throw silent(probe, "timeout", "does not let a device publish under its own name");
   if (control.received.includes(up(foreign))) throw wrong(probe, "lets a device publish under the name of another");
   control.publish(down(foreign));
   control.publish(down(own));
   if (!(await one.until(() => one.received.includes(down(own)))))
-    throw wrong(probe, "does not give a device its own messages");
+    throw silent(probe, "timeout", "does not give a device its own messages");
   if (one.received.includes(down(foreign))) throw wrong(probe, "gives a device the messages of another");
 }
 
@@ -101,6 +104,10 @@ const tls = ({ host, port, ca }: Probe, identity: Identity | undefined): Session
 });
 
 const wrong = ({ name }: Probe, what: string): FleetError =>
-  new FleetError("config-invalid", `the external broker ${name} ${what}`, {
-    hint: "use_identity_as_username, use_username_as_clientid, require_certificate and an ACL with %u: docs/runbooks/external-broker.md",
-  });
+  new FleetError("config-invalid", `the external broker ${name} ${what}`, { hint: setUp });
+
+const silent = ({ name }: Probe, code: "offline" | "timeout", what: string): FleetError =>
+  new FleetError(code, `the external broker ${name} ${what}`, { hint: setUp, retry: true });
+
+const setUp =
+  "use_identity_as_username, use_username_as_clientid, require_certificate and an ACL with %u: docs/external-broker.md";
