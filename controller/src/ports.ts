@@ -48,6 +48,8 @@ export type MessageSource =
       readonly type: "courier";
       /** `operator:alice`, for the audit. */
       readonly operator: string;
+      /** The claim whose key signed the message; only of enrolments. */
+      readonly claimId?: string;
     };
 
 /**

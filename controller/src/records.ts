@@ -102,6 +102,8 @@ export interface ClaimRecord {
   readonly createdBy: string;
   /** The device it lets enrol anew, by a person's permission; empty for claims of new devices. */
   readonly reenrols: string;
+  /** SPKI of the key its secret gives, which signs what a courier brings; empty for claims of before there was one. */
+  readonly proofKey: Uint8Array;
 }
 
 /** States of a credential as the controller knows it (DESIGN.md section 2). */

@@ -1,7 +1,9 @@
 import { FleetError, isDeviceId, type KeyAlgorithm, type Protection } from "@fleetcert/shared";
 
 /** Checks on single fields of decoded messages; each throws `message-invalid` naming the field. */
-export const check = { text, uint, int, bytes, list, sha256, hex32, slot, generation, protection, keyAlgorithm, party };
+export const check = {
+  ...{ text, uint, int, bytes, list, sha256, hex32, slot, claimId, generation, protection, keyAlgorithm, party },
+};
 
 function text(value: string | null | undefined, field: string, maxLength: number): string {
   const result = value ?? "";
@@ -60,6 +62,11 @@ function slot(value: string | null | undefined): string {
   const result = value ?? "";
   if (!slotPattern.test(result)) fail("slot is not a slot name");
   return result;
+}
+
+function claimId(value: string): string {
+  if (!/^[a-z0-9]{8,20}$/.test(value)) fail("claim id is none");
+  return value;
 }
 
 function generation(value: unknown): number {

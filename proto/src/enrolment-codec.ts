@@ -25,6 +25,7 @@ export function decodeEnrol(wire: WireEnrol | Absent): EnrolRequest {
     tokenSerial: check.text(wire?.tokenSerial, "token serial", 64),
     agentVersion: check.text(wire?.agentVersion, "agent version", 64),
     ...(attested && { attested }),
+    ...(wire?.claimId && { claimId: check.claimId(wire.claimId) }),
   };
 }
 

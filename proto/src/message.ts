@@ -70,6 +70,8 @@ export interface EnrolRequest extends SlotGeneration {
   readonly agentVersion: string;
   /** Where the key is in a TPM that is to vouch for it. */
   readonly attested?: TpmEvidence;
+  /** The claim whose key signs the message too, where a courier brings it; see docs/decisions/0029. */
+  readonly claimId?: string;
 }
 
 /** Who a TPM says it is, and that the key of a request is in it; TPM 2.0 structures, not yet looked into. */

@@ -8,13 +8,14 @@ const everythingOperational = ["renew", "activated", "report", "ack", "time", "e
 /** DESIGN.md section 5, "Which key may sign what", one line each; what is not named is refused. */
 const design: readonly [SignerStanding, Arrival, readonly string[]][] = [
   ["csr", "bootstrap", ["enrol", "attest"]],
-  ["csr", "courier", ["enrol", "attest"]],
+  // Together with the key of its claim; the second leg of a TPM travels over sessions only.
+  ["csr", "courier", ["enrol", "courier"]],
   // `time` besides `activated`: a device without a known time must check the server's dates on its proving session.
   ["issued", "operational", ["activated", "time"]],
   // Asking again for an answer that was lost.
   // `time` on bootstrap asks why the operational listener turned the device away.
   ["issued", "bootstrap", ["enrol", "attest", "time"]],
-  ["issued", "courier", ["activated", "enrol", "attest"]],
+  ["issued", "courier", ["activated", "enrol", "courier"]],
   // A TPM is introduced, and asked for its state, over live sessions only.
   ["proven", "operational", [...everythingOperational, "quote", "attest"]],
   // The manifest of a bundle besides what it holds.

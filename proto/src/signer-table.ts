@@ -24,12 +24,14 @@ export type Arrival = "operational" | "bootstrap" | "courier";
  * bootstrap is the question of a device that was turned away: what stands against it, or nothing and the time (decision 0017).
  */
 export const signerTable: Readonly<Record<SignerStanding, Readonly<Record<Arrival, readonly UpKind[]>>>> = {
-  csr: { operational: [], bootstrap: ["enrol", "attest"], courier: ["enrol", "attest"] },
+  // A first enrolment that a courier brings is signed by its claim's key too, manifest and all (decision 0029).
+  csr: { operational: [], bootstrap: ["enrol", "attest"], courier: ["enrol", "courier"] },
   // An enrolment asked again after a lost answer is still signed by its CSR key, which has been issued meanwhile.
   issued: {
     operational: ["activated", "time"],
     bootstrap: ["enrol", "attest", "time"],
-    courier: ["activated", "enrol", "attest"],
+    // Nobody else can sign the bundle that brings the proof of a first certificate.
+    courier: ["activated", "enrol", "courier"],
   },
   proven: {
     operational: ["renew", "activated", "report", "ack", "time", "event", "challenge", "quote", "attest"],

@@ -84,6 +84,7 @@ export { isPathError, type PathError, type PathFailure, pathFailureOf } from "./
 export { type PeerCertificate, presentedChain } from "./chain/presented-chain.ts";
 export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validatePath } from "./chain/validate-path.ts";
 export { VerifiedCas } from "./chain/verified-cas.ts";
+export { claimKeyOf } from "./claim/claim-key.ts";
 export { type Claim, formatClaimString, isFleetName, parseClaimString } from "./claim/claim-string.ts";
 export { type CertificateRevocationList, parseCrl } from "./crl/crl.ts";
 export { CrlEntries, type CrlEntry } from "./crl/crl-entries.ts";

@@ -62,6 +62,7 @@ export const aClaim = (some: Partial<ClaimRecord> = {}): ClaimRecord => ({
   createdAt: 1_700_000_000_000,
   createdBy: "operator:alice",
   reenrols: "",
+  proofKey: Uint8Array.of(0x30, 42),
   ...some,
 });
 

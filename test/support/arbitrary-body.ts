@@ -25,6 +25,7 @@ const tpm = fc.record({
   endorsementCertificate: fc.option(bytes(300), { nil: undefined }),
   attestationKey: bytes(200),
 });
+const claimId = fc.stringMatching(/^[a-z0-9]{8,20}$/);
 const enrolFields = {
   slot,
   generation,
@@ -46,7 +47,7 @@ const attested = fc.record({ tpm, evidence });
 
 /** One generator for every type of body, within the limits of the codec. */
 export const arbitraryBodies: { readonly [T in BodyType]: fc.Arbitrary<BodyOf<T>> } = {
-  enrol: fc.record({ type: of("enrol"), ...enrolFields, attested }, requiredOf({ type: 0, ...enrolFields })),
+  enrol: fc.record({ type: of("enrol"), ...enrolFields, attested, claimId }, requiredOf({ type: 0, ...enrolFields })),
   attestation: fc.record({
     type: of("attestation"),
     request: fc.oneof(

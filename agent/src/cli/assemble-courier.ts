@@ -1,3 +1,4 @@
+import { claimSigner } from "../adapters/claim-signer.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { DesiredKeeper } from "../connection/desired-keeper.ts";
 import { SequenceBlocks } from "../connection/sequence-blocks.ts";
@@ -15,7 +16,10 @@ import { identitySlot, openCredential } from "./credential-actions.ts";
 
 /** Wires the courier's duty to the duties of an agent that runs, with a network or without. */
 export async function assembleCourier(
-  parts: Pick<AgentParts, "identity" | "keys" | "attestor" | "store" | "surroundings" | "settings"> & {
+  parts: Pick<
+    AgentParts,
+    "identity" | "keys" | "attestor" | "store" | "surroundings" | "settings" | "claim" | "agentVersion"
+  > & {
     readonly trust: TrustKeeper;
     readonly time: TimeKeeper;
     readonly desired: DesiredKeeper;
@@ -42,6 +46,11 @@ export async function assembleCourier(
     keepsLists: parts.settings.keepsLists,
     slots: [carriedSlot({ ...common, slot: identitySlot, use: identityInUse }), ...serviceSlots],
     identity: () => identityOf(parts),
+    hasEnrolled: () => runner.state.current !== undefined || "next" in runner.state.journal || isGone(runner.state),
+    async claim() {
+      const { claimId, secret } = await parts.claim();
+      return { claimId, signer: claimSigner(secret) };
+    },
     nextCounter: () => sequences.next(),
     newMessageId: () => formatMessageId(time.estimate().at, random.bytes(10)),
     report: () => followers.report(),
@@ -56,5 +65,7 @@ export async function assembleCourier(
   });
 }
 
+/** A retired device has nothing to ask for. */
+const isGone = ({ journal }: RenewalRunner["state"]): boolean => journal.at === "retired";
 /** A token may be slow to forget its keys. */
 const patience = 60_000;

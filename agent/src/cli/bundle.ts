@@ -7,7 +7,8 @@ import type { AppliedReply } from "../courier/apply-reply.ts";
 import type { Courier, ExportedBundle } from "../courier/courier.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
-import { loadConfig } from "./load-config.ts";
+import { addEnrolmentOptions, type EnrolmentOptions, enrolmentChanges } from "./enrolment-options.ts";
+import { loadConfig, saveConfig } from "./load-config.ts";
 import { renderOne } from "./output/render.ts";
 
 /** `bundle export|import`: the exchange with the controller by files, for a device that no network reaches. */
@@ -17,14 +18,18 @@ export function registerBundle(program: Command, context: CliContext): void {
     .description(
       "exchange with the controller by files that somebody carries; works while the agent runs and while not",
     );
-  bundle
-    .command("export")
-    .description("write what the controller has to know and be asked: reports, proofs, renewals that are due")
+  addEnrolmentOptions(bundle.command("export"))
+    .description(
+      "write what the controller has to know and be asked: reports, proofs, renewals that are due; of a device that never had a network its enrolment, by a claim",
+    )
     .requiredOption("--out <file>", "file to write, or a folder for DEVICE.request.fcb")
     .option("--renew", "ask for a new certificate now, due or not")
-    .action(async (options: { readonly out: string; readonly renew?: true }, command: Command) => {
-      const exported = await withCourier(command, context, (courier) =>
-        courier.pack({ renew: options.renew === true }),
+    .action(async (options: ExportOptions, command: Command) => {
+      const exported = await withCourier(
+        command,
+        context,
+        (courier) => courier.pack({ renew: options.renew === true }),
+        options,
       );
       const { bundle: bytes, ...shown } = exported;
       const file = await writeBundleFile(options.out, exported.device, bytes);
@@ -41,20 +46,28 @@ export function registerBundle(program: Command, context: CliContext): void {
     });
 }
 
+interface ExportOptions extends EnrolmentOptions {
+  readonly out: string;
+  readonly renew?: true;
+}
+
 /** The courier's duty of the agent that runs on the directory, or of one set up for this command alone, without a network. */
 async function withCourier<T>(
   command: Command,
   context: CliContext,
   use: (courier: Courier) => Promise<T>,
+  options: EnrolmentOptions = {},
 ): Promise<T> {
   const data = dataOf(command, context);
   const path = socketPath(data);
   if ((await askLocalSocket(path, "GET", "/v1/status")) !== undefined) return await use(overSocket(path));
-  const config = await loadConfig(data, context.env);
+  const config = await loadConfig(data, context.env, enrolmentChanges(options));
   const { startAgent } = await import("./start-agent.ts");
   const { failpoint } = context;
   const agent = await startAgent(config, { failpoint, log: quietLog, link: absentLink });
   try {
+    // What was said of a device that is to enrol is kept for its next commands.
+    if (options.claimFile !== undefined) await saveConfig(config);
     return await use(agent.courier);
   } finally {
     await agent.stop();
@@ -108,10 +121,11 @@ async function importOwn(
 
 function exportRows(exported: ExportedBundle, file: string): [string, string][] {
   const { device, generation, counter, news, left } = exported;
-  const { renews, proves } = exported;
+  const { renews, proves, enrolsBy } = exported;
   return [
     ["bundle", file],
     ["device", `${device}, generation ${generation}, number ${counter}`],
+    ...(enrolsBy === "" ? [] : [["enrols", `by claim ${enrolsBy}; its secret is not in the file`] as [string, string]]),
     ["asks for", named(renews, "no new certificate; --renew asks for one that is not due")],
     ["proves", named(proves, "nothing")],
     ["tells", `${news} events and acknowledgements${left === 0 ? "" : `; ${left} more wait for the next bundle`}`],

@@ -17,6 +17,7 @@ export interface CarriedSlotParts {
   readonly keys: KeyStores;
   readonly attestor?: KeyAttestor;
   readonly time: TimeKeeper;
+  readonly agentVersion: string;
   readonly runner: RenewalRunner;
   /** The identity's certificate: it asks for the first one of another slot. */
   readonly identityCertificate: () => Uint8Array | undefined;
@@ -32,6 +33,7 @@ export function carriedSlot(parts: CarriedSlotParts): CarriedSlot {
     async wishes(options) {
       const { journal } = await askedFor(parts, options);
       return {
+        enrol: journal.at === "requested" ? await enrolOf(parts, journal) : undefined,
         renew: journal.at === "requested" ? await renewalOf(parts, journal) : undefined,
         activated: journal.at === "proving" ? activatedOf(parts, journal.next) : undefined,
       };
@@ -64,9 +66,9 @@ export function carriedSlot(parts: CarriedSlotParts): CarriedSlot {
     async refused({ kind, generation }, { code, message, retryAfter }) {
       const { journal } = runner.state;
       const keyId = pendingKey(journal)?.id;
-      const waits = kind === "renew" ? journal.at === "requested" : journal.at === "proving";
+      const waits = journal.at === (kind === "activated" ? "proving" : "requested");
       if (!waits || keyId === undefined || pendingGeneration(journal) !== generation) return false;
-      const doing = kind === "renew" ? "request" : "prove";
+      const doing = kind === "activated" ? "prove" : "request";
       runner.tell({ type: "failed", doing, keyId, code, reason: message, retryAfter });
       await runner.until(({ lastError, journal: { at } }) => lastError === code || at !== journal.at, stepPatience);
       return true;
@@ -84,7 +86,7 @@ async function askedFor(
 ): Promise<SlotState> {
   const { state } = runner;
   const isIdle = state.journal.at === "idle";
-  if (isIdle && !isWanted(slot, state, { renew, now: time.estimate().at })) return state;
+  if (isIdle && !isWanted(state, { renew, now: time.estimate().at })) return state;
   const attempts = state.attempts;
   if (isIdle || isOnItsWay(state)) runner.want();
   const reached = await runner.until(
@@ -96,13 +98,9 @@ async function askedFor(
   throw new FleetError(known, `no key could be made for the renewal: ${reached.lastReason}`, { retry: true });
 }
 
-/** The first certificate of a service is always wanted; the identity's comes by enrolment. */
-function isWanted(
-  slot: string,
-  state: SlotState,
-  { renew, now }: { readonly renew: boolean; readonly now: number },
-): boolean {
-  if (state.current === undefined) return slot !== identitySlot;
+/** The first certificate is always wanted. */
+function isWanted(state: SlotState, { renew, now }: { readonly renew: boolean; readonly now: number }): boolean {
+  if (state.current === undefined) return true;
   return renew || isDue(state, state.current, now);
 }
 
@@ -126,6 +124,22 @@ function hasFailedAgain({ attempts, lastError }: SlotState, before: number): boo
 
 function isStuck({ lastError }: SlotState): boolean {
   return lastError !== "";
+}
+
+/** The enrolment as it would go over a session. Throws `attestation-required` for a key in a TPM that is to be proven. */
+async function enrolOf(
+  { slot, runner, keys, attestor, agentVersion }: CarriedSlotParts,
+  { generation, csr, key: { ref } }: Extract<Journal, { at: "requested" }>,
+): Promise<BodyOf<"enrol"> | undefined> {
+  if (slot !== identitySlot || runner.state.current !== undefined) return undefined;
+  if (attestor !== undefined && ref.startsWith(tpmRef)) {
+    throw new FleetError("attestation-required", "a TPM is proven in two trips, which an enrolment by courier is not", {
+      hint: "enrol it once where it has a network, or set keys.attest: never here: then its key counts as `token`",
+    });
+  }
+  const { protection } = await keys.open(ref);
+  const tokenSerial = keys.infoOf(ref).serial ?? "";
+  return { type: "enrol", slot, generation, csr, protection, tokenSerial, agentVersion };
 }
 
 /** The request as it would go over a session, with what vouches for the new key. */

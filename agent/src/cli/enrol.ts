@@ -1,55 +1,29 @@
-import { resolve } from "node:path";
 import { type ErrorCode, errorCatalogue, exitCodes, FleetError, parseDuration } from "@fleetcert/shared";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { systemTimer } from "../adapters/system.ts";
-import type { ConfigChanges } from "../config.ts";
 import type { RunningAgent } from "./assemble-agent.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
+import { addEnrolmentOptions, type EnrolmentOptions, enrolmentChanges } from "./enrolment-options.ts";
 import { loadKeptConfig } from "./kept-config.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
 import { fromNow, renderOne, when } from "./output/render.ts";
 import type { readClaim } from "./start-agent.ts";
 import type { StatusView } from "./status-view.ts";
 
-interface EnrolOptions {
-  readonly controller?: string;
-  readonly bootstrapPort?: string;
-  readonly rootFingerprint?: string;
-  readonly claimFile?: string;
-  readonly deviceId?: string;
-  readonly keys?: string;
-  readonly pkcs11Module?: string;
-  readonly token?: string;
-  readonly pinFile?: string;
-  readonly pinSource?: string;
-  readonly tpm?: string;
-  readonly passphraseFile?: string;
+interface EnrolOptions extends EnrolmentOptions {
   readonly timeout: string;
 }
 
 /** `enrol`: the first credential, by a claim. */
 export function registerEnrol(program: Command, context: CliContext): void {
-  program
-    .command("enrol")
+  addEnrolmentOptions(program.command("enrol"))
     .description(
       "get the first credential of this device, or one anew by a person's permission, by a claim; asking again goes on where it was",
     )
-    .option("--controller <host[:port]>", "the controller; its port for enrolled devices, 8883")
-    .option("--bootstrap-port <port>", "its port for enrolment, 8884 or one above the other")
-    .option("--root-fingerprint <sha256>", "fingerprint of the root certificate; must agree with the claim's")
-    .option("--claim-file <file>", "file with the claim string")
-    .option("--device-id <id>", "id of this device; the host's name when it is not given")
-    .addOption(new Option("--keys <provider>", "where private keys live").choices(["software", "pkcs11", "tpm"]))
-    .option("--pkcs11-module <file>", "the vendor's PKCS#11 library")
-    .option("--token <label>", "label of the token, or an RFC 7512 URI")
-    .option("--pin-file <file>", "file with the token's user PIN")
-    .option("--pin-source <source>", "or where it comes from: credential:NAME, env:NAME, |/PROGRAM")
-    .option("--tpm <address>", "where the TPM is: device:/dev/tpmrm0, swtpm:host=127.0.0.1,port=2321")
-    .option("--passphrase-file <file>", "file with the passphrase of software keys; made when it is not given")
     .option("--timeout <duration>", "how long to try before giving up; the agent goes on when it is run", "2m")
     .action(async (options: EnrolOptions, command: Command) => {
       const data = dataOf(command, context);
-      const config = await loadConfig(data, context.env, changesOf(options));
+      const config = await loadConfig(data, context.env, enrolmentChanges(options));
       const timeout = parseDuration(options.timeout);
       const { startAgent } = await import("./start-agent.ts");
       const agent = await startAgent(config, { failpoint: context.failpoint, log: quietLog });
@@ -112,55 +86,6 @@ function isPassing(code: string): boolean {
   if (!(code in errorCatalogue)) return false;
   const { exit } = errorCatalogue[code as ErrorCode];
   return exit === exitCodes.offline || exit === exitCodes.temporary;
-}
-
-function changesOf(options: EnrolOptions): ConfigChanges {
-  const [host, port] = splitAddress(options.controller);
-  const bootstrapPort = options.bootstrapPort === undefined ? port && port + 1 : portOf(options.bootstrapPort);
-  return {
-    device: options.deviceId,
-    controller: { host, port, bootstrapPort },
-    rootFingerprint: options.rootFingerprint && normalFingerprint(options.rootFingerprint),
-    claimFile: absolute(options.claimFile),
-    keys: {
-      provider: options.keys,
-      module: absolute(options.pkcs11Module),
-      token: options.token,
-      pinFile: absolute(options.pinFile),
-      pinSource: options.pinSource,
-      tpm: options.tpm,
-      passphraseFile: absolute(options.passphraseFile),
-    },
-  };
-}
-
-/** `host`, `host:port` or `[v6]:port`. */
-function splitAddress(address: string | undefined): [string | undefined, number | undefined] {
-  if (address === undefined) return [undefined, undefined];
-  const match = /^(?:\[([0-9a-f:]+)\]|([^:]+))(?::([0-9]+))?$/i.exec(address);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined) throw new FleetError("usage", `--controller ${address} is neither HOST nor HOST:PORT`);
-  return [host, match?.[3] === undefined ? undefined : portOf(match[3])];
-}
-
-function portOf(text: string): number {
-  const port = Number(text);
-  if (/^[0-9]+$/.test(text) && port >= 1 && port <= 65535) return port;
-  throw new FleetError("usage", `${text} is no port`);
-}
-
-/** As people copy it: with `SHA256:` before it, colons and capitals. */
-function normalFingerprint(text: string): string {
-  const hex = text
-    .replace(/^sha-?256:/i, "")
-    .replaceAll(":", "")
-    .toLowerCase();
-  if (/^[0-9a-f]{64}$/.test(hex)) return hex;
-  throw new FleetError("usage", "--root-fingerprint is not 64 hex digits");
-}
-
-function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path);
 }
 
 function enrolledRows(status: StatusView, data: string): [string, string][] {

@@ -57,7 +57,9 @@ export interface AgentSurroundings extends Partial<Surroundings> {
  * `store-corrupt`, or what opening the key store throws.
  */
 export async function startAgent(config: AgentConfig, surroundings: AgentSurroundings = {}): Promise<RunningAgent> {
-  if (config.controller.host === "") throw new FleetError("config-invalid", "controller.host is not set");
+  const needsNetwork = surroundings.link === undefined;
+  if (needsNetwork && config.controller.host === "")
+    throw new FleetError("config-invalid", "controller.host is not set");
   const store = await openLevelStore(join(config.data, "state"));
   let keys: KeyStores | undefined;
   let attestor: TpmAttestor | undefined;

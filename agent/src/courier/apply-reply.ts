@@ -102,7 +102,7 @@ async function applyRefusals({ slots }: CourierParts, { answers }: OpenedReply):
   for (const { body, to } of bodiesOf(answers, "refused")) {
     const { kind, generation } = to;
     const slot = slots.find((one) => one.slot === to.slot);
-    if ((kind === "renew" || kind === "activated") && generation !== undefined) {
+    if ((kind === "enrol" || kind === "renew" || kind === "activated") && generation !== undefined) {
       await slot?.refused({ kind, generation }, body);
     }
     refused.push({ asked: kind, code: body.code, message: body.message });

@@ -1,5 +1,5 @@
 import type { BodyOf, DesiredState, TrustBundle } from "@fleetcert/proto";
-import type { Instant, ProviderKey } from "@fleetcert/shared";
+import type { Instant, ProviderKey, Signer } from "@fleetcert/shared";
 import type { IssuedRecord } from "../credential/verify-issued.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Log, RandomSource, StateStore, TimeKeeper, TrustKeeper } from "../ports.ts";
@@ -14,14 +14,25 @@ export interface SigningIdentity {
   readonly key: ProviderKey;
 }
 
-/** The keys of the identity: the one in use, and the one whose proof is under way or in doubt. */
+/**
+ * The keys of the identity: the one in use, and the one whose proof is under way or in doubt. Before the first proof the only one there
+ * is stands for the one in use.
+ */
 export interface CarriedIdentity {
   readonly current: SigningIdentity;
   readonly next: SigningIdentity | undefined;
 }
 
+/** The claim of a device that is to enrol, and the key that stands for its secret. */
+export interface CarriedClaim {
+  readonly claimId: string;
+  readonly signer: Signer;
+}
+
 /** What a slot has to say to the controller now. */
 export interface SlotWishes {
+  /** Of the identity before its first certificate; the claim is put in when it is packed. */
+  readonly enrol: BodyOf<"enrol"> | undefined;
   readonly renew: BodyOf<"renew"> | undefined;
   /** Signed by the next identity where it is about the identity, else by the current one. */
   readonly activated: BodyOf<"activated"> | undefined;
@@ -44,7 +55,7 @@ export interface CarriedSlot {
   take(generation: number, issued: IssuedRecord): Promise<boolean>;
   confirmed(body: BodyOf<"confirmed">): Promise<boolean>;
   refused(
-    asked: { readonly kind: "renew" | "activated"; readonly generation: number },
+    asked: { readonly kind: "enrol" | "renew" | "activated"; readonly generation: number },
     refusal: BodyOf<"refused">,
   ): Promise<boolean>;
 }
@@ -53,6 +64,8 @@ export interface CarriedSlot {
 export interface CourierParts {
   readonly fleet: string;
   readonly device: string;
+  /** The root a claim pins, lower-case hex: what the first trust begins with. */
+  readonly rootSha256: string;
   readonly state: StateStore;
   readonly trust: TrustKeeper;
   readonly time: TimeKeeper;
@@ -63,8 +76,12 @@ export interface CourierParts {
   /** Whether revocation lists are kept beside snapshots. */
   readonly keepsLists: boolean;
   readonly slots: readonly CarriedSlot[];
-  /** Throws `not-found` before the device has enrolled. */
+  /** Throws `not-found` before the device has a key. */
   readonly identity: () => Promise<CarriedIdentity>;
+  /** Whether a certificate was ever issued to this device; if not, bundles carry its enrolment. */
+  readonly hasEnrolled: () => boolean;
+  /** Throws `claim-invalid` where there is none, `claim-malformed`. */
+  readonly claim: () => Promise<CarriedClaim>;
   /** Numbers of the courier's stream: each larger than every one before, across restarts. */
   readonly nextCounter: () => Promise<number>;
   readonly newMessageId: () => string;
@@ -80,6 +97,8 @@ export interface ExportedBundle {
   readonly device: string;
   readonly generation: number;
   readonly counter: number;
+  /** The claim by which this device asks to be let in; empty once it was. */
+  readonly enrolsBy: string;
   /** Generations asked for and to be proven, by slot. */
   readonly renews: Readonly<Record<string, number>>;
   readonly proves: Readonly<Record<string, number>>;

@@ -2,10 +2,7 @@ import {
   type BodyOf,
   type CourierFile,
   type CourierPart,
-  compareTrust,
   decodeCourierFile,
-  decodeEnvelope,
-  decodeTrustBundle,
   formatTopic,
   isExactEnvelope,
   type Message,
@@ -101,20 +98,15 @@ function requireOwn(read: () => Message, device: string): string | undefined {
   }
 }
 
-/** From the bundle in force to the newest of the reply; each step is verified by the one before. */
+/** From the bundle in force, or the root that the claim pins, to the newest of the reply; each step is verified by the one before. */
 function walkOf(
-  { trust, fleet }: CourierParts,
+  { trust, fleet, rootSha256 }: CourierParts,
   { parts }: CourierFile,
 ): { bundle: TrustBundle; trust: readonly Uint8Array[] } {
   const current = trust.current();
-  if (current === undefined) {
-    throw new FleetError("trust-invalid", `this device has no trust bundle of fleet ${fleet}; it has not enrolled`);
-  }
   const versions = parts.filter(({ topic }) => topic.type === "trust-version").map(({ payload }) => payload);
-  const newer = versions.filter(
-    (envelope) => compareTrust(decodeTrustBundle(decodeEnvelope(envelope).payload), current) > 0,
-  );
-  const { bundle, accepted } = walkTrust(newer, { bundle: current });
+  const start = current === undefined ? { rootSha256, fleet } : { bundle: current };
+  const { bundle, accepted } = walkTrust(versions, start);
   return { bundle, trust: accepted };
 }
 

@@ -10,9 +10,9 @@ import {
   signEnvelope,
   type UpKind,
 } from "@fleetcert/proto";
-import { type Duration, type ProviderKey, sha256Hex } from "@fleetcert/shared";
+import { type Duration, FleetError, type Signer, sha256Hex } from "@fleetcert/shared";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { CourierParts, ExportedBundle, SlotWishes } from "./courier.ts";
+import type { CarriedClaim, CourierParts, ExportedBundle, SlotWishes } from "./courier.ts";
 import { type ExportedMessage, rememberExport } from "./exports.ts";
 
 /**
@@ -24,6 +24,7 @@ export async function packRequest(
   parts: CourierParts,
   { renew }: { readonly renew: boolean },
 ): Promise<ExportedBundle> {
+  if (!parts.hasEnrolled()) return await packEnrolment(parts, await parts.claim());
   const wishes: (SlotWishes & { readonly slot: string })[] = [];
   for (const slot of parts.slots) wishes.push({ slot: slot.slot, ...(await slot.wishes({ renew })) });
   const { current, next } = await parts.identity();
@@ -46,12 +47,48 @@ export async function packRequest(
   for (const { slot, renew: request } of wishes) {
     if (request !== undefined) await sender.put(request, signers, { slot, generation: request.generation });
   }
+  const bundle = await seal(parts, sender, { generation, counter, signers });
+  return {
+    ...{ device: parts.device, generation, counter, left, enrolsBy: "", bundle },
+    renews: generationsOf(wishes, ({ renew: request }) => request?.generation),
+    proves: generationsOf(wishes, ({ activated }) => activated?.generation),
+    news: entries.length,
+  };
+}
+
+/**
+ * Packs the enrolment of a device that has no certificate: nothing beside it, signed by its new key and by the claim's. The claim's
+ * secret stays here; see docs/decisions/0029.
+ */
+async function packEnrolment(parts: CourierParts, claim: CarriedClaim): Promise<ExportedBundle> {
+  let enrol: SlotWishes["enrol"];
+  for (const slot of parts.slots) {
+    if (slot.slot === identitySlot) enrol = (await slot.wishes({ renew: false })).enrol;
+  }
+  const { current } = await parts.identity();
+  if (enrol === undefined) throw new FleetError("conflict", "the enrolment of this device is not ready to be carried");
+  const { generation } = current;
+  const signers = [current.key, claim.signer];
+  const counter = await parts.nextCounter();
+  const sender = new Sender(parts, generation);
+  await sender.put({ ...enrol, claimId: claim.claimId }, signers, { slot: identitySlot, generation });
+  const bundle = await seal(parts, sender, { generation, counter, signers });
+  const none = { renews: {}, proves: {}, news: 0, left: 0 };
+  return { ...none, device: parts.device, generation, counter, enrolsBy: claim.claimId, bundle };
+}
+
+/** Signs for what was packed, and remembers it. */
+async function seal(
+  parts: CourierParts,
+  { packed, messages }: Sender,
+  as: { readonly generation: number; readonly counter: number; readonly signers: readonly Signer[] },
+): Promise<Uint8Array> {
+  const { generation, counter } = as;
   const nonce = parts.random.bytes(32);
-  const { packed, messages } = sender;
   const manifest = await signed(
     parts,
     { type: "courier-request", nonce, wantsLists: parts.keepsLists, parts: courierPartHashes(packed) },
-    { generation, counter, signers },
+    as,
   );
   // Remembered before the file exists: a reply to it is known whatever happens here.
   await rememberExport(parts.state, {
@@ -59,14 +96,8 @@ export async function packRequest(
     at: parts.time.estimate().at,
     importedAt: undefined,
   });
-  parts.log.info({ generation, counter, messages: messages.length, left }, "courier bundle exported");
-  return {
-    ...{ device: parts.device, generation, counter, left },
-    renews: generationsOf(wishes, ({ renew: request }) => request?.generation),
-    proves: generationsOf(wishes, ({ activated }) => activated?.generation),
-    news: entries.length,
-    bundle: encodeCourierFile({ manifest: manifest.envelope, parts: packed }),
-  };
+  parts.log.info({ generation, counter, messages: messages.length }, "courier bundle exported");
+  return encodeCourierFile({ manifest: manifest.envelope, parts: packed });
 }
 
 /** Signs one message after the other, each numbered next. */
@@ -81,11 +112,7 @@ class Sender {
     this.#generation = generation;
   }
 
-  async put(
-    body: Body,
-    signers: readonly ProviderKey[],
-    about: Omit<ExportedMessage, "id" | "kind"> = {},
-  ): Promise<void> {
+  async put(body: Body, signers: readonly Signer[], about: Omit<ExportedMessage, "id" | "kind"> = {}): Promise<void> {
     const counter = await this.#parts.nextCounter();
     const { id, envelope } = await signed(this.#parts, body, { generation: this.#generation, counter, signers });
     const kind = kindOf(body.type) as UpKind;
@@ -97,7 +124,7 @@ class Sender {
 async function signed(
   { fleet, device, time, newMessageId }: CourierParts,
   body: Body,
-  as: { readonly generation: number; readonly counter: number; readonly signers: readonly ProviderKey[] },
+  as: { readonly generation: number; readonly counter: number; readonly signers: readonly Signer[] },
 ): Promise<{ readonly id: string; readonly envelope: Uint8Array }> {
   const sentAt = time.estimate().at;
   const { generation, counter, signers } = as;

@@ -54,7 +54,7 @@ export interface Operations {
 }
 
 /** A claim, without the hash of its secret. */
-export type ClaimView = Omit<ClaimRecord, "secretSha256">;
+export type ClaimView = Omit<ClaimRecord, "secretSha256" | "proofKey">;
 
 /** A permission to enrol anew. */
 export interface ReenrolmentView {

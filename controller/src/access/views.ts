@@ -29,9 +29,9 @@ export function certificateView(record: CertificateRecord): CertificateView {
   return shown;
 }
 
-/** A claim as people see it: without the hash of its secret. */
+/** A claim as people see it: without what its secret is recognised by. */
 export function claimView(record: ClaimRecord): ClaimView {
-  const { secretSha256: _secret, ...shown } = record;
+  const { secretSha256: _secret, proofKey: _key, ...shown } = record;
   return shown;
 }
 

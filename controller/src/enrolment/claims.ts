@@ -1,4 +1,4 @@
-import { FleetError, formatClaimString, isDeviceId, Secret, sha256Hex } from "@fleetcert/shared";
+import { claimKeyOf, FleetError, formatClaimString, isDeviceId, Secret, sha256Hex } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { unknownAttributes } from "../inventory/inventory.ts";
 import type { ClaimRecord } from "../records.ts";
@@ -60,6 +60,7 @@ export function makeClaim(
     createdAt: now,
     createdBy: request.actor,
     reenrols: request.reenrols,
+    proofKey: claimKeyOf(secret).spki,
   };
   return { claim, secret };
 }

@@ -3,8 +3,8 @@ import { type Csr, DeviceId, FleetError, type Protection, parseCsr, spkiSha256 }
 import type { TpmRequest } from "../attestation/attestation.ts";
 import { appendAudit } from "../audit/append-audit.ts";
 import { findGranted, judgeClaim, requireNoViolation } from "../policy/policy.ts";
-import type { DeviceMessage } from "../ports.ts";
-import type { AttestationRecord, ClaimRecord, DeviceRecord } from "../records.ts";
+import type { DeviceMessage, MessageSource } from "../ports.ts";
+import type { AttestationRecord, ClaimRecord, DeviceAttributes, DeviceRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { EnrolmentParts } from "./enrolment.ts";
 import { issuedBody } from "./issued-body.ts";
@@ -19,6 +19,7 @@ type Reply = (tx: Transaction, body: Body) => Promise<void>;
  */
 export async function enrol(parts: EnrolmentParts, received: DeviceMessage, reply: Reply): Promise<void> {
   const entry = requireEntry(received, received.message.body as BodyOf<"enrol">);
+  requireOneTrip(parts, entry);
   const tpm = tpmRequestOf(parts, entry);
   if (tpm === undefined || (await isGranted(parts, entry))) return await issue(parts, entry, reply);
   await parts.store.transaction(async (tx) => {
@@ -43,18 +44,38 @@ interface Entry {
   readonly claimId: string;
   readonly request: EnrolRequest;
   readonly csr: Csr;
+  /** Who brought it; undefined over a session. */
+  readonly operator: string | undefined;
 }
 
 function requireEntry({ device, peer, signer }: DeviceMessage, request: EnrolRequest): Entry {
-  if (peer.type !== "bootstrap" || peer.by.type !== "claim") {
-    throw new FleetError("signer-not-allowed", "an enrolment comes over the bootstrap listener with a claim");
+  const claimId = claimOf(peer);
+  if (claimId === undefined) {
+    throw new FleetError(
+      "signer-not-allowed",
+      "an enrolment comes with a claim, over the bootstrap listener or carried",
+    );
   }
   const csr = parseCsr(request.csr);
   const key = spkiSha256(csr.spki);
-  if (key !== signer || bootstrapClientId(key) !== peer.clientId) {
+  if (key !== signer || (peer.type === "bootstrap" && bootstrapClientId(key) !== peer.clientId)) {
     throw new FleetError("signer-not-allowed", "the request is not signed by the key it asks a certificate for");
   }
-  return { device, claimId: peer.by.claimId, request, csr };
+  return { device, claimId, request, csr, operator: peer.type === "courier" ? peer.operator : undefined };
+}
+
+/** The claim whose right was proven: by the secret of the session, or by a signature of its key. */
+function claimOf(peer: MessageSource): string | undefined {
+  if (peer.type === "courier") return peer.claimId;
+  return peer.type === "bootstrap" && peer.by.type === "claim" ? peer.by.claimId : undefined;
+}
+
+/** A TPM proves itself by an answer to a credential made for it: a second trip that a first enrolment by courier does not make. */
+function requireOneTrip({ attestation }: EnrolmentParts, { request, operator }: Entry): void {
+  if (operator === undefined || request.attested === undefined || !attestation.isConfigured) return;
+  throw new FleetError("attestation-required", "a TPM is proven in two trips, which an enrolment by courier is not", {
+    hint: "enrol it once where it has a network, or set keys.attest: never on it: then its key counts as `token`",
+  });
 }
 
 /** What is to be proven; undefined for keys outside of TPMs, and where no TPM may come in. */
@@ -128,6 +149,7 @@ async function register(
     device: id,
     claimId,
     request,
+    operator,
     protection,
     attestation,
     isReenrolment,
@@ -148,7 +170,7 @@ async function register(
         id,
         state: "active",
         stateReason: "",
-        attributes: claim.attributes,
+        attributes: attributesOf(claim, operator),
         createdAt: now,
         lastSeenAt: now,
         desiredVersion: 0,
@@ -169,9 +191,16 @@ async function register(
       protection,
       agentVersion,
       generation: String(request.generation),
+      ...(operator !== undefined && { via: "courier", operator }),
       ...groundOf(request, attestation),
     },
   });
+}
+
+/** A device that a courier brought in has no network as far as anybody knows, unless the claim says otherwise. */
+function attributesOf({ attributes }: ClaimRecord, operator: string | undefined): DeviceAttributes {
+  if (operator === undefined || attributes.connectivityBy === "set") return attributes;
+  return { ...attributes, connectivity: "courier" };
 }
 
 /** On what ground a key counts as attested; a TPM nobody asked to prove itself is no silent matter. */

@@ -2,6 +2,7 @@ import {
   type Body,
   decodeEnvelope,
   decodeMessage,
+  type EnrolRequest,
   encodeBodyAtRest,
   isExactEnvelope,
   type Message,
@@ -18,7 +19,7 @@ import { findAnswer } from "./answer.ts";
 import type { IntakeContext } from "./intake.ts";
 import { type Arrived, execute } from "./receive-message.ts";
 import { asRefusal, refusedBody } from "./refuse-message.ts";
-import { bestOf, judgeSigners } from "./signer-standing.ts";
+import { bestOf, judgeNewcomer, judgeSigners } from "./signer-standing.ts";
 
 /**
  * Takes a bundle as {@link BundleIntake} says. Its manifest is judged once, and the counter of the courier's stream with it: files
@@ -32,6 +33,8 @@ export async function receiveBundle(
   const opened = openManifest(context, bundle);
   const arrived = bundle.messages.map((bytes, at) => openPart(context, bytes, { at, opened, bundle }));
   const { manifest } = opened;
+  const newcomer = enrolmentIn(arrived);
+  if (newcomer !== undefined) return await receiveNewcomer(context, opened, { bundle, ...newcomer });
   const isRepeated = await context.turns.take(manifest.sender, () => takeManifest(context, opened, bundle));
   const answers: CarriedAnswer[] = [];
   for (const one of arrived) {
@@ -39,6 +42,38 @@ export async function receiveBundle(
     answers.push({ asked: one.kind, inReplyTo: one.message.messageId, body });
   }
   return { manifest, isRepeated, answers };
+}
+
+/** What makes a bundle one of a device that nobody knows yet: an enrolment, and nothing beside it. */
+function enrolmentIn(arrived: readonly Arrived[]) {
+  const [one] = arrived;
+  const body = one?.message.body;
+  return arrived.length === 1 && one !== undefined && body?.type === "enrol" ? { one, request: body } : undefined;
+}
+
+/**
+ * Takes the bundle of a device that is to enrol. Who may bring any claim's bundle in any device's name must not be able to block that
+ * device: the bundle counts among its contacts only once the enrolment has succeeded.
+ */
+async function receiveNewcomer(
+  context: IntakeContext,
+  opened: OpenedManifest,
+  { bundle, one, request }: { readonly bundle: CarriedBundle; readonly one: Arrived; readonly request: EnrolRequest },
+): Promise<CarriedOutcome> {
+  const { envelope, manifest, generation } = opened;
+  const { store, surroundings, graceAfterProof: grace } = context;
+  return await context.turns.take(manifest.sender, async () => {
+    const isRepeated = await store.transaction(async (tx) => {
+      const now = surroundings.clock.now();
+      const signer = await judgeNewcomer(tx, { envelope, message: manifest, request, now, grace });
+      requireMaySign(signer.standing, "courier", "courier");
+      if (generation !== request.generation) throw invalid(`the manifest is of generation ${generation}`);
+      return await requireFresh(context, tx, opened);
+    });
+    const body = await answerTo(context, one);
+    if (body.type === "issued") await store.transaction((tx) => noteBundle(context, tx, { opened, bundle }));
+    return { manifest, isRepeated, answers: [{ asked: one.kind, inReplyTo: one.message.messageId, body }] };
+  });
 }
 
 interface OpenedManifest {
@@ -89,14 +124,9 @@ function openHere({ sealer }: IntakeContext, bytes: Uint8Array): { envelope: Sig
 }
 
 /** Whether the bundle was taken before; the first time it is noted, so that its messages are judged in its name. */
-async function takeManifest(
-  context: IntakeContext,
-  { envelope, manifest, counter, generation }: OpenedManifest,
-  { operator }: CarriedBundle,
-): Promise<boolean> {
+async function takeManifest(context: IntakeContext, opened: OpenedManifest, bundle: CarriedBundle): Promise<boolean> {
+  const { envelope, manifest, generation } = opened;
   const { store, surroundings, graceAfterProof: grace } = context;
-  const device = manifest.sender;
-  const payloadSha256 = sha256Hex(envelope.payload);
   return await store.transaction(async (tx) => {
     const now = surroundings.clock.now();
     const signers = await judgeSigners(tx, { envelope, message: manifest, now, grace });
@@ -105,20 +135,41 @@ async function takeManifest(
     if (!signers.some(({ certificate }) => certificate?.generation === generation)) {
       throw invalid(`the manifest is of generation ${generation}, none of its signers is`);
     }
-    const known = await findAnswer(tx, { device, messageId: manifest.messageId, payloadSha256 });
-    if (known === undefined) await requireNewest(context, tx, { device, counter, generation });
-    const before = await tx.courierContacts.find(device);
-    const isNewest = known === undefined || before?.counter === counter;
-    await tx.answers.put({
-      ...{ device, payloadSha256, messageId: manifest.messageId },
-      answer: encodeBodyAtRest({ type: "received" }),
-      expiresAt: now + longestBundleLife,
-    });
-    if (isNewest) await tx.courierContacts.put({ device, at: now, operator, generation, counter });
-    const registered = await tx.devices.find(device);
-    if (registered !== undefined) await tx.devices.put({ ...registered, lastSeenAt: now });
-    return known !== undefined;
+    const isRepeated = await requireFresh(context, tx, opened);
+    await noteBundle(context, tx, { opened, bundle });
+    return isRepeated;
   });
+}
+
+/** Whether the very bundle was taken before; throws `bundle-stale` for another that is not newer. */
+async function requireFresh(context: IntakeContext, tx: Transaction, opened: OpenedManifest): Promise<boolean> {
+  const { envelope, manifest, counter, generation } = opened;
+  const { sender: device, messageId } = manifest;
+  const known = await findAnswer(tx, { device, messageId, payloadSha256: sha256Hex(envelope.payload) });
+  if (known === undefined) await requireNewest(context, tx, { device, counter, generation });
+  return known !== undefined;
+}
+
+/** Remembers a bundle that was taken, and that its device was heard of. */
+async function noteBundle(
+  { surroundings }: IntakeContext,
+  tx: Transaction,
+  { opened, bundle }: { readonly opened: OpenedManifest; readonly bundle: CarriedBundle },
+): Promise<void> {
+  const { envelope, manifest, counter, generation } = opened;
+  const { sender: device, messageId } = manifest;
+  const now = surroundings.clock.now();
+  await tx.answers.put({
+    ...{ device, messageId, payloadSha256: sha256Hex(envelope.payload) },
+    answer: encodeBodyAtRest({ type: "received" }),
+    expiresAt: now + longestBundleLife,
+  });
+  const before = await tx.courierContacts.find(device);
+  const order = generation - (before?.generation ?? 0) || counter - (before?.counter ?? 0);
+  const { operator } = bundle;
+  if (order >= 0) await tx.courierContacts.put({ device, at: now, operator, generation, counter });
+  const registered = await tx.devices.find(device);
+  if (registered !== undefined) await tx.devices.put({ ...registered, lastSeenAt: now });
 }
 
 /** Bundles of a device are ordered by (generation, counter); the same number twice means that two use its key. */

@@ -104,8 +104,9 @@ export async function execute(context: IntakeContext, arrived: Arrived): Promise
   });
   if (judged.isAnswered) return;
 
-  const { key, certificate } = judged.signer;
-  const received: DeviceMessage = { device: message.sender, message, peer, signer: key, certificate };
+  const { key, certificate, claimId } = judged.signer;
+  const proven = peer.type === "courier" && claimId !== undefined ? { ...peer, claimId } : peer;
+  const received: DeviceMessage = { device: message.sender, message, peer: proven, signer: key, certificate };
   const reply = (tx: Transaction, body: Body) => answer(context, tx, { received, payloadSha256, body });
   await handlerOf(context, kind)(received, reply);
 }

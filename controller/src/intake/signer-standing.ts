@@ -1,4 +1,5 @@
 import {
+  type EnrolRequest,
   isSignedBy,
   type Message,
   type SignedEnvelope,
@@ -9,7 +10,7 @@ import {
 } from "@fleetcert/proto";
 import { type Duration, FleetError, type Instant, parseCertificate, parseCsr, spkiSha256 } from "@fleetcert/shared";
 import type { MessageSource } from "../ports.ts";
-import type { CertificateRecord } from "../records.ts";
+import type { CertificateRecord, ClaimRecord } from "../records.ts";
 import type { Transaction } from "../store-port.ts";
 
 /** Whose key signed a message, as the inventory sees it. */
@@ -18,6 +19,8 @@ export interface JudgedSigner {
   /** SHA-256 of the SPKI, lower-case hex. */
   readonly key: string;
   readonly certificate: CertificateRecord | undefined;
+  /** The claim whose key signed too; only of enrolments that a courier brought. */
+  readonly claimId?: string;
 }
 
 /**
@@ -36,6 +39,9 @@ export async function judgeSigner(
   },
 ): Promise<JudgedSigner> {
   const { envelope, message, peer } = asked;
+  if (peer.type === "courier" && message.body.type === "enrol") {
+    return await judgeNewcomer(tx, { ...asked, request: message.body });
+  }
   if (peer.type === "courier") return bestOf(await judgeSigners(tx, asked), message.kind as UpKind);
   const [certified] = await certifiedSigners(tx, asked);
   if (certified !== undefined) return certified;
@@ -64,6 +70,48 @@ export async function judgeSigners(
   );
 }
 
+/**
+ * Whoever signed a first enrolment that a courier brings, or the manifest around it: the key of its CSR, and the key of the claim it
+ * names. The courier sees neither key nor secret, so that nothing in the file can be exchanged for something of the courier's own.
+ * Throws `claim-invalid`, `signature-invalid`, `signer-not-allowed`.
+ */
+export async function judgeNewcomer(
+  tx: Transaction,
+  { request, ...asked }: Omit<Parameters<typeof judgeSigner>[1], "peer"> & { readonly request: EnrolRequest },
+): Promise<JudgedSigner> {
+  const { envelope } = asked;
+  const { spki } = parseCsr(request.csr);
+  requireSignature(envelope, spki);
+  const { id: claimId, proofKey } = await requireClaimWithKey(tx, request.claimId);
+  if (!isSignedBy(envelope, proofKey)) {
+    throw new FleetError("claim-invalid", `the bundle is not signed by the claim ${claimId} that it names`, {
+      hint: "somebody changed the file, or made it with another claim; export it again with the right claim file",
+    });
+  }
+  if (signerHints(envelope).length !== carriedSignatures) {
+    throw new FleetError(
+      "signer-not-allowed",
+      "an enrolment is signed by its own key and its claim, and by nobody else",
+    );
+  }
+  const key = spkiSha256(spki);
+  const certificate = await certificateOfKey(tx, key, asked.message);
+  return { standing: certificate === undefined ? "csr" : standingOf(certificate, asked), key, certificate, claimId };
+}
+
+async function requireClaimWithKey(tx: Transaction, id: string | undefined): Promise<ClaimRecord> {
+  const claim = id === undefined ? undefined : await tx.claims.find(id);
+  if (claim === undefined) {
+    throw new FleetError("claim-invalid", `there is no claim ${id ?? "named in the enrolment"}`, {
+      hint: "fleetcert claim list",
+    });
+  }
+  if (claim.proofKey.length > 0) return claim;
+  throw new FleetError("claim-invalid", `claim ${claim.id} is of before enrolments could be carried by a courier`, {
+    hint: "make a new one: fleetcert claim create",
+  });
+}
+
 /** The first of them that may sign the kind, else the first. */
 export function bestOf(signers: readonly JudgedSigner[], kind: UpKind): JudgedSigner {
   const able = signers.find(({ standing }) => signerTable[standing].courier.includes(kind));
@@ -77,15 +125,18 @@ async function certifiedSigners(
 ): Promise<JudgedSigner[]> {
   const signers: JudgedSigner[] = [];
   for (const key of signerHints(envelope).slice(0, most)) {
-    const certificates = (await tx.certificates.listByKey(key)).filter(
-      (one) => one.device === message.sender && one.slot === "identity",
-    );
-    const certificate = certificates.at(-1);
+    const certificate = await certificateOfKey(tx, key, message);
     if (certificate === undefined) continue;
     requireSignature(envelope, parseCertificate(certificate.der).spki);
     signers.push({ standing: standingOf(certificate, { now, grace }), key, certificate });
   }
   return signers;
+}
+
+/** The newest identity certificate that the sender has for the key. */
+async function certificateOfKey(tx: Transaction, key: string, { sender }: Message) {
+  const certificates = await tx.certificates.listByKey(key);
+  return certificates.findLast(({ device, slot }) => device === sender && slot === "identity");
 }
 
 /** What the key of a certificate may count as now. */

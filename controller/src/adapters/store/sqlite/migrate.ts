@@ -8,6 +8,7 @@ import { courier } from "./migrations/0006-courier.ts";
 import { crlStandards } from "./migrations/0007-crl-standards.ts";
 import { wayback } from "./migrations/0008-wayback.ts";
 import { slots } from "./migrations/0011-slots.ts";
+import { claimKeys } from "./migrations/0014-claim-keys.ts";
 
 /** One step of the schema. Steps are only added, never changed; there is no way back but a backup. */
 export interface Migration {
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   { version: 7, name: "crl-standards", sql: crlStandards },
   { version: 8, name: "wayback", sql: wayback },
   { version: 11, name: "slots", sql: slots },
+  { version: 14, name: "claim-keys", sql: claimKeys },
 ];
 
 /**

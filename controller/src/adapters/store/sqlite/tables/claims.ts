@@ -52,5 +52,6 @@ const put = upsert("claims", {
     "createdAt",
     "createdBy",
     "reenrols",
+    "proofKey",
   ],
 });
