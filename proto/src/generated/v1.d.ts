@@ -119,6 +119,9 @@ export namespace fleetcert {
             /** EnrolRequest evidence. */
             evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
 
+            /** EnrolRequest claimId. */
+            claimId: string;
+
             /**
              * Encodes the specified EnrolRequest message. Does not implicitly {@link fleetcert.v1.EnrolRequest.verify|verify} messages.
              * @param message EnrolRequest message or plain object to encode
@@ -166,6 +169,9 @@ export namespace fleetcert {
 
                 /** EnrolRequest evidence */
                 evidence?: (fleetcert.v1.KeyEvidence.$Properties|null);
+
+                /** EnrolRequest claimId */
+                claimId?: (string|null);
 
                 /** Unknown fields preserved while decoding when enabled */
                 $unknowns?: Uint8Array[];

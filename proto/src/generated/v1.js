@@ -131,6 +131,7 @@ export const fleetcert = $root.fleetcert = (() => {
             EnrolRequest.prototype.agentVersion = "";
             EnrolRequest.prototype.tpm = null;
             EnrolRequest.prototype.evidence = null;
+            EnrolRequest.prototype.claimId = "";
 
             EnrolRequest.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -155,6 +156,8 @@ export const fleetcert = $root.fleetcert = (() => {
                     $root.fleetcert.v1.TpmIdentity.encode(message.tpm, writer.uint32(58).fork(), _depth + 1).ldelim();
                 if (message.evidence != null && $Object.hasOwnProperty.call(message, "evidence"))
                     $root.fleetcert.v1.KeyEvidence.encode(message.evidence, writer.uint32(66).fork(), _depth + 1).ldelim();
+                if (message.claimId != null && $Object.hasOwnProperty.call(message, "claimId") && message.claimId !== "")
+                    writer.uint32(162).string(message.claimId);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -252,6 +255,15 @@ export const fleetcert = $root.fleetcert = (() => {
                             if (wireType !== 2)
                                 break;
                             message.evidence = $root.fleetcert.v1.KeyEvidence.decode(reader, reader.size(), $undefined, _depth + 1, message.evidence);
+                            continue;
+                        }
+                    case 20: {
+                            if (wireType !== 2)
+                                break;
+                            if ((value = reader.stringVerify()).length)
+                                message.claimId = value;
+                            else
+                                delete message.claimId;
                             continue;
                         }
                     }
