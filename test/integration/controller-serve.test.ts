@@ -52,7 +52,9 @@ describe("init", () => {
 
   it("leaves keys encrypted and files to their owner only (I6)", async () => {
     for (const directory of ["keys", "root-key"]) {
-      for (const name of await readdir(join(base, directory))) {
+      const names = await readdir(join(base, directory));
+      expect(names).not.toEqual([]);
+      for (const name of names) {
         expect(await readFile(join(base, directory, name), "utf8")).toContain("BEGIN ENCRYPTED PRIVATE KEY");
       }
     }

@@ -112,7 +112,7 @@ describe("a fleet of agents and their controller over real sockets", () => {
     const { operations } = controller.running;
     await operations.devices.reinstate(administrator, "edge-1");
     const { certificates } = await operations.devices.show(administrator, "edge-1");
-    expect(certificates.every(({ revokedAt }) => revokedAt !== undefined)).toBe(true);
+    expect(new Set(certificates.map(({ revokedAt }) => revokedAt !== undefined))).toEqual(new Set([true]));
     expect(await connected()).toEqual(ids.slice(1));
   });
 });

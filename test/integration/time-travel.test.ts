@@ -251,7 +251,7 @@ describe("a clock that leaps", () => {
     await years.round();
     await expect(device.ask({ type: "time-request" })).rejects.toThrow();
     await expect(device.rotate()).rejects.toThrow();
-    expect(years.failures.every((text) => text.includes("clock leapt"))).toBe(true);
+    expect(new Set(years.failures.map((text) => text.includes("clock leapt")))).toEqual(new Set([true]));
     expect(await certificatesOf(controller)).toEqual(before.certificates);
     expect(await keysOf(controller)).toEqual(before.keys);
     expect(controller.published.slice(said)).toEqual([]);

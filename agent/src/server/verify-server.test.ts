@@ -25,9 +25,10 @@ describe("the check of a server", () => {
     new ServerCheck(host, trust, () => false);
 
   it("accepts the controller by the trust bundle, or by the pinned root that it presents", () => {
-    check().verify(chain, anchored);
-    check("controller.test", { rootSha256: root.certificate.sha256 }).verify(chain, anchored);
-    check("127.0.0.1").verify(chain, anchored);
+    const pinned = check("controller.test", { rootSha256: root.certificate.sha256 });
+    for (const one of [check(), pinned, check("127.0.0.1")]) {
+      expect(() => one.verify(chain, anchored)).not.toThrow();
+    }
   });
 
   it("needs the pinned root in the chain, since nothing else says what it is", () => {

@@ -55,8 +55,10 @@ describe("service levels", () => {
     fc.assert(
       fc.property(share, fc.array(fc.nat()), fc.nat(50), (renewals, propagation, unacknowledged) => {
         for (const one of serviceLevels(counts({ renewals, propagation, unacknowledged }))) {
-          if (one.unit === "share" && one.value !== undefined) expect(one.value).toBeLessThanOrEqual(1);
-          if (one.value !== undefined) expect(one.met).toBeDefined();
+          const isCounted = one.unit === "share" ? one.value !== undefined : propagation.length + unacknowledged > 0;
+          expect(one.met !== undefined, one.name).toBe(isCounted);
+          expect(one.value ?? 0).toBeGreaterThanOrEqual(0);
+          if (one.unit === "share") expect(one.value ?? 0).toBeLessThanOrEqual(1);
         }
       }),
     );

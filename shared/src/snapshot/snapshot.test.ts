@@ -92,12 +92,15 @@ describe("a snapshot", () => {
 });
 
 describe("the test vectors of docs/snapshot-format.md", () => {
-  it.each(vectors.snapshots)("snapshot: $name", ({ size, indices, hex }) => {
-    expect(Buffer.from(encodeSnapshot(IndexSet.of(size, indices))).toString("hex")).toBe(hex);
-    expect([...decodeSnapshot(Buffer.from(hex, "hex"), size).indices()]).toEqual(indices);
-  });
+  it.each(vectors.snapshots)(
+    'say how the snapshot "$name" is encoded, and it decodes to its indices',
+    ({ size, indices, hex }) => {
+      expect(Buffer.from(encodeSnapshot(IndexSet.of(size, indices))).toString("hex")).toBe(hex);
+      expect([...decodeSnapshot(Buffer.from(hex, "hex"), size).indices()]).toEqual(indices);
+    },
+  );
 
-  it.each(vectors.deltas)("delta: $name", ({ baseSize, base, size, target, hex }) => {
+  it.each(vectors.deltas)('say what the delta "$name" makes of its base', ({ baseSize, base, size, target, hex }) => {
     const result = applySnapshotDelta(IndexSet.of(baseSize, base), Buffer.from(hex, "hex"), { size });
     expect([...result.indices()]).toEqual(target);
   });
