@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type OpenKeyProvider, Secret, type SecretSource } from "@fleetcert/shared";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { describeWith } from "../../../test/support/optional-part.ts";
-import { softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
-import { openKeyProvider } from "../open-key-provider.ts";
-import { loadCryptoki } from "./cryptoki.ts";
-import { requireToken } from "./find-token.ts";
-import { initialiseToken } from "./initialise-token.ts";
-import { openPinMemoryFile } from "./pin-memory-file.ts";
-import { formatPkcs11Uri } from "./uri.ts";
+import { openKeyProvider } from "../../hw/src/open-key-provider.ts";
+import { loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
+import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
+import { initialiseToken } from "../../hw/src/pkcs11/initialise-token.ts";
+import { openPinMemoryFile } from "../../hw/src/pkcs11/pin-memory-file.ts";
+import { formatPkcs11Uri } from "../../hw/src/pkcs11/uri.ts";
+import { describeWith } from "../support/optional-part.ts";
+import { softHsmPart, startSoftHsm, type TestToken } from "../support/softhsm.ts";
 
 describeWith([softHsmPart], "a token", () => {
   const hsm = startSoftHsm();
@@ -246,14 +246,14 @@ describe("a PKCS#11 module", () => {
         .catch(({ code, hint }) => console.log(code + ": " + hint));`;
     const hidden = ["--import", `data:text/javascript,${encodeURIComponent(hide)}`];
     const args = [...hidden, "--input-type=module", "--eval", script];
-    const cwd = join(import.meta.dirname, "../..");
+    const cwd = join(import.meta.dirname, "../../hw");
     expect(execFileSync(process.execPath, args, { cwd }).toString()).toMatch(
       /^key-store-missing: .*npm rebuild pkcs11js/,
     );
   });
 
   it("that is no module gives key-store-unavailable", async () => {
-    const modulePath = join(import.meta.dirname, "uri.ts");
+    const modulePath = join(import.meta.dirname, "../../hw/src/pkcs11/uri.ts");
     await expect(openKeyProvider({ ...config, modulePath })).rejects.toMatchObject({ code: "key-store-unavailable" });
   });
 });

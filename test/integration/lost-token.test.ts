@@ -1,13 +1,13 @@
 import type { OpenKeyProvider } from "@fleetcert/shared";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { describeWith } from "../../../test/support/optional-part.ts";
-import { softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
-import { openKeyProvider } from "../open-key-provider.ts";
-import { ck } from "./constants.ts";
-import { loadCryptoki } from "./cryptoki.ts";
-import { requireToken } from "./find-token.ts";
-import { processPinMemory } from "./pin-memory.ts";
-import { Token } from "./token.ts";
+import { openKeyProvider } from "../../hw/src/open-key-provider.ts";
+import { ck } from "../../hw/src/pkcs11/constants.ts";
+import { loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
+import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
+import { processPinMemory } from "../../hw/src/pkcs11/pin-memory.ts";
+import { Token } from "../../hw/src/pkcs11/token.ts";
+import { describeWith } from "../support/optional-part.ts";
+import { softHsmPart, startSoftHsm, type TestToken } from "../support/softhsm.ts";
 
 describeWith([softHsmPart], "a token that fails", () => {
   const hsm = startSoftHsm();

@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OpenKeyProvider, SecretSource } from "@fleetcert/shared";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { keyProviderContract } from "../../../test/contracts/key-provider.ts";
-import { describeWith } from "../../../test/support/optional-part.ts";
-import { type SoftHsm, softHsmPart, startSoftHsm, type TestToken } from "../../../test/support/softhsm.ts";
-import { openKeyProvider } from "../open-key-provider.ts";
-import { ck } from "./constants.ts";
-import { type Cryptoki, loadCryptoki } from "./cryptoki.ts";
-import { requireToken } from "./find-token.ts";
-import { parsePkcs11Uri } from "./uri.ts";
+import { openKeyProvider } from "../../hw/src/open-key-provider.ts";
+import { ck } from "../../hw/src/pkcs11/constants.ts";
+import { type Cryptoki, loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
+import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
+import { parsePkcs11Uri } from "../../hw/src/pkcs11/uri.ts";
+import { keyProviderContract } from "../contracts/key-provider.ts";
+import { describeWith } from "../support/optional-part.ts";
+import { type SoftHsm, softHsmPart, startSoftHsm, type TestToken } from "../support/softhsm.ts";
 
 describeWith([softHsmPart], "pkcs11 on SoftHSM2", () => {
   const hsm = startSoftHsm();
