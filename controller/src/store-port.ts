@@ -7,11 +7,9 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
-  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
-  DesiredDigestRecord,
   DeviceIdentifier,
   DeviceRecord,
   EpochRecord,
@@ -20,12 +18,16 @@ import type {
   OutboxRecord,
   QuoteRecord,
   RevocationRecord,
-  RolloutDeviceRecord,
-  RolloutRecord,
   SequenceRecord,
   ShardRecord,
-  WishRecord,
 } from "./records.ts";
+import type {
+  AwaitedProofRecord,
+  DesiredDigestRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
+  WishRecord,
+} from "./rotation-records.ts";
 
 /**
  * The controller's memory. One contract suite (test/contracts) runs over every implementation.

@@ -4,7 +4,6 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
-  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
@@ -15,11 +14,14 @@ import type {
   OperatorRecord,
   QuoteRecord,
   RevocationRecord,
+  ShardRecord,
+} from "../../controller/src/records.ts";
+import type {
+  AwaitedProofRecord,
   RolloutDeviceRecord,
   RolloutRecord,
-  ShardRecord,
   WishRecord,
-} from "../../controller/src/records.ts";
+} from "../../controller/src/rotation-records.ts";
 
 /** 64 hex digits that tell themselves apart by a number. */
 export const hex64 = (number: number): string => number.toString(16).padStart(64, "0");

@@ -1,4 +1,5 @@
-import type { CertificateRecord, RolloutGates } from "../../controller/src/records.ts";
+import type { CertificateRecord } from "../../controller/src/records.ts";
+import type { RolloutGates } from "../../controller/src/rotation-records.ts";
 import { aCertificate, aDevice, hex64 } from "../contracts/store-records.ts";
 import { aWorld, type ControllerWorld, startTestController, type TestController } from "./controller.ts";
 

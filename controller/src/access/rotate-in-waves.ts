@@ -1,7 +1,7 @@
 import type { Clock } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
-import type { RolloutDeviceRecord, RolloutDeviceState, RolloutGates } from "../records.ts";
 import type { Rollouts, ShownRollout } from "../rollout/rollout.ts";
+import type { RolloutDeviceRecord, RolloutDeviceState, RolloutGates } from "../rotation-records.ts";
 import type { Store } from "../store-port.ts";
 import { filteredPage } from "./filtered-page.ts";
 import type { RolloutPlanRequest, RolloutView, RotationOperations, WaveView } from "./rotation-operations.ts";

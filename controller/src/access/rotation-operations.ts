@@ -1,5 +1,5 @@
 import type { Duration, Instant } from "@fleetcert/shared";
-import type { RolloutDeviceState, RolloutGates, RolloutRecord } from "../records.ts";
+import type { RolloutDeviceState, RolloutGates, RolloutRecord } from "../rotation-records.ts";
 import type { Actor, ListRequest, PageOf } from "./operations.ts";
 
 /** A rotation of devices that are named. */

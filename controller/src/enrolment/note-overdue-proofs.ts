@@ -1,5 +1,5 @@
 import { appendAudit } from "../audit/append-audit.ts";
-import type { AwaitedProofRecord } from "../records.ts";
+import type { AwaitedProofRecord } from "../rotation-records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { EnrolmentParts } from "./enrolment.ts";
 

@@ -1,7 +1,8 @@
 import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { provenGeneration } from "../policy/policy.ts";
-import type { DeviceRecord, WishRecord } from "../records.ts";
+import type { DeviceRecord } from "../records.ts";
+import type { WishRecord } from "../rotation-records.ts";
 import type { Transaction } from "../store-port.ts";
 import { publishDesired } from "./desired-state.ts";
 import { requireDevice } from "./device-state.ts";

@@ -1,6 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
 import { type AuditEventName, appendAudit } from "../audit/append-audit.ts";
-import type { RolloutRecord, RolloutState } from "../records.ts";
+import type { RolloutRecord, RolloutState } from "../rotation-records.ts";
 import type { Transaction } from "../store-port.ts";
 import { type RolloutParts, requireRollout } from "./rollout.ts";
 

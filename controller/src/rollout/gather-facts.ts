@@ -1,5 +1,6 @@
 import type { Duration, Instant } from "@fleetcert/shared";
-import type { CertificateRecord, DeviceRecord, RolloutDeviceRecord, RolloutRecord } from "../records.ts";
+import type { CertificateRecord, DeviceRecord } from "../records.ts";
+import type { RolloutDeviceRecord, RolloutRecord } from "../rotation-records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { DeviceFacts } from "./step.ts";
 

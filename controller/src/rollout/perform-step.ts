@@ -1,6 +1,7 @@
 import { assertNever, type Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { DeviceRecord, RolloutDeviceRecord, RolloutRecord } from "../records.ts";
+import type { DeviceRecord } from "../records.ts";
+import type { RolloutDeviceRecord, RolloutRecord } from "../rotation-records.ts";
 import type { Transaction } from "../store-port.ts";
 import { waveName, withdrawAll } from "./change-rollout.ts";
 import { gatherFacts } from "./gather-facts.ts";

@@ -1,6 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
-import type { RolloutDeviceRecord, RolloutRecord } from "../records.ts";
+import type { RolloutDeviceRecord, RolloutRecord } from "../rotation-records.ts";
 import { type Candidate, planWaves } from "./plan-waves.ts";
 import type { RolloutParts, RolloutRequest, ShownRollout } from "./rollout.ts";
 

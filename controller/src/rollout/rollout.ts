@@ -1,7 +1,7 @@
 import { type Duration, FleetError } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Surroundings } from "../ports.ts";
-import type { RolloutDeviceRecord, RolloutGates, RolloutRecord } from "../records.ts";
+import type { RolloutDeviceRecord, RolloutGates, RolloutRecord } from "../rotation-records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { changeRollout } from "./change-rollout.ts";
 import { performStep } from "./perform-step.ts";

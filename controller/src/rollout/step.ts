@@ -1,5 +1,6 @@
 import type { Duration, Instant } from "@fleetcert/shared";
-import type { ConnectivityClass, RolloutDeviceState, RolloutRecord } from "../records.ts";
+import type { ConnectivityClass } from "../records.ts";
+import type { RolloutDeviceState, RolloutRecord } from "../rotation-records.ts";
 
 /** What is known of one device of the waves begun so far. */
 export interface DeviceFacts {

@@ -1,4 +1,5 @@
-import type { ConnectivityClass, RolloutState } from "../records.ts";
+import type { ConnectivityClass } from "../records.ts";
+import type { RolloutState } from "../rotation-records.ts";
 
 /**
  * Where a rollover stands. `distributing`: both issuers are in the trust bundle and devices take it; `issuing`: the new one issues;

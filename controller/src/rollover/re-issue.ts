@@ -1,5 +1,6 @@
-import type { DeviceRecord, RolloutRecord } from "../records.ts";
+import type { DeviceRecord } from "../records.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
+import type { RolloutRecord } from "../rotation-records.ts";
 import type { Transaction } from "../store-port.ts";
 import type { RolloverParts, RolloverRecord } from "./rollover.ts";
 

@@ -2,8 +2,8 @@ import { FleetError, type Instant, parseCertificate, sha256Hex, spkiSha256 } fro
 import { appendAudit } from "../audit/append-audit.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Surroundings } from "../ports.ts";
-import type { RolloutGates, RolloutState } from "../records.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
+import type { RolloutGates, RolloutState } from "../rotation-records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Trust } from "../trust/trust.ts";
 import { countHolders } from "./count-holders.ts";

@@ -6,11 +6,9 @@ import type {
   AnswerRecord,
   AttestationRecord,
   AuditRecord,
-  AwaitedProofRecord,
   CertificateRecord,
   ClaimRecord,
   CrlRecord,
-  DesiredDigestRecord,
   DeviceIdentifier,
   DeviceRecord,
   EpochRecord,
@@ -19,12 +17,16 @@ import type {
   OutboxRecord,
   QuoteRecord,
   RevocationRecord,
-  RolloutDeviceRecord,
-  RolloutRecord,
   SequenceRecord,
   ShardRecord,
-  WishRecord,
 } from "../../../records.ts";
+import type {
+  AwaitedProofRecord,
+  DesiredDigestRecord,
+  RolloutDeviceRecord,
+  RolloutRecord,
+  WishRecord,
+} from "../../../rotation-records.ts";
 import { type IndexDefinition, MemoryTable, type UndoLog } from "./memory-table.ts";
 import { compositeKey, orderBy } from "./order.ts";
 

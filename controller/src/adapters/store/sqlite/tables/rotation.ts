@@ -1,4 +1,4 @@
-import type { RolloutRecord } from "../../../../records.ts";
+import type { RolloutRecord } from "../../../../rotation-records.ts";
 import type {
   AwaitedProofTable,
   DesiredDigestTable,
