@@ -4,6 +4,15 @@ import { parseDocument, stringify } from "yaml";
 import { completeSettings } from "./complete-settings.ts";
 import { keySettings, Path, Port, Section, Slot, Span } from "./config-shapes.ts";
 
+const Hook = (description: string) =>
+  Type.Object(
+    {
+      command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 32, description }),
+      timeout: Span("10s", "how long it may run before it is killed with all its children"),
+    },
+    { additionalProperties: false },
+  );
+
 const Output = Type.Object(
   {
     file: Type.String({
@@ -16,18 +25,9 @@ const Output = Type.Object(
       maxItems: 8,
       description: "PEM files with lists of other authorities, put in after ours, which are those of the whole chain",
     }),
-    reload: Type.Optional(
-      Type.Object(
-        {
-          command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-            minItems: 1,
-            maxItems: 32,
-            description: "program and arguments, run without a shell after the file was replaced",
-          }),
-          timeout: Span("10s", "how long it may run before it is killed with all its children"),
-        },
-        { additionalProperties: false },
-      ),
+    reload: Type.Optional(Hook("program and arguments, run without a shell after the file was replaced")),
+    restart: Type.Optional(
+      Hook("the same instead of reload when lists have left the file, for readers that forget none of them: Mosquitto"),
     ),
   },
   { additionalProperties: false },

@@ -68,10 +68,12 @@ describeWith([gnutlsPart], "a controller that answers OCSP", () => {
 
   it("names itself in certificates, and its own needs no check", async () => {
     expect(opensslText("x509", leaf)).toContain(`OCSP - URI:http://localhost:${controller.endpoints.http.port}/ocsp`);
-    const text = opensslText("x509", await ownCertificate("ocsp"));
+    const text = opensslText("x509", await ownCertificate(`ocsp-${controller.running.issuerId.slice(0, 16)}`));
     expect(text).toContain("OCSP Signing");
     expect(text).toContain("OCSP No Check");
-    expect(parseCertificate(await ownCertificate("ocsp")).extendedKeyUsage).toEqual(["ocspSigning"]);
+    expect(
+      parseCertificate(await ownCertificate(`ocsp-${controller.running.issuerId.slice(0, 16)}`)).extendedKeyUsage,
+    ).toEqual(["ocspSigning"]);
   });
 
   it("answers openssl and ocsptool, with a nonce and without, and caches by GET", async () => {

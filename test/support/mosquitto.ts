@@ -23,6 +23,9 @@ export const mosquittoPart: OptionalPart = {
 export interface Mosquitto {
   readonly port: number;
   readonly pid: number;
+  readonly program: string;
+  /** To start it again by hand: `program -c config`. */
+  readonly config: string;
   /** What it has logged. */
   log(): string;
   stop(): Promise<void>;
@@ -56,7 +59,8 @@ export async function startMosquitto(config: {
     "persistence false",
     ...(config.crlFile === undefined ? [] : [`crlfile ${config.crlFile}`]),
   ];
-  const child = spawn(program, ["-c", file("mosquitto.conf", `${lines.join("\n")}\n`), "-v"], {
+  const configFile = file("mosquitto.conf", `${lines.join("\n")}\n`);
+  const child = spawn(program, ["-c", configFile, "-v"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let log = "";
@@ -67,6 +71,7 @@ export async function startMosquitto(config: {
   return {
     port,
     pid: child.pid as number,
+    ...{ program, config: configFile },
     log: () => log,
     async stop() {
       if (child.exitCode === null) {

@@ -201,11 +201,12 @@ async function destroyKeysOf(device: string, keys: KeyStores): Promise<void> {
 }
 
 function outputsOf({ data, revocation }: AgentConfig): AgentParts["outputs"] {
-  return revocation.outputs.map(({ file, include, reload }) =>
+  return revocation.outputs.map(({ file, include, reload, restart }) =>
     openListOutput({
       file: resolve(data, file),
       include: include.map((name) => resolve(data, name)),
-      ...(reload && { reload: { command: reload.command, timeout: durationOf(reload.timeout) } }),
+      ...(reload && { reload: { ...reload, timeout: durationOf(reload.timeout) } }),
+      ...(restart && { restart: { ...restart, timeout: durationOf(restart.timeout) } }),
     }),
   );
 }

@@ -143,6 +143,14 @@ describe("applying an epoch", () => {
     expect(cache.epochs()).toEqual([{ issuer: world.issuer.id, era: 1, epoch: 4, stale: false }]);
     expect(cache.allLists()?.map(({ entryCount }) => entryCount)).toEqual([1]);
   });
+
+  it("hands on no list of an issuer that has left the trust bundle, and does not wait for one either", async () => {
+    const { cache, trust } = await world.device();
+    await world.apply(cache, await world.publish(4, [{ shard: 1, revoked: [7] }]));
+    await trust.accept(await world.bundle({ version: 9, issuers: [], commandKeys: [] }));
+    expect(cache.allLists()).toBeUndefined();
+    expect(cache.check(serialOf(1, 7))).toMatchObject([{ status: "revoked" }]);
+  });
 });
 
 describe("a damaged disk", () => {

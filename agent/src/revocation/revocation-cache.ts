@@ -158,9 +158,13 @@ export class RevocationCache {
     });
   }
 
-  /** Every list of every issuer in force, for local software; undefined while one that a head names is not at hand. */
+  /**
+   * Every list of every issuer that is trusted, for local software; undefined while one that a head names is not at hand. Whoever
+   * looks only at the last certificate's list refuses what an issuer has signed once that issuer has left the trust bundle.
+   */
   allLists(): CertificateRevocationList[] | undefined {
-    const held = [...this.#held.values()];
+    const { trust } = this.#options;
+    const held = [...this.#held].filter(([issuer]) => trust.issuer(issuer) !== undefined).map(([, one]) => one);
     if (held.length === 0 || !held.every((one) => isComplete(one, { keepsLists: true }))) return undefined;
     return held.flatMap(({ lists }) => [...lists.values()]);
   }

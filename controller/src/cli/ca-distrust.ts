@@ -16,12 +16,6 @@ export function registerDistrust(ca: Command, context: CliContext): void {
     .option("--yes", "do not ask")
     .action(async (issuer: string, options: { yes?: boolean }, command: Command) => {
       const operations = await connect(context, command);
-      const { issuers } = await operations.trust.show(remoteActor);
-      if (!issuers.some(({ id }) => id === issuer)) {
-        throw new FleetError("not-found", `issuing CA ${short(issuer)} is not in the trust bundle`, {
-          hint: "fleetcert trust show",
-        });
-      }
       const { issuing, rollover } = await operations.rollover.status(remoteActor);
       if (issuing === issuer) {
         throw new FleetError("conflict", "the issuing CA still issues: nobody could get another certificate", {

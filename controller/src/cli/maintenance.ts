@@ -1,12 +1,12 @@
 import type { Clock } from "@fleetcert/shared";
-import type { OcspResponder } from "../ocsp/responder.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
 import type { ControllerLog } from "./controller-log.ts";
 import type { DeviceBroker } from "./device-broker.ts";
 import type { ExternalBrokers } from "./external-brokers.ts";
+import type { OwnResponder } from "./own-responder.ts";
 import type { Duties } from "./wire-duties.ts";
 
-/** A listener of this controller, or its OCSP responder, and what takes its new certificate. */
+/** A listener of this controller, and what takes its new certificate. */
 export interface OwnListener extends OwnCertificate {
   replace(credential: ListenerCredential): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function maintain(parts: {
   readonly duties: Duties;
   readonly clock: Clock;
   readonly listeners: readonly OwnListener[];
-  readonly ocsp?: OcspResponder | undefined;
+  readonly ocsp?: OwnResponder | undefined;
   readonly followers?: ExternalBrokers | undefined;
   readonly deviceBroker?: Pick<DeviceBroker, "keepFiles">;
   readonly log: ControllerLog;
@@ -46,7 +46,11 @@ export async function maintain(parts: {
       log.info({ listener: listener.name, notAfter: credential.notAfter }, "listener certificate renewed");
     });
   }
-  await attempt("renew OCSP answers", async () => ocsp?.renewAnswers());
+  await attempt("renew the OCSP responder", async () => {
+    for (const name of (await ocsp?.keepCredentials()) ?? [])
+      log.info({ listener: name }, "responder certificate renewed");
+    await ocsp?.renewAnswers();
+  });
   await attempt("note overdue proofs", () => duties.enrolment.noteOverdueProofs());
   await attempt("follow contacts", () => duties.inventory.followContacts());
   await attempt("step rollouts", () => duties.rollouts.step());

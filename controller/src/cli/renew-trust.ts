@@ -76,11 +76,12 @@ export async function renewTrust(
       settings: config.keys,
     });
     closers.push(() => keys.close());
-    const newest = (await readBundles(paths)).at(-1);
-    if (newest === undefined) throw new FleetError("trust-invalid", "there is no trust bundle to renew");
-    const current = decodeTrustBundle(decodeEnvelope(newest).payload);
+    const history = (await readBundles(paths)).map((one) => decodeTrustBundle(decodeEnvelope(one).payload));
+    const current = history.at(-1);
+    if (current === undefined) throw new FleetError("trust-invalid", "there is no trust bundle to renew");
+    const former = history.flatMap(({ issuers }) => issuers);
     const { key: rootSigner, store: rootStore } = await openRootKey(paths, {
-      ...{ settings: config.keys, root: signingRoot(current, options) },
+      ...{ settings: config.keys, root: signingRoot(current, { ...options, former }) },
       ...{ directory: options.rootKeyDirectory, passphrase: options.rootPassphrase },
     });
     closers.push(() => rootStore.close());
@@ -89,7 +90,7 @@ export async function renewTrust(
     const { addsIssuer, newRoot: _, isNewEra, controller: running, ...change } = options;
     const controller = running ?? stoppedController(paths, current);
     const { bundle, envelope } = await renewBundle({
-      ...{ ...change, current, rootSigner, keys, raiseEra: isNewEra === true, crlBase: fixedCrlBase(config) },
+      ...{ ...change, current, former, rootSigner, keys, raiseEra: isNewEra === true, crlBase: fixedCrlBase(config) },
       ...{ now: systemClock.now(), random: systemRandom },
       ...(addsIssuer === true && { newIssuerKey: await keys.generate({ algorithm: "P-256", label: "issuing" }) }),
       ...(made !== undefined && { newRootSigner: made.key }),
@@ -105,10 +106,13 @@ export async function renewTrust(
   }
 }
 
-function signingRoot({ roots, issuers }: TrustBundle, { retiredIssuer, isDistrusted }: TrustChange): Uint8Array {
+function signingRoot(
+  { roots }: TrustBundle,
+  { retiredIssuer, isDistrusted, former }: TrustChange & { readonly former: readonly Uint8Array[] },
+): Uint8Array {
   const newest = roots.at(-1) as Uint8Array;
   if (isDistrusted !== true) return newest;
-  const issuer = issuers.map(parseCertificate).find(({ spki }) => spkiSha256(spki) === retiredIssuer);
+  const issuer = former.map(parseCertificate).find(({ spki }) => spkiSha256(spki) === retiredIssuer);
   return roots.find((der) => issuer !== undefined && isBy(issuer, parseCertificate(der))) ?? newest;
 }
 

@@ -16,7 +16,6 @@ import { systemClock, systemRandom } from "../adapters/system/system-surrounding
 import { type AuditEventName, appendAudit } from "../audit/append-audit.ts";
 import { verifyAudit } from "../audit/verify-audit.ts";
 import { parseConfig, parseProfiles } from "../config.ts";
-import type { OcspResponder } from "../ocsp/responder.ts";
 import type { Broker, Failpoint } from "../ports.ts";
 import type { Store } from "../store-port.ts";
 import type { ListenerCredential, OwnCertificate } from "../trust/listener-certificates.ts";
@@ -30,7 +29,7 @@ import { allFollowers, type ExternalBrokers } from "./external-brokers.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
 import { openKeys } from "./open-keys.ts";
-import { openOwnResponder, ownCertificates } from "./own-responder.ts";
+import { type OwnResponder, openOwnResponder, ownCertificates } from "./own-responder.ts";
 import { type Rounds, startRounds } from "./rounds.ts";
 import { ServedLists } from "./served-lists.ts";
 import { type Duties, wireDuties } from "./wire-duties.ts";
@@ -106,7 +105,7 @@ async function start(
 
   const late: {
     lists?: ServedLists;
-    ocsp?: OcspResponder | undefined;
+    ocsp?: OwnResponder | undefined;
     state?: ControllerState;
     broker?: Broker;
     followers?: ExternalBrokers | undefined;
@@ -150,9 +149,10 @@ async function start(
     coverageGrew: () => late.rounds?.want(),
   });
   const note = noteOf(duties.store, config.fleet);
-  const { aborted } = await duties.issuance.recover();
+  let aborted = 0;
+  for (const { id } of duties.issuers.all()) aborted += (await duties.issuanceOf(id).recover()).aborted;
   await duties.revocation.recover();
-  await duties.revocation.endRemaining(duties.trust.distrusted());
+  await duties.revocation.endRemaining([...duties.trust.distrusted().keys()]);
   if (aborted > 0) await note("controller.recovered", { aborted: String(aborted) });
 
   const own = new Map<string, ListenerCredential>();
@@ -162,9 +162,10 @@ async function start(
     own.set(name, credential);
     if (isNew) await note("listener.renewed", { listener: name });
   }
+  late.ocsp = openOwnResponder(config, { duties, own });
+  for (const listener of (await late.ocsp?.keepCredentials()) ?? []) await note("listener.renewed", { listener });
   await duties.revocation.publishIfDue({ isStarting: true });
   late.lists = new ServedLists(duties);
-  late.ocsp = openOwnResponder(config, { duties, own });
   const deviceBroker = await openDeviceBroker({
     ...{ config, data: paths.root, keys, duties, clock, notices, log },
     credential: own.get("broker") as ListenerCredential,

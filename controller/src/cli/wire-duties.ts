@@ -60,7 +60,10 @@ export interface Duties {
   /** Under its certificate of the trust bundle in force. */
   readonly authority: CertificateAuthority;
   readonly clockGuard: ClockGuard;
+  /** Under the CA that issues now. */
   readonly issuance: Issuance;
+  /** Under the CA of an id, also one that is retired: for its lists, and for who answers about its certificates. */
+  readonly issuanceOf: (issuer: string) => Issuance;
   readonly inventory: Inventory;
   readonly approval: Approval;
   readonly revocation: Revocation;
@@ -110,6 +113,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     listSigners.set(of.id, found);
     return found;
   };
+  const issuanceOf = (id: string): Issuance => listSigner(issuers.require(id));
   const broker: Pick<Broker, "dropSessions"> = {
     dropSessions: async (device, certificate) => (await parts.broker()?.dropSessions(device, certificate)) ?? 0,
   };
@@ -172,7 +176,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     trust: { fleet: config.fleet, rootSha256: () => rootPin(authority), walk: () => trust.walk() },
   });
   const listeners = openListenerCertificates({
-    ...{ store, surroundings, issuance, issuers, keys },
+    ...{ store, surroundings, issuers, keys },
+    issuanceOf,
     validity: durationOf(config.listenerValidity),
     backdate: 3_600_000,
   });
@@ -209,7 +214,7 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
     },
   });
   const duties = { store, outbox, trust, issuers, authority, clockGuard, issuance, inventory, revocation, enrolment };
-  return { ...duties, attestation, approval, courier, rollouts, rollovers, listeners, events };
+  return { ...duties, issuanceOf, attestation, approval, courier, rollouts, rollovers, listeners, events };
 }
 
 /** RFC 9773 §4.3.2: every 6 hours unless there is a reason for another. */

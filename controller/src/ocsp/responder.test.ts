@@ -26,6 +26,7 @@ async function begin(changes: Partial<ResponderParts> = {}) {
   const key = testSigner("P-256");
   let certificate = await responderCertificate(controller, key);
   let signatures = 0;
+  let distrustedAt: number | undefined;
   const signer: Signer = {
     ...key,
     sign(message) {
@@ -36,8 +37,12 @@ async function begin(changes: Partial<ResponderParts> = {}) {
   const responder = openResponder({
     store: controller.store,
     clock: controller.world.clock,
-    authority: controller.authority,
-    credential: () => ({ signer, certificate, notAfter: parseCertificate(certificate).notAfter }),
+    issuers: () => [
+      {
+        ...{ id: controller.authority.id, certificate: controller.authority.certificate, distrustedAt },
+        credential: { signer, certificate, notAfter: parseCertificate(certificate).notAfter },
+      },
+    ],
     lifetime: 4 * hour,
     signaturesPerSecond: 100,
     ...changes,
@@ -48,6 +53,9 @@ async function begin(changes: Partial<ResponderParts> = {}) {
     responder,
     device,
     signatures: () => signatures,
+    distrust() {
+      distrustedAt = controller.world.clock.now() - hour;
+    },
     replaceCertificate: (der: Uint8Array) => {
       certificate = der;
     },
@@ -193,11 +201,21 @@ describeWith([gnutlsPart], "the OCSP responder", () => {
     expect(await hex(Uint8Array.of(0x30, 0))).toBe(malformed);
     expect(await hex(requestFor(other, (await anEnrolledDevice(other, "edge-1")).certificate))).toBe(unauthorized);
     const silent = openResponder({
-      ...{ store: controller.store, clock: controller.world.clock, authority: controller.authority },
-      ...{ credential: () => undefined, lifetime: hour, signaturesPerSecond: 1 },
+      ...{ store: controller.store, clock: controller.world.clock, lifetime: hour, signaturesPerSecond: 1 },
+      issuers: () => [{ ...controller.authority, credential: undefined, distrustedAt: undefined }],
     });
     const { der } = await silent.answer(requestFor(controller, device.certificate));
     expect(Buffer.from(der).toString("hex")).toBe(tryLater);
+  });
+
+  it("says of a distrusted CA that all of its certificates are revoked, also one that it never gave out here", async () => {
+    const { controller, responder, device, distrust } = await begin();
+    const request = requestFor(controller, device.certificate);
+    expect(opensslReads((await responder.answer(request)).der)).toContain("leaf.pem: good");
+    distrust();
+    expect(opensslReads((await responder.answer(request)).der)).toMatch(/revoked[\s\S]*Reason: cACompromise/);
+    const forged = await responder.answer(requestFor(controller, await signedByIssuer(controller)));
+    expect(opensslReads(forged.der)).toMatch(/leaf.pem: revoked[\s\S]*Reason: cACompromise/);
   });
 
   it("is not believed by OpenSSL under a certificate that the issuing CA did not delegate to", async () => {

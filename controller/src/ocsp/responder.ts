@@ -34,20 +34,27 @@ export interface OcspAnswer {
   readonly lifetime: { readonly thisUpdate: Instant; readonly nextUpdate: Instant } | undefined;
 }
 
+/** An issuing CA whose certificates may still be in use. */
+export interface ResponderIssuer extends Pick<CertificateAuthority, "id" | "certificate"> {
+  /** Undefined while none is issued yet. */
+  readonly credential: ResponderCredential | undefined;
+  /** When the root revoked it; undefined for one that is believed. */
+  readonly distrustedAt: Instant | undefined;
+}
+
 /** What the responder works with. */
 export interface ResponderParts {
   readonly store: Store;
   readonly clock: Pick<Clock, "now">;
-  readonly authority: Pick<CertificateAuthority, "id" | "certificate">;
-  /** Undefined while none is issued yet. */
-  readonly credential: () => ResponderCredential | undefined;
+  /** Asked anew at every request: CAs change while the controller runs. */
+  readonly issuers: () => readonly ResponderIssuer[];
   /** How long an answer holds. */
   readonly lifetime: Duration;
   /** Signatures within a second; what is asked beyond gets an answer that is signed already, or `tryLater`. */
   readonly signaturesPerSecond: number;
 }
 
-/** Answers questions about certificates of one issuing CA, as RFC 6960 and the profile of RFC 5019 have them. */
+/** Answers questions about certificates of our issuing CAs, as RFC 6960 and the profile of RFC 5019 have them. */
 export interface OcspResponder {
   /** Answers one request; never throws for bad input. */
   answer(request: Uint8Array): Promise<OcspAnswer>;
@@ -57,21 +64,34 @@ export interface OcspResponder {
 
 /** Opens a responder without answers; whatever is asked for is signed once and kept. */
 export function openResponder(parts: ResponderParts): OcspResponder {
-  const { store, clock, authority } = parts;
+  const { store, clock } = parts;
   const cache = new ResponseCache({ maxEntries: maxCachedAnswers });
   const budget = new SigningBudget({ clock, perSecond: parts.signaturesPerSecond });
-  let issuer: Certificate | undefined;
+  const parsed = new WeakMap<Uint8Array, Certificate>();
 
-  async function statusOf({ serial }: OcspCertId): Promise<OcspStatus> {
-    return await store.transaction((tx) => certificateStatus(tx, authority.id, serial));
+  function certificateOf({ certificate: der }: ResponderIssuer): Certificate {
+    const certificate = parsed.get(der) ?? parseCertificate(der);
+    parsed.set(der, certificate);
+    return certificate;
+  }
+
+  /** The one issuer of ours that all of them are about. */
+  function issuerOf(certIds: readonly OcspCertId[]): ResponderIssuer | undefined {
+    return parts.issuers().find((issuer) => certIds.every((certId) => isOfIssuer(certId, certificateOf(issuer))));
+  }
+
+  async function statusOf({ id, distrustedAt }: ResponderIssuer, { serial }: OcspCertId): Promise<OcspStatus> {
+    // RFC 6960 §2.7: whatever a compromised CA has certified is revoked, also what we know nothing of.
+    if (distrustedAt !== undefined) return { status: "revoked", at: distrustedAt, reason: "cACompromise" };
+    return await store.transaction((tx) => certificateStatus(tx, id, serial));
   }
 
   async function sign(
+    { credential }: ResponderIssuer,
     answers: readonly { readonly certId: OcspCertId; readonly status: OcspStatus }[],
     nonce: Uint8Array | undefined,
   ): Promise<OcspAnswer> {
     const now = clock.now();
-    const credential = parts.credential();
     if (credential === undefined || credential.notAfter <= now) return failure("tryLater");
     const thisUpdate = wholeSecond(now - backdate);
     const nextUpdate = wholeSecond(Math.min(now + parts.lifetime, credential.notAfter));
@@ -90,29 +110,27 @@ export function openResponder(parts: ResponderParts): OcspResponder {
   }
 
   /** One certificate without a nonce: the same answer for everybody while the status stays. */
-  async function answerFromCache(certId: OcspCertId): Promise<OcspAnswer> {
-    const status = await statusOf(certId);
+  async function answerFromCache(issuer: ResponderIssuer, certId: OcspCertId): Promise<OcspAnswer> {
+    const status = await statusOf(issuer, certId);
     const kept = cache.find(certId, { status, now: clock.now() });
     if (kept !== undefined) return kept;
     if (!budget.take()) return failure("tryLater");
-    const answer = await sign([{ certId, status }], undefined);
+    const answer = await sign(issuer, [{ certId, status }], undefined);
     if (answer.lifetime !== undefined) cache.put(certId, { status, answer });
     return answer;
   }
 
   async function answerRequest({ certIds, nonce }: OcspRequest): Promise<OcspAnswer> {
-    const { certificate } = authority;
-    if (issuer?.der !== certificate) issuer = parseCertificate(certificate);
-    const ours = issuer;
+    const issuer = issuerOf(certIds);
     // RFC 5019 §2.2.3: of another issuer's certificates nothing authoritative can be said.
-    if (!certIds.every((certId) => isOfIssuer(certId, ours))) return failure("unauthorized");
+    if (issuer === undefined) return failure("unauthorized");
     const [first] = certIds;
     const isShared = nonce === undefined && certIds.length === 1;
     // RFC 9654 §3.1: an answer without the nonce is allowed; the asker decides whether it is enough.
-    if (isShared || !budget.take()) return await answerFromCache(first);
+    if (isShared || !budget.take()) return await answerFromCache(issuer, first);
     const answers: { certId: OcspCertId; status: OcspStatus }[] = [];
-    for (const certId of certIds) answers.push({ certId, status: await statusOf(certId) });
-    return await sign(answers, nonce);
+    for (const certId of certIds) answers.push({ certId, status: await statusOf(issuer, certId) });
+    return await sign(issuer, answers, nonce);
   }
 
   return {
@@ -126,13 +144,17 @@ export function openResponder(parts: ResponderParts): OcspResponder {
     },
     async renewAnswers() {
       const due = cache.agedSince({ now: clock.now(), limit: maxRenewedAtOnce });
+      let renewed = 0;
       for (const certId of due) {
-        const status = await statusOf(certId);
-        const answer = await sign([{ certId, status }], undefined);
-        if (answer.lifetime === undefined) return 0;
+        const issuer = issuerOf([certId]);
+        if (issuer === undefined) continue;
+        const status = await statusOf(issuer, certId);
+        const answer = await sign(issuer, [{ certId, status }], undefined);
+        if (answer.lifetime === undefined) continue;
         cache.put(certId, { status, answer });
+        renewed += 1;
       }
-      return due.length;
+      return renewed;
     },
   };
 }

@@ -43,19 +43,24 @@ export interface OwnCertificate {
   readonly hosts: readonly string[];
   /** `serverAuth` when absent. */
   readonly usage?: "serverAuth" | "ocspSigning";
+  /** SPKI SHA-256 of the CA that issues it; the one that issues now when absent. */
+  readonly issuer?: string;
+  /** It need not last beyond. */
+  readonly until?: Instant;
 }
 
 /** Opens them over issuance; which certificate is in force stands in the store, its key in the provider. */
 export function openListenerCertificates(parts: {
   readonly store: Store;
   readonly surroundings: Surroundings;
-  readonly issuance: Issuance;
+  /** Issues under the CA of this id. */
+  readonly issuanceOf: (issuer: string) => Pick<Issuance, "toController">;
   readonly issuers: Pick<Issuers, "issuing" | "require">;
   readonly keys: KeyProvider;
   readonly validity: Duration;
   readonly backdate: Duration;
 }): ListenerCertificates {
-  const { store, surroundings, issuance, keys } = parts;
+  const { store, surroundings, issuanceOf, keys } = parts;
   /** Chains as they were given out last, by name. */
   const given = new Map<string, string>();
 
@@ -79,15 +84,18 @@ export function openListenerCertificates(parts: {
     });
   }
 
-  async function certify(key: ProviderKey, { name, hosts, usage = "serverAuth" }: OwnCertificate): Promise<void> {
-    await issuance.toController({
+  const issuerOf = ({ issuer = parts.issuers.issuing.id }: OwnCertificate): string => issuer;
+
+  async function certify(key: ProviderKey, own: OwnCertificate): Promise<void> {
+    const { name, hosts, usage = "serverAuth", until = Number.POSITIVE_INFINITY } = own;
+    await issuanceOf(issuerOf(own)).toController({
       actor: "controller",
       commonName: name,
       usage,
       hosts,
       spki: key.spki,
       keyAlgorithm: key.algorithm,
-      validity: parts.validity,
+      validity: Math.min(parts.validity, until - surroundings.clock.now()),
       backdate: parts.backdate,
       profile: "listener",
       async commit(tx, { sha256 }) {
@@ -110,8 +118,8 @@ export function openListenerCertificates(parts: {
       const known = await find(name);
       const isFresh =
         known !== undefined &&
-        known.certificate.issuer === parts.issuers.issuing.id &&
-        !isDue(known.certificate, surroundings.clock.now()) &&
+        known.certificate.issuer === issuerOf(own) &&
+        !isDue(known.certificate, { now: surroundings.clock.now(), until: own.until }) &&
         sameHosts(known, hosts);
       if (!isFresh) await issue(own);
       const note = isFresh ? known : await find(name);
@@ -139,9 +147,15 @@ interface ListenerNote {
   readonly hosts: readonly string[];
 }
 
-/** At 2/3 of the lifetime, or when it was made under a clock that was ahead. */
-function isDue({ notBefore, notAfter, revokedAt }: CertificateRecord, now: Instant): boolean {
-  return revokedAt !== undefined || now < notBefore || now >= notBefore + ((notAfter - notBefore) * 2) / 3;
+/** At 2/3 of the lifetime unless it lasts as long as it has to, or when it was made under a clock that was ahead. */
+function isDue(
+  { notBefore, notAfter, revokedAt }: CertificateRecord,
+  { now, until = Number.POSITIVE_INFINITY }: { readonly now: Instant; readonly until: Instant | undefined },
+): boolean {
+  if (revokedAt !== undefined || now < notBefore || now > notAfter) return true;
+  // Seconds are what certificates have.
+  const isLast = notAfter > until - 2000;
+  return !isLast && now >= notBefore + ((notAfter - notBefore) * 2) / 3;
 }
 
 const sameHosts = (note: ListenerNote, hosts: readonly string[]): boolean =>

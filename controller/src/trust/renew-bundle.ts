@@ -41,15 +41,18 @@ export interface BundleRenewal extends RootRecords {
   readonly newIssuerKey?: Pick<ProviderKey, "id" | "spki" | "algorithm">;
   /** An issuing CA that is not trusted any more, SPKI SHA-256. */
   readonly retiredIssuer?: string;
-  /** The retired one is not to be believed any more: the root's list names its certificate. */
+  /** The retired one is not to be believed any more: the root's list names every certificate it had. */
   readonly isDistrusted?: boolean;
+  /** Certificates of issuing CAs in earlier bundles, DER: one that has been retired may be distrusted later. */
+  readonly former?: readonly Uint8Array[];
 }
 
 /**
  * Makes the successor of a bundle with the root key at hand: command keys that ended are left out, each use gets
  * successors until the new bundle ends, the root's own list is signed anew, and an issuing CA that would end within the next
  * renewals gets a new certificate for its key. Throws `trust-invalid` when the signer is none of the bundle's roots, or not the
- * root of an issuing CA it is to distrust; `conflict` for a root that cannot vouch for its successor.
+ * root of an issuing CA it is to distrust; `not-found` when there never was that CA; `conflict` for a root that cannot vouch for
+ * its successor.
  */
 export async function renewBundle(
   request: BundleRenewal,
@@ -91,12 +94,23 @@ function rootOfSigner({ current, rootSigner }: BundleRenewal): Certificate {
 }
 
 /** Only the root that has certified a CA can take that back: its list is the one that verifiers of the CA ask for. */
-function distrustedIssuers({ current, retiredIssuer, isDistrusted }: BundleRenewal, root: Certificate): Certificate[] {
+function distrustedIssuers(request: BundleRenewal, root: Certificate): Certificate[] {
+  const { current, former = [], retiredIssuer = "", isDistrusted } = request;
   if (isDistrusted !== true) return [];
-  const issuers = current.issuers.filter((der) => idOf(der) === retiredIssuer).map(parseCertificate);
+  const every = [...current.issuers, ...former].filter((der) => idOf(der) === retiredIssuer).map(parseCertificate);
+  if (every.length === 0) {
+    throw new FleetError(
+      "not-found",
+      `there never was an issuing CA ${retiredIssuer.slice(0, 16)}… in the trust bundle`,
+      {
+        hint: "fleetcert trust show",
+      },
+    );
+  }
+  const issuers = [...new Map(every.map((one) => [one.serial.hex, one])).values()];
   if (issuers.every((issuer) => isBy(issuer, root))) return issuers;
   throw new FleetError("trust-invalid", "another root has certified the issuing CA that is to be distrusted", {
-    hint: "give the key of that root: fleetcert trust show",
+    hint: "give the key of that root; one that was retired signs nothing any more",
   });
 }
 

@@ -10,6 +10,7 @@ import {
   lintCrl,
   parseCertificate,
   parseCrl,
+  type Serial,
   type Signer,
   sha256Hex,
   spkiSha256,
@@ -83,7 +84,10 @@ export async function renewRootLists(
     else if (roots.some(({ subject }) => list.issuer.equals(subject))) others.push(der);
   }
   // RFC 5280 §5.3.1: the reason of a CA whose key is no longer its own.
-  for (const { serial } of revoked) entries.push({ serial, revokedAt: now, reason: "cACompromise" });
+  const isNamed = (serial: Serial): boolean => entries.some((entry) => entry.serial.hex === serial.hex);
+  for (const { serial } of revoked) {
+    if (!isNamed(serial)) entries.push({ serial, revokedAt: now, reason: "cACompromise" });
+  }
   return [...others, await signRootList(records, { ...renewal, root, now, entries })];
 }
 
@@ -92,19 +96,28 @@ export function rootListUri(crlBase: string, root: Pick<Certificate, "spki">): s
   return `${crlBase}/crl/${spkiSha256(root.spki)}.crl`;
 }
 
-/** The issuing CAs of a bundle that the next one's root lists name for the first time, by SPKI SHA-256. */
+/** Those of the issuing CAs that the next bundle's root lists name for the first time, by SPKI SHA-256. */
 export function newlyDistrusted(
   before: Pick<TrustBundle, "issuers" | "rootLists">,
   next: Pick<TrustBundle, "rootLists">,
 ): string[] {
-  const isNamed = (bundle: Pick<TrustBundle, "rootLists">, certificate: Certificate): boolean =>
-    bundle.rootLists
-      .map((der) => parseCrl(der))
-      .some((list) => list.issuer.equals(certificate.issuer) && list.find(certificate.serial) !== undefined);
-  return before.issuers
-    .map((der) => parseCertificate(der))
-    .filter((certificate) => isNamed(next, certificate) && !isNamed(before, certificate))
-    .map(({ spki }) => spkiSha256(spki));
+  const known = distrustedSince(before);
+  const now = distrustedSince({ issuers: before.issuers, rootLists: next.rootLists });
+  return [...now.keys()].filter((id) => !known.has(id));
+}
+
+/** The issuing CAs that one of the roots' lists names, by SPKI SHA-256, and since when. */
+export function distrustedSince({
+  issuers,
+  rootLists,
+}: Pick<TrustBundle, "issuers" | "rootLists">): ReadonlyMap<string, Instant> {
+  const lists = rootLists.map((der) => parseCrl(der));
+  const found = new Map<string, Instant>();
+  for (const { issuer, serial, spki } of issuers.map(parseCertificate)) {
+    const entry = lists.find((list) => list.issuer.equals(issuer) && list.find(serial) !== undefined)?.find(serial);
+    if (entry !== undefined) found.set(spkiSha256(spki), entry.revokedAt);
+  }
+  return found;
 }
 
 /** The list in a bundle of the root with this key, as it is served; undefined when there is none. */

@@ -21,7 +21,7 @@ import type { Store } from "../store-port.ts";
 import { walkOf } from "./bundle-walk.ts";
 import { sealMessage } from "./seal-message.ts";
 import type { RootIntent } from "./sign-ca.ts";
-import { newlyDistrusted, rootListOf, rootListsIn } from "./sign-root-list.ts";
+import { distrustedSince, newlyDistrusted, rootListOf, rootListsIn } from "./sign-root-list.ts";
 import { openRootIntent, recordPublication } from "./trust-audit.ts";
 
 /** What trust works with. */
@@ -61,8 +61,8 @@ export interface Trust extends CommandSigners, MessageSealer {
   rootLists(): ReturnType<typeof rootListsIn>;
   /** The issuing CAs that an envelope would distrust, by SPKI SHA-256. Throws `trust-invalid`. */
   distrustedBy(envelope: Uint8Array): readonly string[];
-  /** The issuing CAs that were ever in a bundle and that the root's list names, by SPKI SHA-256. */
-  distrusted(): readonly string[];
+  /** The issuing CAs that were ever in a bundle and that a root's list names, by SPKI SHA-256, and since when. */
+  distrusted(): ReadonlyMap<string, Instant>;
   /** Takes a successor signed by the roots, keeps it and publishes it. Throws `trust-invalid`, `key-not-found`. */
   publish(envelope: Uint8Array, actor: string): Promise<TrustBundle>;
   /** Puts the retained trust topics on the broker again; brokers may forget. */
@@ -78,6 +78,7 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
   const envelopes = [...parts.bundles];
   let bundle = lastOf(envelopes);
   const history = envelopes.map((one) => decodeTrustBundle(decodeEnvelope(one).payload));
+  let distrusted: { readonly bundle: TrustBundle; readonly since: ReadonlyMap<string, Instant> } | undefined;
   let keyRefs = await commandKeyRefs(parts.keys);
   /** Opening a key costs a decryption: each is opened once, when it is first needed. */
   const signers = new Map<string, Signer>();
@@ -109,12 +110,21 @@ export async function openTrust(parts: TrustParts): Promise<Trust> {
       return last && rootListOf(last, id);
     },
     rootLists: () => rootListsIn(bundle),
-    distrustedBy: (envelope) => newlyDistrusted(bundle, acceptTrustBundle(envelope, { bundle })),
+    distrustedBy(envelope) {
+      const { rootLists } = acceptTrustBundle(envelope, { bundle });
+      return newlyDistrusted(
+        { issuers: history.flatMap((one) => one.issuers), rootLists: bundle.rootLists },
+        { rootLists },
+      );
+    },
     distrusted() {
-      const issuers = history.flatMap((one) => one.issuers);
-      // The list of a root that was retired is in no bundle any more and holds all the same.
-      const rootLists = history.flatMap((one) => one.rootLists);
-      return [...new Set(newlyDistrusted({ issuers, rootLists: [] }, { rootLists }))];
+      if (distrusted?.bundle !== bundle) {
+        const issuers = history.flatMap((one) => one.issuers);
+        // The list of a root that was retired is in no bundle any more and holds all the same.
+        const rootLists = history.flatMap((one) => one.rootLists);
+        distrusted = { bundle, since: distrustedSince({ issuers, rootLists }) };
+      }
+      return distrusted.since;
     },
     async publish(envelope, actor) {
       const next = acceptTrustBundle(envelope, { bundle });

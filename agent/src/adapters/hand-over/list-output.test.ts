@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pemEncode } from "@fleetcert/shared";
+import { assembleSigned, encodeTbsCrl, pemEncode, subjectKeyIdOf } from "@fleetcert/shared";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { aRoot, testNow } from "../../../../test/support/fleet-trust.ts";
 import { openListOutput } from "./list-output.ts";
 
 const { signal } = new AbortController();
@@ -22,6 +23,16 @@ const outputWith = (command?: readonly string[], timeout = 10_000) =>
     include: [],
     ...(command && { reload: { command, timeout } }),
   });
+
+/** PEM of an empty list of an authority. */
+async function aList(commonName: string): Promise<string> {
+  const { signer, certificate } = await aRoot(commonName);
+  const tbs = encodeTbsCrl({
+    ...{ issuer: certificate.subject.der, authorityKeyId: subjectKeyIdOf(signer.spki), entries: [], crlNumber: 1 },
+    ...{ thisUpdate: testNow, nextUpdate: testNow + 1000, signatureAlgorithmOf: signer.algorithm },
+  });
+  return pemEncode("X509 CRL", assembleSigned(tbs, signer.algorithm, await signer.sign(tbs)));
+}
 
 describe("a file of lists", () => {
   it("is replaced as a whole, with the lists of other authorities behind ours", async () => {
@@ -45,6 +56,35 @@ describe("a file of lists", () => {
 });
 
 describe("the command that tells its reader", () => {
+  it("is another one once the lists of an authority have left the file, also after a crash before it ran", async () => {
+    const [first, second] = await Promise.all(["First", "Second"].map(aList));
+    const seen = join(directory, "seen");
+    const hook = (word: string) => ({ command: ["/bin/sh", "-c", `echo ${word} >> ${seen}`], timeout: 10_000 });
+    const anOutput = () =>
+      openListOutput({
+        ...{ file: join(directory, "out", "crl.pem"), include: [] },
+        ...{ reload: hook("reload"), restart: hook("restart") },
+      });
+    const give = async (...lists: (string | undefined)[]) => {
+      const output = anOutput();
+      await output.replace(lists.join(""));
+      await output.reload(signal);
+    };
+    await give(first, second);
+    await give(second, first);
+    await anOutput().replace(first ?? "");
+    // Killed here: the next agent hands the same over, and the reader has forgotten nothing yet.
+    await give(first);
+    await give(first);
+    expect((await readFile(seen, "utf8")).split("\n")).toEqual(["reload", "reload", "restart", "reload", ""]);
+    const failing = { ...hook("x"), command: ["/bin/false"] };
+    const output = openListOutput({ file: join(directory, "out", "crl.pem"), include: [], restart: failing });
+    await output.replace(second ?? "");
+    await expect(output.reload(signal)).rejects.toMatchObject({ code: "hook-failed" });
+    await give(second);
+    expect(await readFile(seen, "utf8")).toMatch(/restart\n$/);
+  });
+
   it("gets its arguments as they are: there is no shell", async () => {
     const file = join(directory, "seen");
     await outputWith(["/bin/sh", "-c", 'printf %s "$1" > "$2"', "x", "$(id); *", file]).reload(signal);
