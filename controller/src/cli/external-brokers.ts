@@ -151,6 +151,8 @@ export async function listsInForce({
     const lists: Uint8Array[] = [];
     const epochs: number[] = [];
     for (const { id } of issuers.all()) {
+      // Mosquitto looks at the list of the last certificate alone: without one it refuses all that such a CA has signed.
+      if (trust.distrusted().has(id)) continue;
       for (const { shard } of await tx.shards.listOf(id)) {
         const list = await tx.crls.latest(id, shard);
         if (list !== undefined) lists.push(list.der);
