@@ -117,9 +117,12 @@ describeWith([softHsmPart], "a token that fails", () => {
     const slow = hsm.createToken();
     const at = await Token.acquire(cryptoki, { serial: slow.serial }, aLogin(slow));
     const answer = Promise.withResolvers<string>();
-    await expect(at.run(() => answer.promise, 20)).rejects.toMatchObject({ code: "timeout", retry: true });
+    await expect(at.run(() => answer.promise, { key: "a", patience: 20 })).rejects.toMatchObject({
+      code: "timeout",
+      retry: true,
+    });
     answer.resolve("late");
-    await expect(at.run(async () => "in time", 1000)).resolves.toBe("in time");
+    await expect(at.run(async () => "in time", { key: "a", patience: 1000 })).resolves.toBe("in time");
     await at.release();
   });
 

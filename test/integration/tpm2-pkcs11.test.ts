@@ -1,8 +1,9 @@
+import { createPublicKey, verify } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { initialiseToken, openKeyProvider } from "@fleetcert/hw";
-import { Secret } from "@fleetcert/shared";
+import { type ProviderKey, Secret } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { keyProviderContract } from "../contracts/key-provider.ts";
 import { describeWith, type OptionalPart } from "../support/optional-part.ts";
@@ -49,6 +50,22 @@ describeWith([swtpmPart, tpm2Pkcs11Part, tlsAddonPart], "tpm2-pkcs11 over a TPM 
     absentRef: () => "pkcs11:id=%01%02;type=private",
   });
 
+  it("goes through generation after generation in one process, as an agent does", async () => {
+    const keys = await open();
+    const message = Buffer.from("signed by both keys until the old one is destroyed");
+    let old: ProviderKey | undefined;
+    for (let generation = 1; generation <= 5; generation++) {
+      const key = await keys.generate({ algorithm: "P-256", label: `generation-${generation}` });
+      for (const one of [key, old, key]) {
+        if (one !== undefined) expect(isSignedBy(one, message, await one.sign(message))).toBe(true);
+      }
+      if (old !== undefined) await keys.destroy(old.ref);
+      expect((await keys.list("generation-")).map(({ id }) => id)).toEqual([key.id]);
+      old = key;
+    }
+    await keys.close();
+  });
+
   it("authenticates TLS sessions", async () => {
     const keys = await open();
     const pki = await testPki();
@@ -60,6 +77,10 @@ describeWith([swtpmPart, tpm2Pkcs11Part, tlsAddonPart], "tpm2-pkcs11 over a TPM 
     await keys.close();
   });
 });
+
+function isSignedBy({ spki }: ProviderKey, message: Uint8Array, signature: Uint8Array): boolean {
+  return verify("sha256", message, createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }), signature);
+}
 
 /** A port that is free together with the next one. */
 async function twoFreePorts(): Promise<number> {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StatusView } from "@fleetcert/agent";
-import { formatClaimString, parseClaimString, sha256Hex } from "@fleetcert/shared";
+import { formatClaimString, parseClaimString, Secret, sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { startProgram } from "../support/processes.ts";
@@ -177,16 +177,21 @@ describe("fleetcert-agent enrol, with a person's permission", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  /** Runs the command with a claim; what it printed, or the code it failed with. */
-  async function enrol(data: string, claimString: string, ...more: string[]): Promise<unknown> {
+  /** Runs the command with a claim until it ends. */
+  async function run(data: string, claimString: string, ...more: string[]) {
     const file = join(directory, `claim-${sha256Hex(Buffer.from(claimString)).slice(0, 8)}`);
     await writeFile(file, `${claimString}\n`, { mode: 0o600 });
     const { operational, bootstrap } = controller.endpoints;
     const where = ["--controller", `127.0.0.1:${operational.port}`, "--bootstrap-port", String(bootstrap.port)];
     const args = ["enrol", "--data", join(directory, data), ...where, "--claim-file", file, "--json", ...more];
     const program = startProgram("agent/src/main.ts", args);
-    if ((await program.ended) !== 0)
-      return (JSON.parse(program.stderr()) as { readonly error: { readonly code: string } }).error.code;
+    return { program, end: await program.ended };
+  }
+
+  /** What the command printed, or the code it failed with. */
+  async function enrol(...args: Parameters<typeof run>): Promise<unknown> {
+    const { program, end } = await run(...args);
+    if (end !== 0) return (JSON.parse(program.stderr()) as { readonly error: { readonly code: string } }).error.code;
     const { device, slots } = JSON.parse(program.stdout()) as StatusView;
     return { device, generation: slots[0]?.certificate?.generation };
   }
@@ -205,4 +210,14 @@ describe("fleetcert-agent enrol, with a person's permission", () => {
     expect(await enrol("new", (await permit("cli-1")).claimString)).toEqual({ device: "cli-1", generation: 3 });
     expect(await enrol("other", (await permit("cli-1")).claimString, "--device-id", "cli-2")).toBe("config-invalid");
   }, 90_000);
+
+  it("says what to do about a claim that the controller does not know", async () => {
+    const known = parseClaimString(await controller.claim());
+    const unknown = formatClaimString({ ...known, secret: Secret.of("A".repeat(43)) });
+    const { program, end } = await run("stranger", unknown, "--device-id", "cli-3");
+    expect(end).toBe(4);
+    expect(JSON.parse(program.stderr())).toMatchObject({
+      error: { code: "denied", hint: expect.stringContaining("fleetcert claim create") },
+    });
+  });
 });

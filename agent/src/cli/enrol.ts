@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCatalogue, exitCodes, FleetError, parseDuration } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, errorRemedies, exitCodes, FleetError, parseDuration } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { systemTimer } from "../adapters/system.ts";
 import type { RunningAgent } from "./assemble-agent.ts";
@@ -77,7 +77,8 @@ async function untilEnrolled(
 function failed(reason: string, code: string): FleetError {
   const known = code in errorCatalogue ? (code as ErrorCode) : "denied";
   return new FleetError(known, reason === "" ? `the device could not enrol (${code})` : reason, {
-    hint: hints[code] ?? "run the same command again; it goes on where it was",
+    hint:
+      hints[code] ?? (isPassing(code) ? "run the same command again; it goes on where it was" : errorRemedies[known]),
   });
 }
 
@@ -102,6 +103,8 @@ function enrolledRows(status: StatusView, data: string): [string, string][] {
 
 const quietLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const hints: Readonly<Record<string, string>> = {
+  denied:
+    "the controller does not know this claim, took it back, or knows another secret: fleetcert claim create makes a new one",
   "claim-invalid": "ask for a new claim: fleetcert claim create",
   "device-exists":
     "another device has or had this id; choose another with --device-id, or have a person permit it: fleetcert device reenrol ID",

@@ -28,6 +28,13 @@ describe("a renewal that a person asks for", () => {
     expect(requireRenewable({ web: { ...issued, rollbacks: 1 } }, "web")).toEqual({ slot: "web", generation: 5 });
   });
 
+  it("is refused while the old key has its grace, with what is waited for", () => {
+    const inGrace: SlotState = { ...idle, journal: { at: "confirmed", old: held, grace: 1, until: 1 } };
+    expect(() => requireRenewable({ web: inGrace }, "web")).toThrow(
+      expect.objectContaining({ code: "conflict", hint: expect.stringContaining("grace is over") }),
+    );
+  });
+
   it("is refused for a device that is retired", () => {
     const retired: SlotState = { ...emptySlot, journal: { at: "retired", isErased: true } };
     expect(() => requireRenewable({ identity: retired }, "identity")).toThrow(

@@ -25,8 +25,11 @@ export function requireRenewable(states: Readonly<Record<string, SlotState>>, sl
   // A service that did not take its new certificate waits long before the next try; a person may know better.
   const isStuck = journal.at === "issued" && rollbacks > 0;
   if (journal.at !== "idle" && !isStuck) {
+    const isInGrace = journal.at === "confirmed" || journal.at === "oldRetired";
     throw new FleetError("conflict", `a rotation of ${slot} is under way: ${journal.at}`, {
-      hint: "fleetcert-agent status shows how far it is",
+      hint: isInGrace
+        ? "the new certificate is in use; another rotation can begin when the old one's grace is over"
+        : "fleetcert-agent status shows how far it is",
     });
   }
   return { slot, generation: (current?.generation ?? 0) + 1 };

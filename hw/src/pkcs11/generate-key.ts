@@ -22,7 +22,8 @@ export async function generateKey(token: Token, { algorithm, label }: KeyRequest
   const standIn = { kind: requireKind(token, algorithm), label: requireLabel(label), id: randomBytes(16) };
   const { cryptoki } = token;
   try {
-    await token.run((session) => makePair(token, session, standIn), generationPatience);
+    const options = { key: standIn.id.toString("hex"), patience: generationPatience };
+    await token.run((session) => makePair(token, session, standIn), options);
     const made = token.runSync((session) => readNew({ cryptoki, session }, standIn));
     token.runSync((session) => giveId({ cryptoki, session }, { from: standIn.id, to: made.id }));
     return made;

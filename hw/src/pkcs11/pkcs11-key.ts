@@ -74,20 +74,24 @@ export class Pkcs11Key implements ProviderKey {
 
   async sign(message: Uint8Array): Promise<Uint8Array> {
     const signature = messageSignature(this.#kind, message);
-    const answer = await this.#token.run(async (session) => {
-      this.#begin(session, signature);
-      try {
-        return await this.#token.cryptoki.C_SignAsync(session, signature.input, Buffer.alloc(signature.maxBytes));
-      } catch (error) {
-        throw tokenError(this.#doing(), error);
-      }
-    });
+    const answer = await this.#token.run(
+      async (session) => {
+        this.#begin(session, signature);
+        try {
+          return await this.#token.cryptoki.C_SignAsync(session, signature.input, Buffer.alloc(signature.maxBytes));
+        } catch (error) {
+          throw tokenError(this.#doing(), error);
+        }
+      },
+      { key: this.id },
+    );
     return signature.finish(answer);
   }
 
   /** One signature for TLS, before this returns. */
   signDigest(request: DigestToSign): Uint8Array {
     const signature = digestSignature(this.#kind, request);
+    this.#token.makeRoomFor(this.id);
     const answer = this.#token.runSync((session) => {
       this.#begin(session, signature);
       const room = Buffer.alloc(signature.maxBytes);

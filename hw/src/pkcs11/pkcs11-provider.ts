@@ -84,7 +84,7 @@ class Pkcs11Provider implements OpenKeyProvider {
     const id = this.#idOf(ref);
     const token = this.#requireOpen();
     this.#closeTlsHandle(Buffer.from(id).toString("hex"));
-    token.runSync((session) => destroyById({ cryptoki: token.cryptoki, session }, id));
+    await token.runDestroying((session) => destroyById({ cryptoki: token.cryptoki, session }, id));
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import { type Duration, FleetError, isFleetError, type Secret, type SecretSource
 import { ck } from "./constants.ts";
 import { type Cryptoki, type Handle, reinitialise } from "./cryptoki.ts";
 import { hasWrongPins, requireToken, type TokenFacts, type TokenSelector } from "./find-token.ts";
+import { quirksOf } from "./module-quirks.ts";
 import type { PinMemory } from "./pin-memory.ts";
 import { ReopenPace } from "./reopen-pace.ts";
 import { SessionPool } from "./session-pool.ts";
@@ -35,6 +36,10 @@ export class Token {
   #acceptedPin: PinMark | undefined;
   #users = 0;
   #generation = 0;
+  /** The key used last since the token was opened. */
+  #loaded: string | undefined;
+  #isMixedUp = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(cryptoki: Cryptoki, facts: TokenFacts) {
     this.cryptoki = cryptoki;
@@ -104,17 +109,53 @@ export class Token {
   }
 
   /**
-   * Runs calls that go on in the background, with a session of their own; waits a little for a token that comes back. What
-   * a hanging token has not done in time is no longer waited for: `timeout`.
+   * Runs calls that use a key and go on in the background, with a session of their own; waits a little for a token that
+   * comes back. What a hanging token has not done in time is no longer waited for: `timeout`.
    */
-  run<T>(run: (session: Handle) => Promise<T>, patience: Duration = usualPatience): Promise<T> {
+  run<T>(
+    run: (session: Handle) => Promise<T>,
+    { key, patience = usualPatience }: { readonly key: string; readonly patience?: Duration },
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(tooLate(this.#facts.label, patience)), patience);
       timer.unref();
-      this.#runReopening(run)
+      this.#withRoomFor(key, () => this.#runReopening(run))
         .finally(() => clearTimeout(timer))
         .then(resolve, reject);
     });
+  }
+
+  /** Runs calls that destroy objects. */
+  async runDestroying(run: (session: Handle) => void): Promise<void> {
+    await this.#withRoomFor("", async () => {
+      this.runSync(run);
+      if (!quirksOf(this.cryptoki).mixesUpAfterDestroying || !this.#isAlone()) return;
+      this.#isMixedUp = true;
+      await this.#reopenWaiting(this.#generation);
+    });
+  }
+
+  /** To be called before a key is used by {@link runSync}; throws as opening anew does. */
+  makeRoomFor(key: string): void {
+    if (this.#takesRoom(key)) this.#reopen(this.#generation);
+    this.#loaded = key;
+  }
+
+  /** Where keys stay loaded one call goes after the other, so that there is a moment to open the token anew before each. */
+  #withRoomFor<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (!quirksOf(this.cryptoki).keepsKeysLoaded) return work();
+    const turn = this.#turn.then(async () => {
+      if (this.#takesRoom(key)) await this.#reopenWaiting(this.#generation);
+      this.#loaded = key;
+      return await work();
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #takesRoom(key: string): boolean {
+    const isAnother = this.#loaded !== undefined && this.#loaded !== key;
+    return isAnother && quirksOf(this.cryptoki).keepsKeysLoaded && !this.#pool.isBusy;
   }
 
   async #runReopening<T>(run: (session: Handle) => Promise<T>): Promise<T> {
@@ -212,6 +253,11 @@ export class Token {
     this.#pool.discard();
     if (this.#keeper !== undefined) this.#closeSession(this.#keeper);
     this.#keeper = undefined;
+    this.#loaded = undefined;
+    if (this.#isMixedUp && this.#isAlone()) {
+      reinitialise(this.cryptoki);
+      this.#isMixedUp = false;
+    }
     this.#facts = this.#findAgain();
     this.#keeper = this.#openSession();
     this.#generation++;
@@ -224,11 +270,16 @@ export class Token {
     try {
       return requireToken(this.cryptoki, selector);
     } catch (error) {
-      const others = [...(open.get(this.cryptoki)?.values() ?? [])].filter((token) => token !== this);
-      if (this.#pool.isBusy || !others.every((token) => token.#pace.isWaiting && !token.#pool.isBusy)) throw error;
+      if (!this.#isAlone()) throw error;
       reinitialise(this.cryptoki);
       return requireToken(this.cryptoki, selector);
     }
+  }
+
+  /** Whether nobody would lose anything by the end of all sessions of the module. */
+  #isAlone(): boolean {
+    const others = [...(open.get(this.cryptoki)?.values() ?? [])].filter((token) => token !== this);
+    return !this.#pool.isBusy && others.every((token) => token.#pace.isWaiting && !token.#pool.isBusy);
   }
 
   #openSession(): Handle {
