@@ -9,6 +9,7 @@ import type {
   AuditRecord,
   CertificateRecord,
   ClaimRecord,
+  ConnectivityClass,
   CrlRecord,
   DeviceIdentifier,
   DeviceRecord,
@@ -80,12 +81,24 @@ export interface Page {
   readonly limit: number;
 }
 
+/** A list without its octets. */
+export type CrlGlance = Pick<CrlRecord, "shard" | "epoch" | "entryCount">;
+
+/** How many devices there are of a connectivity class. */
+export interface ClassCount {
+  readonly connectivity: ConnectivityClass;
+  readonly count: number;
+}
+
 /** One row a device. */
 export interface DeviceTable {
   find(id: string): Promise<DeviceRecord | undefined>;
   put(device: DeviceRecord): Promise<void>;
   list(page: Page): Promise<DeviceRecord[]>;
+  /** From counters kept with the rows, as {@link DeviceTable.countActive}: a scrape does not read the fleet. */
   countByState(): Promise<Record<DeviceRecord["state"], number>>;
+  /** Active devices by class, in order of the class's name; classes nobody is in are left out. */
+  countActive(): Promise<ClassCount[]>;
 }
 
 /** What devices are known by beside their id (I7). */
@@ -196,6 +209,8 @@ export interface CrlTable {
   find(issuer: string, shard: number, epoch: number): Promise<CrlRecord | undefined>;
   /** What lists of a shard there are, newest first; the lists themselves, which may be long, are not read. */
   listOf(issuer: string, shard: number, limit: number): Promise<StoredList[]>;
+  /** The newest list of each shard, in order of shard, without reading any: one may have megabytes. */
+  glanceAt(issuer: string): Promise<CrlGlance[]>;
   /** Forgets the shard's lists of epochs below that one. */
   deleteBelow(issuer: string, shard: number, epoch: number): Promise<void>;
 }
@@ -213,6 +228,13 @@ export interface AckTable {
   /** One row for each (device, issuer): the last word. */
   put(ack: AckRecord): Promise<void>;
   listOf(issuer: string): Promise<AckRecord[]>;
+  /** Active devices by class whose last word is that epoch or a later one; from counters kept with the rows. */
+  countApplied(issuer: string, epoch: number): Promise<ClassCount[]>;
+  /** Active devices of a class whose last word is earlier, or that said none; those seen longest ago first. Reads the class. */
+  listBehind(
+    issuer: string,
+    behind: { readonly epoch: number; readonly connectivity: ConnectivityClass; readonly limit: number },
+  ): Promise<Pick<DeviceRecord, "id" | "lastSeenAt">[]>;
 }
 
 /** Answers that are given again when the same is asked (I4). */
@@ -252,6 +274,8 @@ export interface OutboxTable {
   enqueue(message: Omit<OutboxRecord, "id">): Promise<void>;
   /** Oldest first. */
   list(limit: number): Promise<OutboxRecord[]>;
+  /** How many wait, counted up to a limit. */
+  count(limit: number): Promise<number>;
   /** Removes all up to and including the id. */
   removeThrough(id: number): Promise<void>;
 }

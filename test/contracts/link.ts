@@ -122,6 +122,21 @@ export function linkContract(name: string, open: () => Promise<LinkWorld>): void
       expect(heard.map(({ payload }) => payload)).toEqual(["old", "new", "last"]);
     });
 
+    it("finds what is retained after it was away, and has the broker keep nothing else for it", async () => {
+      const own = `fleetcert/1/device/${world.operational.device}/down/#`;
+      const first = await connect(world.operational);
+      await first.session.subscribe([own, "fleetcert/1/fleet/trust"]);
+      await first.session.close();
+      await world.send(own.replace("#", "received"), text("an answer"), { retain: false });
+      await world.send("fleetcert/1/fleet/trust", text("a bundle"), { retain: true });
+      const { session, heard } = await connect(world.operational);
+      await session.subscribe([own, "fleetcert/1/fleet/trust"]);
+      await until(() => heard.length > 0);
+      await world.send(own.replace("#", "received"), text("another"), { retain: false });
+      await until(() => heard.length > 1);
+      expect(heard.map(({ payload }) => payload)).toEqual(["a bundle", "another"]);
+    });
+
     it("rejects with denied when CONNECT is refused", async () => {
       world.refuse();
       await expect(connect(world.operational)).rejects.toMatchObject({ code: "denied" });

@@ -69,6 +69,7 @@ const hours = fc.integer({ min: 0, max: 3 }).map((hour) => hour * 3_600_000);
 const name = pick("a", "b", "\uffee", "\u{1f511}", "aa", "a\0");
 const page = fc.record({ after: name, limit: fc.integer({ min: -1, max: 4 }) });
 
+const connectivity = pick("always", "daily", "rare");
 const hashOf = pick("00", "0a", "0aff", "ff");
 const planState = pick("open", "running", "done");
 const budget = pick("revoke", "claim");
@@ -100,14 +101,23 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       "devices",
       "put",
       fc
-        .record({ id: device, site: pick("", "s1", "s2"), state: pick("active", "suspended", "retired") })
-        .map(({ id, site, state }) => aDevice({ id, state, attributes: anAttributes({ site }) })),
+        .record({
+          id: device,
+          site: pick("", "s1", "s2"),
+          state: pick("active", "suspended", "retired"),
+          connectivity,
+          lastSeenAt: fc.option(small, { nil: undefined }),
+        })
+        .map(({ site, connectivity, ...rest }) =>
+          aDevice({ ...rest, attributes: anAttributes({ site, connectivity }) }),
+        ),
     ),
   },
   { weight: 3, arbitrary: call("ages", "expire", hours) },
   call("ages", "list"),
   call("devices", "list", page),
   call("devices", "countByState"),
+  call("devices", "countActive"),
   call("certificates", "listOf", device),
   call("certificates", "listOf", device, pick("identity", "web")),
   call("certificates", "listByKey", pick("k1", "k2")),
@@ -143,10 +153,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("epochs", "deleteMadeBefore", issuer, small),
   call("crls", "put", fc.record({ issuer, shard: small, epoch: small, entryCount: small }).map(aCrl)),
   call("crls", "latest", issuer, small),
+  call("crls", "glanceAt", issuer),
   call("crls", "listOf", issuer, small, small),
   call("crls", "deleteBelow", issuer, small, small),
   call("acks", "put", fc.record({ device, issuer, epoch: small }).map(anAck)),
   call("acks", "listOf", issuer),
+  call("acks", "countApplied", issuer, small),
+  call("acks", "listBehind", issuer, fc.record({ epoch: small, connectivity, limit: fc.integer({ min: -1, max: 3 }) })),
   call("answers", "put", fc.record({ device, messageId: name, expiresAt: small }).map(anAnswer)),
   call("answers", "find", device, name),
   call("answers", "deleteExpired", small),
@@ -156,6 +169,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("reports", "find", device),
   call("outbox", "enqueue", fc.record({ topic: name, payload: fc.uint8Array({ maxLength: 4 }), retain: fc.boolean() })),
   call("outbox", "list", fc.integer({ min: -1, max: 3 })),
+  call("outbox", "count", fc.integer({ min: -1, max: 3 })),
   call("outbox", "removeThrough", fc.integer({ min: 0, max: 12 })),
   call("operators", "put", fc.record({ name, certificateSha256: pick("", "c1", "c2") }).map(anOperator)),
   call("operators", "findByCertificate", pick("", "c1", "c2")),

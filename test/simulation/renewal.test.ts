@@ -62,7 +62,7 @@ describe("a slot in a hostile world", () => {
         `crash sweep: ${lives} lives from seed ${first}, ${crashRuns} with power cuts; faults: ${counts.join(", ")}; violations 0\n`,
       );
     },
-    isLong ? 1_800_000 : 240_000,
+    isLong ? 7_200_000 : 240_000,
   );
 
   it("comes to many generations, so that the lives are not all one step long", () => {

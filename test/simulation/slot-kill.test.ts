@@ -152,7 +152,7 @@ describe("processes with a service's slot, killed", () => {
       expect(counts.kills).toBe(devices * killsEach);
       expect(counts.generations).toBeGreaterThan(devices);
     },
-    isLong ? 3_600_000 : 900_000,
+    isLong ? 7_200_000 : 900_000,
   );
 
   async function expectProgress(device: Device): Promise<void> {

@@ -189,6 +189,21 @@ describe("the connection", () => {
     expect(clock.monotonic() - before).toBeGreaterThan(0);
   });
 
+  it("is away no longer after an outage than the outage was long, whatever its pauses were", async () => {
+    const { connection, controller, timer, clock, credentialOf, isConnected } = await aConnection();
+    connection.use(await credentialOf(1));
+    await timer.until(isConnected, minute);
+    for (let outage = 1; outage <= 40; outage += 1) {
+      await timer.advance(minute);
+      controller.link.cut();
+      await timer.advance(8_000);
+      controller.link.isCut = false;
+      const over = clock.monotonic();
+      await timer.until(isConnected, minute);
+      expect(clock.monotonic() - over).toBeLessThanOrEqual(9_000);
+    }
+  });
+
   it("asks over the live session, and is offline without one", async () => {
     const { connection, controller, timer, credentialOf, isConnected } = await aConnection();
     const credential = await credentialOf(1);
@@ -265,6 +280,29 @@ describe("a proof in use", () => {
     await expect(connection.prove(next, activated(next), signal)).rejects.toMatchObject({ code: "denied" });
     await timer.until(() => events.filter((event) => event === "connected 1").length === 3, 5 * minute);
     expect(controller.proven).toEqual([]);
+  });
+
+  it("knocks on while the controller is away when there is no credential to come back with", async () => {
+    const { connection, controller, timer, clock, credentialOf } = await aConnection();
+    const first = await credentialOf(1);
+    controller.link.cut();
+    const proof = connection.prove(first, activated(first), signal);
+    await timer.advance(20_000);
+    controller.link.isCut = false;
+    const over = clock.monotonic();
+    expect(controller.link.connects.length).toBeLessThan(20);
+    await timer.until(() => controller.proven.length === 1, 21_000);
+    expect(await proof).toMatchObject({ type: "confirmed", generation: 1 });
+    expect(clock.monotonic() - over).toBeLessThanOrEqual(21_000);
+  });
+
+  it("gives a first credential back to its slot when nobody can be reached for as long as a proof may take", async () => {
+    const { connection, controller, timer, credentialOf } = await aConnection();
+    const first = await credentialOf(1);
+    controller.link.cut();
+    const proof = connection.prove(first, activated(first), signal).catch((error: unknown) => error);
+    await timer.advance(3 * minute);
+    expect(await proof).toMatchObject({ code: "offline" });
   });
 
   it("is not confirmed by an answer about another certificate", async () => {

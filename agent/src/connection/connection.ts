@@ -1,7 +1,8 @@
 import type { Body, BodyOf, Message } from "@fleetcert/proto";
-import { type Duration, FleetError } from "@fleetcert/shared";
-import { type BackoffSettings, backoff } from "../pace/backoff.ts";
+import { type Duration, FleetError, isFleetError } from "@fleetcert/shared";
+import type { BackoffSettings } from "../pace/backoff.ts";
 import type { AskOptions, Conversation, Credential, FleetTopics } from "../ports.ts";
+import { knockAgainAfter } from "./knock-again.ts";
 import { LiveSession, type SessionContext } from "./live-session.ts";
 
 /** How fast a connection is tried again. */
@@ -82,7 +83,9 @@ export class Connection implements Conversation, FleetTopics {
   /** Keeps a session alive until the signal ends it. Never rejects for what the network does. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
-    let failures = 0;
+    const { clock } = this.#context.surroundings;
+    /** Since when there has been no session that lasted. */
+    let awaySince: Duration | undefined;
     while (!signal.aborted) {
       if (this.#isProving || this.#credential === undefined) {
         await this.#changed.promise;
@@ -91,8 +94,10 @@ export class Connection implements Conversation, FleetTopics {
       const live = this.#live ?? (await this.#comeIn(this.#credential, signal));
       const lived = live === undefined ? 0 : await this.#outlive(live, signal);
       if (this.#isProving || this.#live !== undefined || signal.aborted) continue;
-      failures = lived >= settledAfter ? 0 : failures + 1;
-      await this.#pause(failures, signal);
+      if (awaySince === undefined || lived >= settledAfter) awaySince = clock.monotonic();
+      const pace = this.#isTurnedAway ? this.#settings.turnedAway : this.#settings.backoff;
+      const until = AbortSignal.any([signal, this.#attempt.signal]);
+      await this.#pause(pace, awaySince, until).catch(() => undefined);
     }
     await this.#live?.close();
   }
@@ -126,7 +131,8 @@ export class Connection implements Conversation, FleetTopics {
 
   /**
    * Proof in use: a session of its own with the new credential takes over the client id, and the controller confirms over it. On
-   * success it is the live session; otherwise it is closed and the old credential connects again. Rejects as
+   * success it is the live session; otherwise it is closed and the old credential connects again. A first credential has no other
+   * to come back with: while nobody can be reached, it knocks on for as long as a proof may take. Rejects as
    * {@link LiveSession.open} and {@link Conversation.ask} do, with `denied` when the proof was refused.
    */
   async prove(
@@ -136,9 +142,29 @@ export class Connection implements Conversation, FleetTopics {
   ): Promise<BodyOf<"confirmed">> {
     this.#isProving = true;
     this.#attempt.abort();
-    let proving: LiveSession | undefined;
+    const since = this.#context.surroundings.clock.monotonic();
     try {
-      proving = await this.#open(credential, signal);
+      for (;;) {
+        try {
+          return await this.#proveOnce(credential, activated, signal);
+        } catch (error) {
+          if (!this.#mayKnockOn(error, since)) throw error;
+          await this.#pause(this.#settings.backoff, since, signal);
+        }
+      }
+    } finally {
+      this.#isProving = false;
+      this.#wake();
+    }
+  }
+
+  async #proveOnce(
+    credential: Credential,
+    activated: BodyOf<"activated">,
+    signal: AbortSignal,
+  ): Promise<BodyOf<"confirmed">> {
+    const proving = await this.#open(credential, signal);
+    try {
       const { provePatience } = this.#settings;
       const answer = await proving.dialogue.ask(activated, { signer: credential.key, patience: provePatience, signal });
       const confirmed = requireConfirmed(answer.body, activated);
@@ -147,12 +173,14 @@ export class Connection implements Conversation, FleetTopics {
       this.#adopt(proving);
       return confirmed;
     } catch (error) {
-      await proving?.close();
+      await proving.close();
       throw error;
-    } finally {
-      this.#isProving = false;
-      this.#wake();
     }
+  }
+
+  #mayKnockOn(error: unknown, since: Duration): boolean {
+    const elapsed = this.#context.surroundings.clock.monotonic() - since;
+    return this.#credential === undefined && isFleetError(error, "offline") && elapsed < this.#settings.provePatience;
   }
 
   /** Who was turned away asks first, and knocks only when nothing stands against it any more. */
@@ -223,11 +251,10 @@ export class Connection implements Conversation, FleetTopics {
     this.#context.surroundings.log.warn({ error: cause, code: this.#lastError }, "not connected");
   }
 
-  async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const { random, timer } = this.#context.surroundings;
-    const pace = this.#isTurnedAway ? this.#settings.turnedAway : this.#settings.backoff;
-    const duration = backoff(pace, { attempts: failures, jitter: random.fraction() });
-    await timer.sleep(duration, AbortSignal.any([signal, this.#attempt.signal])).catch(() => undefined);
+  async #pause(pace: BackoffSettings, since: Duration, signal: AbortSignal): Promise<void> {
+    const { clock, random, timer } = this.#context.surroundings;
+    const elapsed = clock.monotonic() - since;
+    await timer.sleep(knockAgainAfter(pace, { elapsed, jitter: random.fraction() }), signal);
   }
 
   async #requireLive(): Promise<LiveSession> {

@@ -67,6 +67,8 @@ export class HeadFollower {
     if (lane.latest !== undefined && !isNewer(offered, lane.latest)) return;
     lane.latest = offered;
     lane.wake.abort();
+    // Parts of an epoch that is overtaken may be cleared already: waiting for them would only delay the one that counts.
+    if (lane.overtaken < maxOvertaken) lane.fetch.abort();
     this.#begin(lane);
   }
 
@@ -99,14 +101,21 @@ export class HeadFollower {
     const { cache, retained, applied } = this.#options;
     for (let attempts = 0; lane.latest !== undefined && !signal.aborted; ) {
       const offered = lane.latest;
+      const fetch = new AbortController();
+      lane.fetch = fetch;
       try {
-        const ack = await cache.apply(offered, retained, signal);
+        const ack = await cache.apply(offered, retained, AbortSignal.any([signal, fetch.signal]));
         if (lane.latest === offered) lane.latest = undefined;
         attempts = 0;
+        lane.overtaken = 0;
         if (ack !== undefined) await this.#tell(ack);
         applied();
       } catch (error) {
         if (signal.aborted) return;
+        if (fetch.signal.aborted) {
+          lane.overtaken++;
+          continue;
+        }
         await this.#refused(lane.issuer, error);
         const isWorthRepeating = isFleetError(error) && (error.retry || error.code === "store-failed");
         if (!isWorthRepeating && lane.latest === offered) lane.latest = undefined;
@@ -160,6 +169,8 @@ export class HeadFollower {
       latest: undefined,
       isRunning: false,
       wake: new AbortController(),
+      fetch: new AbortController(),
+      overtaken: 0,
     };
     this.#lanes.set(issuer, lane);
     return lane;
@@ -172,6 +183,10 @@ interface Lane {
   latest: OfferedHead | undefined;
   isRunning: boolean;
   wake: AbortController;
+  /** Ends the fetch under way. */
+  fetch: AbortController;
+  /** Fetches in a row that were ended for a newer head. */
+  overtaken: number;
 }
 
 /** What other errors of judging a head mean; undefined when they say nothing against it. */
@@ -186,3 +201,5 @@ function isNewer({ head: a }: OfferedHead, { head: b }: OfferedHead): boolean {
 
 const settings: BackoffSettings = { base: 1000, cap: 5 * 60_000 };
 const maxUnsigned = 32;
+/** After so many the next fetch is let finish: heads may come faster than a slow link brings what they name. */
+const maxOvertaken = 3;

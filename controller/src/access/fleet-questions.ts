@@ -1,6 +1,7 @@
 import { type Clock, matchesFilter } from "@fleetcert/shared";
 import { fleetAges, fleetServiceLevels } from "../insight/fleet-insight.ts";
 import type { DeviceRecord } from "../records.ts";
+import { Sparing } from "../sparing.ts";
 import type { Store } from "../store-port.ts";
 import { deviceFacts, deviceFields, readFilter } from "./filter-facts.ts";
 import type { AgeView, ExpiryView, FleetOperations } from "./operations.ts";
@@ -15,6 +16,7 @@ export function fleetQuestions(parts: {
   readonly expiries: () => Promise<readonly ExpiryView[]>;
 }): FleetOperations {
   const { store, clock, issuers, connected } = parts;
+  const serviceLevels = new Sparing<Awaited<ReturnType<typeof fleetServiceLevels>>>(clock);
   return {
     async age(_actor, { by, filter }) {
       const now = clock.now();
@@ -30,7 +32,9 @@ export function fleetQuestions(parts: {
       return {
         devices: await store.transaction((tx) => tx.devices.countByState()),
         connected: connected.count(),
-        serviceLevels: await fleetServiceLevels(store, { now: clock.now(), issuers: issuers() }),
+        serviceLevels: await serviceLevels.find(issuers().join(), () =>
+          fleetServiceLevels(store, { now: clock.now(), issuers: issuers() }),
+        ),
       };
     },
   };

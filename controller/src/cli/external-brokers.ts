@@ -4,6 +4,7 @@ import { endSessions, type FollowingBroker, followLists } from "../adapters/mosq
 import { probeBroker } from "../adapters/mosquitto/probe-broker.ts";
 import type { Notices } from "../ports.ts";
 import type { ListFollowers } from "../revocation/revocation.ts";
+import type { Transaction } from "../store-port.ts";
 import { Turns } from "../turns.ts";
 import type { ControllerLog } from "./controller-log.ts";
 import { foreignIdentity, issueProbe, type ProbeIdentity, refusedProbe } from "./probe-identities.ts";
@@ -117,7 +118,8 @@ export async function openExternalBrokers(parts: {
       await tryHand();
     },
     async catchUp() {
-      const { epochs } = await listsInForce(duties);
+      // Every few seconds: the lists themselves may have megabytes.
+      const epochs = await epochsInForce(duties);
       if (epochs !== handedOver || waiting.size > 0) await tryHand();
     },
   };
@@ -141,6 +143,17 @@ export function allFollowers(groups: readonly (ExternalBrokers | undefined)[]): 
   };
 }
 
+/** Which epochs {@link listsInForce} would give the lists of. */
+async function epochsInForce({ store, issuers }: Pick<Duties, "store" | "issuers">): Promise<string> {
+  return await store.transaction((tx) => epochsOf(tx, issuers));
+}
+
+async function epochsOf(tx: Transaction, issuers: Duties["issuers"]): Promise<string> {
+  const epochs: number[] = [];
+  for (const { id } of issuers.all()) epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
+  return epochs.join();
+}
+
 /** Every list that is in force, of every issuer whose certificates may be in use and of the root, as PEM. */
 export async function listsInForce({
   store,
@@ -149,7 +162,6 @@ export async function listsInForce({
 }: Pick<Duties, "store" | "issuers" | "trust">): Promise<{ readonly epochs: string; readonly lists: string }> {
   const found = await store.transaction(async (tx) => {
     const lists: Uint8Array[] = [];
-    const epochs: number[] = [];
     for (const { id } of issuers.all()) {
       // Mosquitto looks at the list of the last certificate alone: without one it refuses all that such a CA has signed.
       if (trust.distrusted().has(id)) continue;
@@ -157,9 +169,8 @@ export async function listsInForce({
         const list = await tx.crls.latest(id, shard);
         if (list !== undefined) lists.push(list.der);
       }
-      epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
     }
-    return { epochs: epochs.join(), lists };
+    return { epochs: await epochsOf(tx, issuers), lists };
   });
   const all = [...found.lists, ...trust.current().rootLists];
   return { epochs: found.epochs, lists: all.map((der) => pemEncode("X509 CRL", der)).join("") };

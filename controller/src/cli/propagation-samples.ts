@@ -10,12 +10,12 @@ export async function propagationSamples({ revocation }: Duties, tx: Transaction
     const { length } = await tx.plans.listInState(state, maxCounted);
     plans.push({ name: "fleetcert_plans", labels: { state }, value: length });
   }
-  const newest = await revocation.propagationIn(tx).catch((error: unknown) => {
+  const newest = await revocation.reachIn(tx).catch((error: unknown) => {
     if (isFleetError(error, "not-found")) return undefined;
     throw error;
   });
   if (newest === undefined) return plans;
-  const { issuer, blockedAtBroker, publishedAfter, via, laggards } = newest;
+  const { issuer, blockedAtBroker, publishedAfter, via, behind } = newest;
   const quantiles = { "0.5": newest.p50, "0.95": newest.p95, "0.99": newest.p99, "1": newest.max };
   return [
     ...plans,
@@ -27,7 +27,7 @@ export async function propagationSamples({ revocation }: Duties, tx: Transaction
     ...Object.entries(quantiles).flatMap(([quantile, after]) =>
       timed(after, { name: "fleetcert_revocation_proven_seconds", labels: { issuer, quantile } }),
     ),
-    ...laggards.map(({ connectivity, count }): Sample => {
+    ...behind.map(({ connectivity, count }): Sample => {
       return { name: "fleetcert_revocation_waiting", labels: { issuer, connectivity }, value: count };
     }),
     ...Object.entries(via).map(([way, count]): Sample => {

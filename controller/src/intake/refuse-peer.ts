@@ -21,8 +21,9 @@ export async function auditRefusal<Judgement>(
   try {
     return await judge();
   } catch (error) {
-    // A fault of ours is no attempt of theirs.
-    if (isFleetError(error) && errorCatalogue[error.code].http < 500) await audit(context, peer, error);
+    // A fault of ours, or that too many came at once, is no attempt of theirs.
+    const isTheirs = isFleetError(error) && !error.retry && errorCatalogue[error.code].http < 500;
+    if (isTheirs) await audit(context, peer, error);
     throw error;
   }
 }

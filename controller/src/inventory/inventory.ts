@@ -71,7 +71,7 @@ export interface Inventory {
   sessionChanged(change: SessionChange): Promise<void>;
   /** Computes, now and then, the connectivity class of devices whose class no person said. Called again and again. */
   followContacts(): Promise<void>;
-  /** Devices with a live operational session. */
+  /** Devices with a live operational session; the set itself, which changes as they come and go. */
   connected(): ReadonlySet<string>;
   readonly handlers: MessageHandlers;
 }
@@ -81,6 +81,7 @@ export function openInventory(parts: InventoryParts): Inventory {
   /** Number of live sessions: a takeover has two for a moment. */
   const sessions = new Map<string, number>();
   let classifiedAt = Number.NEGATIVE_INFINITY;
+  const connected = new Set<string>();
   return {
     setAttributes: (actor, device, attributes) =>
       setAttributes(parts, { actor, device, attributes, isConnected: sessions.has(device) }),
@@ -99,16 +100,22 @@ export function openInventory(parts: InventoryParts): Inventory {
     retire: (tx, { actor, device }) => retireDevice(parts, tx, { actor, device }),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
     carriedDesired: (device) => carriedDesired(parts, device),
-    async sessionChanged({ peer, connected, isConcluded = false }) {
+    async sessionChanged({ peer, connected: isConnected, isConcluded = false }) {
       if (peer.type !== "operational") return;
-      const before = sessions.get(peer.device) ?? 0;
-      const count = before + (connected ? 1 : -1);
-      if (count > 0) sessions.set(peer.device, count);
-      else sessions.delete(peer.device);
+      const { device } = peer;
+      const before = sessions.get(device) ?? 0;
+      const count = before + (isConnected ? 1 : -1);
+      if (count > 0) {
+        sessions.set(device, count);
+        connected.add(device);
+      } else {
+        sessions.delete(device);
+        connected.delete(device);
+      }
       if (isConcluded) return;
-      await followSession(parts, peer.device, { isConnected: connected, isBack: connected && before === 0 });
+      await followSession(parts, device, { isConnected, isBack: isConnected && before === 0 });
     },
-    connected: () => new Set(sessions.keys()),
+    connected: () => connected,
     handlers: {
       report: (received, reply) => acceptReport(parts, received, reply),
       event: (received, reply) => acceptEvent(parts, received, reply),

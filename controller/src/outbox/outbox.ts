@@ -79,6 +79,7 @@ function watching(tx: Transaction, enqueued: () => void): Transaction {
       enqueued();
     },
     list: (limit) => tx.outbox.list(limit),
+    count: (limit) => tx.outbox.count(limit),
     removeThrough: (id) => tx.outbox.removeThrough(id),
   };
   return Object.create(tx, { outbox: { value: outbox, enumerable: true } }) as Transaction;

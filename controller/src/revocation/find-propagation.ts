@@ -1,10 +1,10 @@
 import { type Duration, FleetError, type Instant } from "@fleetcert/shared";
 import type { ConnectivityClass } from "../records.ts";
-import type { Transaction } from "../store-port.ts";
+import type { ClassCount, Transaction } from "../store-port.ts";
 import { type Measured, measuredEpochs, readMeasured } from "./propagation.ts";
 
-/** How far an epoch that revoked something has come. */
-export interface Propagation {
+/** How far an epoch that revoked something has come, in numbers. */
+export interface Reach {
   readonly issuer: string;
   readonly epoch: number;
   readonly requestedAt: Instant;
@@ -24,6 +24,12 @@ export interface Propagation {
   readonly curve: readonly { readonly after: Duration; readonly acknowledged: number }[];
   /** Acknowledgements by the way they came. */
   readonly via: Readonly<Record<string, number>>;
+  /** Active devices that have not acknowledged it, by how often they are in contact. */
+  readonly behind: readonly ClassCount[];
+}
+
+/** {@link Reach}, and who has not acknowledged it. */
+export interface Propagation extends Omit<Reach, "behind"> {
   /** Active devices that have not acknowledged it, at most 1,000. */
   readonly waiting: readonly string[];
   /** The same by how often they are in contact, each with those that were seen longest ago first. */
@@ -38,76 +44,60 @@ export interface Laggards {
   readonly devices: readonly { readonly id: string; readonly lastSeenAt: Instant | undefined }[];
 }
 
-/** The epoch named, by the first issuer that measured one of that number; else the newest measured by any. Throws `not-found`. */
-export async function newestPropagation(
-  tx: Transaction,
-  { issuers, epoch }: { readonly issuers: readonly string[]; readonly epoch: number | undefined },
-): Promise<Propagation> {
-  const found: Propagation[] = [];
+/** What is asked about: the issuers, the one that issues now first, and an epoch, or the newest measured by any. */
+interface Question {
+  readonly issuers: readonly string[];
+  readonly epoch: number | undefined;
+}
+
+/** The numbers of the epoch named, by the first issuer that measured one of that number; from kept counters. Throws `not-found`. */
+export async function findReach(tx: Transaction, { issuers, epoch }: Question): Promise<Reach> {
+  const found: Reach[] = [];
   for (const issuer of issuers) {
     const measured = await measuredEpochs(tx, issuer);
-    const isMeasured = epoch === undefined ? measured.length > 0 : measured.includes(epoch);
-    if (isMeasured) found.push(await findPropagation(tx, { issuer, epoch }));
+    const wanted = epoch ?? measured.at(-1);
+    if (wanted !== undefined && measured.includes(wanted)) found.push(await reachOf(tx, { issuer, epoch: wanted }));
   }
   const [first, ...rest] = found;
   if (first === undefined) throw new FleetError("not-found", "no revocation was published in that epoch");
   return epoch === undefined ? rest.reduce((a, b) => (b.requestedAt > a.requestedAt ? b : a), first) : first;
 }
 
-/** The state of one epoch's propagation, the newest measured one when none is named. Throws `not-found`. */
-async function findPropagation(
+/** The same with those who wait, for a person who asks: reads the devices of each class that has some. Throws `not-found`. */
+export async function findPropagation(tx: Transaction, question: Question): Promise<Propagation> {
+  const { behind, ...reach } = await findReach(tx, question);
+  const waiting: string[] = [];
+  const laggards: Laggards[] = [];
+  for (const { connectivity, count } of behind) {
+    const { issuer, epoch } = reach;
+    const devices = await tx.acks.listBehind(issuer, { epoch, connectivity, limit: maxWaiting });
+    waiting.push(...devices.map(({ id }) => id));
+    laggards.push({ connectivity, count, devices: devices.slice(0, maxNamed) });
+  }
+  return { ...reach, waiting: waiting.sort().slice(0, maxWaiting), laggards };
+}
+
+async function reachOf(
   tx: Transaction,
-  { issuer, epoch: wanted }: { readonly issuer: string; readonly epoch: number | undefined },
-): Promise<Propagation> {
-  const epoch = wanted ?? (await measuredEpochs(tx, issuer)).at(-1);
-  const measured = epoch === undefined ? undefined : await readMeasured(tx, { issuer, epoch });
-  if (epoch === undefined || measured === undefined)
-    throw new FleetError("not-found", "no revocation was published in that epoch");
-  const acknowledged = new Set(
-    (await tx.acks.listOf(issuer)).filter((ack) => ack.epoch >= epoch).map(({ device }) => device),
+  { issuer, epoch }: { readonly issuer: string; readonly epoch: number },
+): Promise<Reach> {
+  const measured = await readMeasured(tx, { issuer, epoch });
+  if (measured === undefined) throw new FleetError("not-found", "no revocation was published in that epoch");
+  const applied = new Map(
+    (await tx.acks.countApplied(issuer, epoch)).map(({ connectivity, count }) => [connectivity, count]),
   );
-  const { active, waiting, laggards } = await activeDevices(tx, acknowledged);
+  const behind = (await tx.devices.countActive())
+    .map(({ connectivity, count }) => ({ connectivity, count: count - (applied.get(connectivity) ?? 0) }))
+    .filter(({ count }) => count > 0);
   const { requestedAt, blockedAtBroker, publishedAfter, expected, via = {} } = measured;
   const curve = curveOf(measured);
   const at = (share: number): Duration | undefined => percentile(curve, share);
   return {
     ...{ issuer, epoch, requestedAt, blockedAtBroker, publishedAfter, expected },
-    acknowledged: active,
+    acknowledged: [...applied.values()].reduce((sum, count) => sum + count, 0),
     ...{ p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
-    ...{ curve, via, waiting, laggards },
+    ...{ curve, via, behind },
   };
-}
-
-async function activeDevices(tx: Transaction, acknowledged: ReadonlySet<string>) {
-  const waiting: string[] = [];
-  const byClass = new Map<ConnectivityClass, Laggards["devices"][number][]>();
-  let active = 0;
-  for (let after = ""; ; ) {
-    const page = await tx.devices.list({ after, limit: 1000 });
-    for (const { id, state, lastSeenAt, attributes } of page) {
-      if (state !== "active") continue;
-      if (acknowledged.has(id)) {
-        active += 1;
-        continue;
-      }
-      if (waiting.length < maxWaiting) waiting.push(id);
-      const alike = byClass.get(attributes.connectivity) ?? [];
-      alike.push({ id, lastSeenAt });
-      byClass.set(attributes.connectivity, alike);
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < 1000) return { active, waiting, laggards: laggardsOf(byClass) };
-    after = last.id;
-  }
-}
-
-function laggardsOf(
-  byClass: ReadonlyMap<ConnectivityClass, readonly Laggards["devices"][number][]>,
-): readonly Laggards[] {
-  return [...byClass].map(([connectivity, devices]) => {
-    const longestFirst = [...devices].sort((a, b) => (a.lastSeenAt ?? 0) - (b.lastSeenAt ?? 0));
-    return { connectivity, count: devices.length, devices: longestFirst.slice(0, maxNamed) };
-  });
 }
 
 function curveOf({ delays }: Measured): Propagation["curve"] {

@@ -112,8 +112,9 @@ export async function isPublicationDue(
     const latest = await tx.epochs.latest(authority.id);
     // A new era follows a wrong clock or an old backup: what was signed before it need not hold now.
     if (latest === undefined || latest.era < parts.sealer.era) return { refreshAll: true };
+    const lists = new Map((await tx.crls.glanceAt(authority.id)).map((one) => [one.shard, one]));
     for (const { shard, coveredTo } of shards) {
-      const [list] = await tx.crls.listOf(authority.id, shard, 1);
+      const list = lists.get(shard);
       if (list === undefined || list.epoch > latest.epoch) return { refreshAll: false };
       const made = (await tx.epochs.find(authority.id, list.epoch))?.thisUpdate ?? 0;
       if (now - made >= settings.crlRefresh) return { refreshAll: true };

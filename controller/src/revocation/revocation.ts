@@ -20,7 +20,7 @@ import { acceptAck } from "./accept-ack.ts";
 import { carriedEpoch } from "./carried-epoch.ts";
 import { compareLists, type ListDifference } from "./compare-lists.ts";
 import { endIssued, endRemaining } from "./end-issued.ts";
-import { newestPropagation, type Propagation } from "./find-propagation.ts";
+import { findPropagation, findReach, type Propagation, type Reach } from "./find-propagation.ts";
 import { openLane, type PublicationLane } from "./publication-lane.ts";
 import { announceEpoch, type PublicationOptions } from "./publish-epoch.ts";
 import { recoverRevocations } from "./recover-revocations.ts";
@@ -154,7 +154,7 @@ export interface Revocation {
   /** How far an epoch that revoked something has come; the newest when none is given. Throws `not-found`. */
   propagation(epoch?: number): Promise<Propagation>;
   /** The newest one, in the caller's transaction. Throws `not-found`. */
-  propagationIn(tx: Transaction): Promise<Propagation>;
+  reachIn(tx: Transaction): Promise<Reach>;
   /** What the lists of two epochs differ in. Throws `not-found` when the lists of one are not kept any more. */
   diff(from: number, to: number): Promise<ListDifference>;
   /** The list of a shard that is served now. */
@@ -243,9 +243,9 @@ export function openRevocation(
       for (const lane of lanes()) carried.push(...(await carriedEpoch(lane.parts, options)));
       return carried;
     },
-    propagation: (epoch) => parts.store.transaction((tx) => newestPropagation(tx, { issuers: knownIssuers(), epoch })),
+    propagation: (epoch) => parts.store.transaction((tx) => findPropagation(tx, { issuers: knownIssuers(), epoch })),
     diff: (from, to) => parts.store.transaction((tx) => compareLists(tx, { issuer: revocation.issuer, from, to })),
-    propagationIn: (tx) => newestPropagation(tx, { issuers: knownIssuers(), epoch: undefined }),
+    reachIn: (tx) => findReach(tx, { issuers: knownIssuers(), epoch: undefined }),
     crlOf: (ofIssuer, shard) => parts.store.transaction((tx) => tx.crls.latest(ofIssuer, shard)),
     async headNextUpdate() {
       return (await parts.store.transaction((tx) => tx.epochs.latest(revocation.issuer)))?.nextUpdate;

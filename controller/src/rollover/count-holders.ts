@@ -1,3 +1,4 @@
+import type { Instant } from "@fleetcert/shared";
 import type { ConnectivityClass, DeviceRecord } from "../records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Holders } from "./judge-rollover.ts";
@@ -6,6 +7,8 @@ import type { Holders } from "./judge-rollover.ts";
 interface Awaited {
   readonly to: string;
   readonly bundle: { readonly era: number; readonly version: number };
+  /** Before it nobody has a certificate of the new issuer. */
+  readonly switchedAt: Instant | undefined;
 }
 
 /** Counts active devices by class: those whose signed report names the bundle or a later one, those of the new issuer. */
@@ -46,6 +49,7 @@ async function count(
   if (rollover === undefined) return;
   const report = await tx.reports.find(device.id);
   if (report !== undefined && holds(report.report, rollover)) one.holding += 1;
+  if (rollover.switchedAt === undefined) return;
   const newest = (await tx.certificates.listOf(device.id, "identity")).find(({ state }) => state === "proven");
   if (newest?.issuer === rollover.to) one.reissued += 1;
 }

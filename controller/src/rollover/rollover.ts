@@ -4,6 +4,7 @@ import type { Inventory } from "../inventory/inventory.ts";
 import type { Surroundings } from "../ports.ts";
 import type { Rollouts } from "../rollout/rollout.ts";
 import type { RolloutGates, RolloutState } from "../rotation-records.ts";
+import { Sparing } from "../sparing.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import type { Trust } from "../trust/trust.ts";
 import { countHolders } from "./count-holders.ts";
@@ -81,12 +82,13 @@ export interface Rollovers {
 /** Opens rollovers; one that was under way goes on with the next step. */
 export function openRollovers(parts: RolloverParts): Rollovers {
   const { store, surroundings, trust, issuers, rollouts } = parts;
+  const holders = new Sparing<Holders[]>(surroundings.clock);
 
   async function status(): Promise<RolloverStatus> {
     const rollover = await store.transaction(read);
-    const holders = await countHolders(store, rollover);
+    const rolloutState = await stateOf(rollouts, rollover);
     const { id: issuing, chain } = issuers.issuing;
-    return { issuing, root: rootIn(chain), rollover, rolloutState: await stateOf(rollouts, rollover), holders };
+    return { issuing, root: rootIn(chain), rollover, rolloutState, holders: await countHolders(store, rollover) };
   }
 
   /** Writes the record and its audit entry, unless it is not what the step was decided on any more. */
@@ -106,8 +108,11 @@ export function openRollovers(parts: RolloverParts): Rollovers {
   }
 
   async function carryOn(rollover: RolloverRecord): Promise<void> {
+    const { state, to, bundle } = rollover;
+    const about = `${to} ${bundle.era}.${bundle.version}`;
     const facts = {
-      holders: await countHolders(store, rollover),
+      // Only this state waits for devices to hold the bundle.
+      holders: state === "distributing" ? await holders.find(about, () => countHolders(store, rollover)) : [],
       rollout: await stateOf(rollouts, rollover),
     };
     switch (judgeRollover(rollover, facts)) {

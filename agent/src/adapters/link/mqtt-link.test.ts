@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { bootstrapClientId } from "@fleetcert/proto";
+import { FleetError } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
 import { type LinkWorld, linkContract, type SeenConnect } from "../../../../test/contracts/link.ts";
 import { startAgentBroker } from "../../../../test/support/agent-broker.ts";
@@ -68,6 +69,23 @@ describe("the MQTT link", () => {
     open.clear();
   });
 
+  it.each([
+    ["says that it has no room", async () => overloaded()],
+    ["closes without a word", async () => closing(open)],
+  ])("is offline, and not turned away, when the broker %s", async (_, start) => {
+    const broker = await start();
+    const opening = new MqttLink({ patience: 5_000 }).open(
+      { type: "bootstrap", host: "127.0.0.1", port: broker.port, clientId: `boot-${"0".repeat(40)}` },
+      {
+        verifyServer: () => undefined,
+        events: { message: () => undefined, closed: () => undefined },
+        signal: new AbortController().signal,
+      },
+    );
+    await expect(opening).rejects.toMatchObject({ code: "offline" });
+    await broker.close();
+  });
+
   it("gives up on a server that says nothing", async () => {
     const silent = createServer((socket) => void open.add(socket)).listen(0, "127.0.0.1");
     await once(silent, "listening");
@@ -85,3 +103,28 @@ describe("the MQTT link", () => {
     silent.close();
   });
 });
+
+/** A broker that judges nobody for now: too much waits already. */
+async function overloaded(): Promise<{ port: number; close(): Promise<void> }> {
+  const pki = await testPki();
+  const server = await pki.issueLeaf({ commonName: "controller" });
+  const broker = await startAgentBroker({
+    key: server.signer.privatePem,
+    chain: [server.certificate.der],
+    accept: () => {
+      throw new FleetError("rate-limited", "too much waits for the store", { retry: true });
+    },
+    received: () => undefined,
+  });
+  return { port: broker.ports.bootstrap, close: broker.close };
+}
+
+async function closing(open: Set<Socket>): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { port, close: async () => void server.close() };
+}

@@ -6,6 +6,7 @@ import type { BrokerLimits } from "./broker-limits.ts";
 import type { BrokerLog } from "./broker-log.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionGate, Place } from "./connection-gate.ts";
+import { HandshakeLane } from "./handshake-lane.ts";
 import { peerChain } from "./peer-chain.ts";
 
 /** The server's certificate chain in DER, its own first, and its key as PEM (also a key provider's handle). */
@@ -46,6 +47,7 @@ export interface TlsListenerOptions {
 export async function openTlsListener(options: TlsListenerOptions): Promise<TlsListener> {
   const tls = createTlsServer({ ...checkedContext(options.certificate), requestCert: true, rejectUnauthorized: false });
   const tcp = createServer();
+  const lane = new HandshakeLane(handshakes, (act, after) => setTimeout(act, after).unref());
   const sockets = new Set<Socket>();
   const places = new Map<string, SecuringPlace>();
   tcp.on("connection", (socket) => {
@@ -56,11 +58,18 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
       socket.destroy();
       return;
     }
-    const late = setTimeout(() => socket.destroy(), options.limits.handshakeTimeout);
-    places.set(peer, { ...place, secured: () => clearTimeout(late) });
+    const { handshakeTimeout } = options.limits;
+    const isLate = (): void => void socket.destroy();
+    let late = setTimeout(isLate, handshakeTimeout);
+    let leaveLane: (() => void) | undefined;
+    const secured = (): void => {
+      clearTimeout(late);
+      leaveLane?.();
+    };
+    places.set(peer, { ...place, secured });
     sockets.add(socket);
     socket.once("close", () => {
-      clearTimeout(late);
+      secured();
       place.left();
       places.delete(peer);
       sockets.delete(socket);
@@ -68,7 +77,13 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     socket.on("error", () => undefined);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, probeAfterMs);
-    startTls(tls, socket);
+    whenHelloBegins(socket, (begin) => {
+      clearTimeout(late);
+      leaveLane = lane.enter(() => {
+        late = setTimeout(isLate, handshakeTimeout);
+        begin(tls);
+      });
+    });
   });
   tls.on("tlsClientError", (_error, socket) => socket.destroy());
   tls.on("secureConnection", (socket) => {
@@ -90,20 +105,28 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
 }
 
 /**
- * Lets TLS begin with the first octets already read. Only then does Node keep a read buffer of 4 KiB for the connection
- * instead of 64 KiB, which a flood would make resident: 5 KiB instead of 45 KiB for each socket that sends 100 kB at
- * once, measured with Node 24.21 over 1,000 sockets. What does not begin like TLS gets no TLS at all.
+ * Tells when the first octets have come; calling `begin` lets TLS start with them. Only then does Node keep a read buffer of 4 KiB for the
+ * connection instead of 64 KiB, which a flood would make resident: 5 KiB instead of 45 KiB for each socket that sends 100 kB at
+ * once, measured with Node 24.21 over 1,000 sockets. What does not begin like TLS gets no TLS at all. Until its turn a client is read
+ * on, no further than a ClientHello may be long: so it is seen when it leaves.
  */
-function startTls(tls: Server, socket: Socket): void {
-  socket.once("data", (first) => {
-    if (first[0] !== handshakeRecord || first.length > maxClientHello) {
-      socket.destroy();
-      return;
-    }
+function whenHelloBegins(socket: Socket, ready: (begin: (tls: Server) => void) => void): void {
+  const read: Buffer[] = [];
+  let length = 0;
+  const take = (octets: Buffer): void => {
+    const isFirst = read.length === 0;
+    read.push(octets);
+    length += octets.length;
+    if (length > maxClientHello || (isFirst && octets[0] !== handshakeRecord)) socket.destroy();
+    else if (isFirst) ready(begin);
+  };
+  const begin = (tls: Server): void => {
+    socket.off("data", take);
     socket.pause();
-    socket.unshift(first);
+    socket.unshift(Buffer.concat(read));
     tls.emit("connection", socket);
-  });
+  };
+  socket.on("data", take);
 }
 
 interface SecuringPlace extends Place {
@@ -201,6 +224,9 @@ const peerOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.rem
 /** RFC 8446 §5.1: content type of a record, and the largest one with its header. */
 const handshakeRecord = 22;
 const maxClientHello = 5 + 2 ** 14;
+
+/** As many as keep the processor busy while others wait for the network; a slow one holds its turn for this long. */
+const handshakes = { atOnce: 32, holdsFor: 100 };
 
 /** Dead peers of long silences are found by the network too. */
 const probeAfterMs = 60_000;

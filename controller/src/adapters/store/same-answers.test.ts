@@ -47,6 +47,10 @@ async function contents(tx: Transaction) {
     await tx.outbox.list(1_000),
     await tx.audit.list(0, 1_000),
     await tx.ages.list(),
+    await tx.devices.countByState(),
+    await tx.devices.countActive(),
+    await tx.acks.countApplied("issuer-1", 0),
+    await tx.acks.countApplied("issuer-2", 2),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { RevocationPlace, Transaction } from "../../../store-port.ts";
 import { checkLimit } from "../check-values.ts";
 import { expireAges, putCertificate, putDevice } from "./memory-ages.ts";
 import { memoryApproval } from "./memory-approval.ts";
+import { countApplied, countClasses, glanceAt, listBehind } from "./memory-counts.ts";
 import { compositeKey, orderBy, pageBehind, pageOf } from "./order.ts";
 import type { MemoryTables } from "./tables.ts";
 
@@ -33,6 +34,7 @@ function inventory(
         suspended: tables().devices.group("state", "suspended").length,
         retired: tables().devices.group("state", "retired").length,
       }),
+      countActive: async () => countClasses(tables().devices.group("state", "active")),
     },
     identifiers: {
       devicesOf: async (kind, value) =>
@@ -125,6 +127,7 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
       latest: async (issuer, shard) => tables().crls.group("shard", compositeKey(issuer, shard))[0],
       put: async (crl) => tables().crls.put(crl),
       find: async (issuer, shard, epoch) => tables().crls.find(compositeKey(issuer, shard, epoch)),
+      glanceAt: async (issuer) => glanceAt(tables(), issuer),
       listOf: async (issuer, shard, limit) =>
         tables()
           .crls.group("shard", compositeKey(issuer, shard))
@@ -141,6 +144,8 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
       find: async (device, issuer) => tables().acks.find(compositeKey(issuer, device)),
       put: async (ack) => tables().acks.put(ack),
       listOf: async (issuer) => [...tables().acks.group("issuer", issuer)],
+      countApplied: async (issuer, epoch) => countApplied(tables(), { issuer, epoch }),
+      listBehind: async (issuer, behind) => listBehind(tables(), { issuer, ...behind }),
     },
   };
 }
@@ -185,6 +190,7 @@ function messages(
         marks.put({ name: "outboxId", value: id });
       },
       list: async (limit) => tables().outbox.group("all", "").slice(0, checkLimit(limit)),
+      count: async (limit) => tables().outbox.group("all", "").slice(0, checkLimit(limit)).length,
       async removeThrough(id) {
         const { outbox } = tables();
         const rows = outbox.group("all", "");

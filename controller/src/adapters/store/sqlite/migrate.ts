@@ -7,6 +7,7 @@ import { waves } from "./migrations/0005-waves.ts";
 import { courier } from "./migrations/0006-courier.ts";
 import { crlStandards } from "./migrations/0007-crl-standards.ts";
 import { wayback } from "./migrations/0008-wayback.ts";
+import { scale } from "./migrations/0009-scale.ts";
 import { slots } from "./migrations/0011-slots.ts";
 import { claimKeys } from "./migrations/0014-claim-keys.ts";
 
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: "courier", sql: courier },
   { version: 7, name: "crl-standards", sql: crlStandards },
   { version: 8, name: "wayback", sql: wayback },
+  { version: 9, name: "scale", sql: scale },
   { version: 11, name: "slots", sql: slots },
   { version: 14, name: "claim-keys", sql: claimKeys },
 ];

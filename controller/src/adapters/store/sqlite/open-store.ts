@@ -32,8 +32,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const connection = new Connection(openDatabase(path, steps), path);
   const queue = new TransactionQueue();
   return {
-    transaction: (work) =>
-      queue.run((turn) => connection.transact(turn, (session) => work(transactionTables(session)))),
+    async transaction(work) {
+      const outcome = await queue.run((turn) =>
+        connection.transact(turn, (session) => work(transactionTables(session))),
+      );
+      return await outcome.durable;
+    },
     async close() {
       await queue.close();
       connection.close();

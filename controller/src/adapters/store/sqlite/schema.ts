@@ -27,11 +27,14 @@ import type {
   RolloutRecord,
   WishRecord,
 } from "../../../rotation-records.ts";
+import type { ClassCount } from "../../../store-port.ts";
 import type { AttributeColumns } from "./attribute-columns.ts";
 
 /** The tables of the newest migration as kysely sees them; columns are snake_case in the file and camelCase here. */
 export interface Schema {
   devices: Omit<DeviceRecord, "attributes"> & AttributeColumns;
+  /** Kept by triggers, as {@link Schema.ackCounts}. */
+  deviceCounts: ClassCount & Pick<DeviceRecord, "state">;
   identifiers: DeviceIdentifier;
   claims: Omit<ClaimRecord, "attributes" | "allowedDevices"> & AttributeColumns & { readonly allowedDevices: string };
   attestations: AttestationRecord;
@@ -43,6 +46,8 @@ export interface Schema {
   epochs: EpochRecord;
   crls: CrlRecord;
   acks: AckRecord;
+  /** Of active devices. */
+  ackCounts: ClassCount & Pick<AckRecord, "issuer" | "epoch">;
   answers: AnswerRecord;
   sequences: SequenceRecord;
   courierContacts: CourierContactRecord;

@@ -19,32 +19,93 @@ export interface Session {
   run<P extends object>(statement: Statement<P, unknown>, parameters: P): void;
 }
 
-/** The one connection: prepares each statement once and runs transactions of a queue, one at a time. */
+/** What a transaction came to, once it is over: settles when that is durable. */
+export interface Outcome<T> {
+  readonly durable: Promise<T>;
+}
+
+/**
+ * The one connection: prepares each statement once and runs transactions of a queue, one at a time. What ends within one turn of the
+ * event loop becomes durable together, by one fdatasync: a fleet that comes back all at once would otherwise wait for one after the
+ * other. Each is a savepoint of its own within the group, so one that throws takes nothing of the others with it.
+ */
 export class Connection {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #prepared = new WeakMap<object, Prepared>();
+  #group: Group | undefined;
 
   constructor(database: DatabaseSync, path: string) {
     this.#database = database;
     this.#path = path;
   }
 
-  /** Durable when it resolves, undone when the work throws or anything of the medium fails on the way. */
-  async transact<T>(turn: Turn, work: (session: Session) => Promise<T>): Promise<T> {
+  /**
+   * Resolves when the work is over and the next may begin; its outcome settles when the group is durable. Undone when the work
+   * throws; when anything of the medium fails, so is every transaction of the group that the medium took with it.
+   */
+  async transact<T>(turn: Turn, work: (session: Session) => Promise<T>): Promise<Outcome<T>> {
+    const group = this.#enter();
     const session = new TurnSession(turn, this);
     try {
-      this.execute("begin immediate");
+      this.execute("savepoint turn");
       const result = await work(session);
       turn.end();
       session.checkHealth();
-      this.execute("commit");
-      return result;
+      this.execute("release turn");
+      return outcomeOf(group.done.promise.then(() => result));
     } catch (error) {
       turn.end();
-      this.#rollback();
-      throw error;
+      this.#undoTurn();
+      // Only with the group it is certain that what the work saw of the others, and threw for, was so.
+      return outcomeOf(group.done.promise.then(() => Promise.reject(error)));
+    } finally {
+      this.#leave(group);
     }
+  }
+
+  #enter(): Group {
+    const group = this.#group ?? this.#open();
+    group.isBusy = true;
+    group.members += 1;
+    return group;
+  }
+
+  #open(): Group {
+    this.execute("begin immediate");
+    const group: Group = { done: Promise.withResolvers(), members: 0, isBusy: false, isDue: false };
+    group.done.promise.catch(() => undefined);
+    this.#group = group;
+    // Reached when the sockets that are ready have been read: whatever they brought is in the group by then.
+    setImmediate(() => {
+      group.isDue = true;
+      if (!group.isBusy) this.#commit(group);
+    });
+    return group;
+  }
+
+  #leave(group: Group): void {
+    group.isBusy = false;
+    if (group.isDue || group.members >= maxMembers || !this.#database.isTransaction) this.#commit(group);
+  }
+
+  #commit(group: Group): void {
+    if (this.#group !== group) return;
+    this.#group = undefined;
+    try {
+      // SQLite rolls back by itself after some faults (https://sqlite.org/lang_transaction.html).
+      if (!this.#database.isTransaction)
+        throw new FleetError("store-failed", `${this.#path}: the transaction was lost`);
+      this.execute("commit");
+      group.done.resolve();
+    } catch (error) {
+      if (this.#database.isOpen && this.#database.isTransaction) this.execute("rollback");
+      group.done.reject(error);
+    }
+  }
+
+  #undoTurn(): void {
+    if (this.#database.isOpen && this.#database.isTransaction) this.execute("rollback to turn; release turn");
   }
 
   execute(sql: string): void {
@@ -65,7 +126,9 @@ export class Connection {
     }
   }
 
+  /** Makes durable what is over, and closes. */
   close(): void {
+    if (this.#group !== undefined) this.#commit(this.#group);
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -77,11 +140,6 @@ export class Connection {
     const prepared = { statement: compiled, columns: compiled.columns().map(({ name }) => camelCase(name)) };
     this.#prepared.set(statement, prepared);
     return prepared;
-  }
-
-  #rollback(): void {
-    // SQLite has rolled back by itself after some faults (https://sqlite.org/lang_transaction.html).
-    if (this.#database.isOpen && this.#database.isTransaction) this.execute("rollback");
   }
 }
 
@@ -130,6 +188,24 @@ class TurnSession implements Session {
     if (this.#fault !== undefined) throw this.#fault;
   }
 }
+
+/** Transactions that become durable together. */
+interface Group {
+  readonly done: PromiseWithResolvers<void>;
+  members: number;
+  /** One of them is at work. */
+  isBusy: boolean;
+  isDue: boolean;
+}
+
+/** Who asked may not be waiting yet when it settles. */
+function outcomeOf<T>(durable: Promise<T>): Outcome<T> {
+  durable.catch(() => undefined);
+  return { durable };
+}
+
+/** So that nobody waits long for the others. */
+const maxMembers = 64;
 
 interface Prepared {
   readonly statement: StatementSync;

@@ -30,6 +30,7 @@ export function deviceTable(session: Session): DeviceTable {
       for (const { state, count } of session.all(countByState, {})) counts[state] = count;
       return counts;
     },
+    countActive: async () => session.all(countActive, {}),
   };
 }
 
@@ -62,9 +63,17 @@ const list = statement<{ after: string; limit: number }>()((db, at) =>
 
 const countByState = fixedStatement((db) =>
   db
-    .selectFrom("devices")
-    .select(["state", sql<number>`count(*)`.as("count")])
+    .selectFrom("deviceCounts")
+    .select(["state", sql<number>`sum(count)`.as("count")])
     .groupBy("state"),
+);
+
+const countActive = fixedStatement((db) =>
+  db
+    .selectFrom("deviceCounts")
+    .select(["connectivity", "count"])
+    .where(sql<boolean>`state = 'active'`)
+    .orderBy("connectivity"),
 );
 
 const countedOf = statement<{ device: string }>()((db, at) =>

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { SequenceRecord } from "../../../../records.ts";
 import type {
   AnswerTable,
@@ -51,6 +52,7 @@ export function outboxTable(session: Session): OutboxTable {
       const rows = session.all(listOutbox, { limit: checkLimit(limit) });
       return rows.map((row) => ({ ...row, retain: row.retain === 1 }));
     },
+    count: async (limit) => session.first(countOutbox, { limit: checkLimit(limit) })?.count ?? 0,
     removeThrough: async (id) => session.run(removeThrough, { id }),
   };
 }
@@ -100,6 +102,12 @@ const enqueue = statement<{ topic: string; payload: Uint8Array; retain: number }
 
 const listOutbox = statement<{ limit: number }>()((db, at) =>
   db.selectFrom("outbox").selectAll().orderBy("id").limit(at("limit")),
+);
+
+const countOutbox = statement<{ limit: number }>()((db, at) =>
+  db
+    .selectFrom(db.selectFrom("outbox").select("id").limit(at("limit")).as("waiting"))
+    .select(sql<number>`count(*)`.as("count")),
 );
 
 const removeThrough = statement<{ id: number }>()((db, at) => db.deleteFrom("outbox").where("id", "<=", at("id")));

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { sql } from "kysely";
-import type { RevocationRecord } from "../../../../records.ts";
+import type { ConnectivityClass, RevocationRecord } from "../../../../records.ts";
 import type {
   AckTable,
   CrlTable,
@@ -62,6 +62,7 @@ export function crlTable(session: Session): CrlTable {
     latest: async (issuer, shard) => session.first(latestCrl, { issuer, shard }),
     put: async (crl) => session.run(putCrl, crl),
     find: async (issuer, shard, epoch) => session.first(findCrl, { issuer, shard, epoch }),
+    glanceAt: async (issuer) => session.all(glanceAt, { issuer }),
     listOf: async (issuer, shard, limit) => session.all(listCrls, { issuer, shard, limit: checkLimit(limit) }),
     deleteBelow: async (issuer, shard, epoch) => session.run(deleteCrls, { issuer, shard, epoch }),
   };
@@ -73,6 +74,9 @@ export function ackTable(session: Session): AckTable {
     find: async (device, issuer) => session.first(findAck, { device, issuer }),
     put: async (ack) => session.run(putAck, ack),
     listOf: async (issuer) => session.all(listAcks, { issuer }),
+    countApplied: async (issuer, epoch) => session.all(countApplied, { issuer, epoch }),
+    listBehind: async (issuer, { limit, ...behind }) =>
+      session.all(listBehind, { issuer, ...behind, limit: checkLimit(limit) }),
   };
 }
 
@@ -152,6 +156,46 @@ const findEpoch = statement<{ issuer: string; epoch: number }>()((db, at) =>
     .orderBy("era", "desc")
     .limit(1),
 );
+
+/** SQLite takes the other columns from the row in which it found the maximum (https://sqlite.org/lang_select.html#bareagg). */
+const glanceAt = statement<{ issuer: string }>()((db, at) =>
+  db
+    .selectFrom("crls")
+    .select(["shard", sql<number>`max(epoch)`.as("epoch"), "entryCount"])
+    .where("issuer", "=", at("issuer"))
+    .groupBy("shard")
+    .orderBy("shard"),
+);
+
+const countApplied = statement<{ issuer: string; epoch: number }>()((db, at) =>
+  db
+    .selectFrom("ackCounts")
+    .select(["connectivity", sql<number>`sum(count)`.as("count")])
+    .where("issuer", "=", at("issuer"))
+    .where("epoch", ">=", at("epoch"))
+    .groupBy("connectivity")
+    .orderBy("connectivity"),
+);
+
+const listBehind = statement<Behind>()((db, at) =>
+  db
+    .selectFrom("devices")
+    .leftJoin("acks", (join) => join.onRef("acks.device", "=", "devices.id").on("acks.issuer", "=", at("issuer")))
+    .select(["devices.id", "devices.lastSeenAt"])
+    .where(sql<boolean>`devices.state = 'active'`)
+    .where("devices.connectivity", "=", at("connectivity"))
+    .where((where) => where.or([where("acks.epoch", "is", null), where("acks.epoch", "<", at("epoch"))]))
+    .orderBy("devices.lastSeenAt")
+    .orderBy("devices.id")
+    .limit(at("limit")),
+);
+
+type Behind = {
+  readonly issuer: string;
+  readonly epoch: number;
+  readonly connectivity: ConnectivityClass;
+  readonly limit: number;
+};
 
 const putEpoch = upsert("epochs", {
   key: ["issuer", "era", "epoch"],
