@@ -1,6 +1,6 @@
 import { contextTag, DerReader, tags } from "../asn1/der-reader.ts";
-import { timeAt } from "../asn1/der-time.ts";
-import { readIntegerBytes } from "../asn1/der-values.ts";
+import { readGeneralizedTime, timeAt } from "../asn1/der-time.ts";
+import { readBigInteger, readIntegerBytes } from "../asn1/der-values.ts";
 import { extensionOids } from "../certificate/extension.ts";
 import { Serial } from "../certificate/serial.ts";
 import type { Instant } from "../time/instant.ts";
@@ -45,6 +45,10 @@ export const crlLints: readonly CrlLint[] = [
   rule("number-too-long", (crl) => onValue(crl, extensionOids.crlNumber, isLongNumber)),
   // §5.2.4
   rule("delta-not-critical", (crl) => isCritical(crl, extensionOids.deltaCrlIndicator) === false),
+  rule("delta-not-newer-than-base", (crl) => {
+    const [number, base] = [extensionOids.crlNumber, extensionOids.deltaCrlIndicator].map((oid) => numberIn(crl, oid));
+    return number !== undefined && base !== undefined && number <= base;
+  }),
   // §5.2.5
   rule("scope-not-critical", (crl) => isCritical(crl, extensionOids.issuingDistributionPoint) === false),
   rule("scope-empty", (crl) => onScope(crl, (scope) => scope.length === 0)),
@@ -52,11 +56,16 @@ export const crlLints: readonly CrlLint[] = [
     onScope(crl, ([first]) => first !== undefined && first.tag === pointTag && uriTagsOf(first).length === 0),
   ),
   rule("scope-user-and-ca", (crl) => onScope(crl, (scope) => scope.filter(({ tag }) => onlyTags.has(tag)).length > 1)),
+  // §5.2.6
+  rule("freshest-crl-critical", (crl) => isCritical(crl, extensionOids.freshestCrl) === true),
+  rule("freshest-crl-in-delta", (crl) => isDelta(crl) && isCritical(crl, extensionOids.freshestCrl) !== undefined),
   // §5.3
   rule("reason-critical", (crl) => entryExtensions(crl, extensionOids.reasonCode).some(({ critical }) => critical)),
   rule("reason-unspecified", (crl) => reasonsOf(crl).includes(0)),
   rule("reason-unknown", (crl) => reasonsOf(crl).some((reason) => reasonCodeOf(reason) === undefined)),
   rule("reason-remove-outside-delta", (crl) => reasonsOf(crl).includes(8) && !isDelta(crl)),
+  rule("invalidity-date-critical", (crl) => datesOf(crl).some(({ critical }) => critical)),
+  rule("invalidity-date-malformed", (crl) => datesOf(crl).some(({ value }) => !isGeneralizedTime(value))),
   rule(
     "certificate-issuer-outside-indirect",
     (crl) => entryExtensions(crl, extensionOids.certificateIssuer).length > 0,
@@ -121,6 +130,19 @@ const reasonsOf = (crl: LooseCrl): number[] =>
   entryExtensions(crl, extensionOids.reasonCode).map(
     ({ value }) => new DerReader(value).content(tags.enumerated)[0] ?? -1,
   );
+
+const datesOf = (crl: LooseCrl) => entryExtensions(crl, extensionOids.invalidityDate);
+
+/** §5.3.2: GeneralizedTime, also before 2050. */
+function isGeneralizedTime(value: Uint8Array): boolean {
+  readGeneralizedTime(new DerReader(value));
+  return true;
+}
+
+function numberIn(crl: LooseCrl, oid: string): bigint | undefined {
+  const value = valueOfExtension(crl, oid);
+  return value && readBigInteger(new DerReader(value));
+}
 
 function onValue(crl: LooseCrl, oid: string, isDefect: (value: DerReader) => boolean): boolean {
   const value = valueOfExtension(crl, oid);

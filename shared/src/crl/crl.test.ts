@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { testNow, testPki, testSerial } from "../../../test/support/test-pki.ts";
 import { testSigner } from "../../../test/support/test-signer.ts";
 import { contextTag, tags } from "../asn1/der-reader.ts";
-import { derTime } from "../asn1/der-time.ts";
+import { derGeneralizedTime, derTime } from "../asn1/der-time.ts";
 import {
   derBitString,
   derBoolean,
@@ -155,6 +155,27 @@ describe("a revocation list", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  const [numberOid, deltaOid, freshestOid, dateOid] = ["2.5.29.20", "2.5.29.27", "2.5.29.46", "2.5.29.24"] as const;
+  const dated = (value: Uint8Array, critical = false) => [
+    entry(derInteger(5), derTime(testNow), derSequence(extension(dateOid, value, critical))),
+  ];
+  const numbered = (number: number, base: number) => [
+    extension(numberOid, derInteger(number)),
+    extension(deltaOid, derInteger(base), true),
+  ];
+  it.each<[string, Parts]>([
+    ["delta-not-newer-than-base", { extensions: numbered(7, 7) }],
+    ["freshest-crl-critical", { extensions: [extension(freshestOid, derSequence(), true)] }],
+    ["freshest-crl-in-delta", { extensions: [...numbered(8, 7), extension(freshestOid, derSequence())] }],
+    ["invalidity-date-critical", { entries: dated(derGeneralizedTime(testNow), true) }],
+    ["invalidity-date-malformed", { entries: dated(derTime(testNow)) }],
+  ])("is found to have the defect %s, and only then", (defect, parts) => {
+    const others = ["authority-key-id-missing", "number-missing"];
+    expect(lintCrl(listWith(parts)).filter((name) => !others.includes(name))).toEqual([defect]);
+    const good = { entries: dated(derGeneralizedTime(testNow)), extensions: numbered(8, 7) };
+    expect(lintCrl(listWith(good))).toEqual(["authority-key-id-missing"]);
   });
 
   it("is not made when it would end before it begins or say nothing about its scope", async () => {

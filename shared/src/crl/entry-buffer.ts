@@ -66,24 +66,27 @@ export class CrlEntryBuffer {
   }
 
   /** Appends an entry. Throws `crl-invalid` for a serial that is none. */
-  add({ serial, revokedAt, reason, invalidityDate }: CrlEntryFields): void {
-    const extensions = invalidityDate === undefined ? reasonBytes(reason) : withDate(reason, invalidityDate);
+  add(entry: CrlEntryFields): void {
+    const { serial } = entry;
+    const extensions = entry.invalidityDate === undefined ? reasonBytes(entry.reason) : withDate(entry);
     this.#reserve(4 + longestSerial + longestTime + extensions.length);
     const start = this.#length;
-    const serialEnd = typeof serial === "string" ? this.#putHex(start + 4, serial) : this.#put(start + 4, serial.bytes);
     const buffer = this.#buffer;
+    let at = start + 4;
+    if (typeof serial === "string") at = this.#putHex(at, serial);
+    else {
+      buffer.set(serial.bytes, at);
+      at += serial.bytes.length;
+    }
     buffer[start] = tags.sequence;
     buffer[start + 2] = tags.integer;
-    buffer[start + 3] = serialEnd - start - 4;
-    this.#length = this.#put(this.#addTime(serialEnd, revokedAt), extensions);
+    buffer[start + 3] = at - start - 4;
+    const timeEnd = this.#addTime(at, entry.revokedAt);
+    buffer.set(extensions, timeEnd);
+    this.#length = timeEnd + extensions.length;
     // Serial, time and extensions stay below 128 bytes together, so the length is one octet.
     buffer[start + 1] = this.#length - start - 2;
     this.#count += 1;
-  }
-
-  #put(at: number, bytes: Uint8Array): number {
-    this.#buffer.set(bytes, at);
-    return at + bytes.length;
   }
 
   /** Puts the INTEGER content of a serial in hex. */
@@ -131,7 +134,7 @@ function hexDigit(hex: string, at: number): number {
   throw new FleetError("crl-invalid", `"${hex}" is no serial number`);
 }
 
-function withDate(reason: ReasonCode = "unspecified", invalidityDate: Instant): Uint8Array {
+function withDate({ reason = "unspecified", invalidityDate = 0 }: CrlEntryFields): Uint8Array {
   return derSequence(
     ...reasonExtension(reason),
     encodeExtension(extensionOids.invalidityDate, { critical: false, value: derGeneralizedTime(invalidityDate) }),
