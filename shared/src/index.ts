@@ -86,6 +86,11 @@ export { type PathQuestion, type RevocationQuestion, type ValidatedPath, validat
 export { VerifiedCas } from "./chain/verified-cas.ts";
 export { claimKeyOf } from "./claim/claim-key.ts";
 export { type Claim, formatClaimString, isFleetName, parseClaimString } from "./claim/claim-string.ts";
+export { type ErrorForm, errorText, exitCodeOf } from "./command-line/error-text.ts";
+export { type Listing, type OutputFormat, outputFormats, renderListing, renderOne } from "./command-line/listing.ts";
+export { printable } from "./command-line/printable.ts";
+export { fromNow, span, when } from "./command-line/times.ts";
+export { usageError, wantsJson } from "./command-line/usage-error.ts";
 export { type CertificateRevocationList, parseCrl } from "./crl/crl.ts";
 export { CrlEntries, type CrlEntry } from "./crl/crl-entries.ts";
 export {

@@ -1,4 +1,4 @@
-import { FleetError, isFleetError } from "@fleetcert/shared";
+import { FleetError, isFleetError, renderOne } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { readReplies, writeBundleFile } from "../adapters/bundle-files.ts";
 import { absentLink } from "../adapters/link/absent-link.ts";
@@ -9,7 +9,6 @@ import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
 import { addEnrolmentOptions, type EnrolmentOptions, enrolmentChanges } from "./enrolment-options.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
-import { renderOne } from "./output/render.ts";
 
 /** `bundle export|import`: the exchange with the controller by files, for a device that no network reaches. */
 export function registerBundle(program: Command, context: CliContext): void {

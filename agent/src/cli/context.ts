@@ -1,8 +1,7 @@
-import type { Clock } from "@fleetcert/shared";
+import type { Clock, OutputFormat } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { Failpoint } from "../ports.ts";
 import { dataDirectory } from "./data-directory.ts";
-import type { OutputFormat } from "./output/render.ts";
 
 /** What a command may touch of the world. */
 export interface CliContext {

@@ -1,11 +1,10 @@
-import { exitCodes, Serial } from "@fleetcert/shared";
+import { exitCodes, renderListing, Serial, span, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import type { UnknownCause } from "../revocation/held-epoch.ts";
 import type { HeldIssuer, RevocationAnswer, RevocationCache } from "../revocation/revocation-cache.ts";
 import { type CliContext, dataOf, formatOf, QuietExit } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
-import { renderList, span, when } from "./output/render.ts";
 
 /** `crl show` and `crl check`: what this device knows of revocations, with or without a network, running or not. */
 export function registerCrl(program: Command, context: CliContext): void {
@@ -16,7 +15,7 @@ export function registerCrl(program: Command, context: CliContext): void {
     .action(async (_options: object, command: Command) => {
       const held = await ask<HeldIssuer[]>(command, context, { resource: "/v1/revocation", stored: (it) => it.show() });
       const heads = ["issuer", "era", "epoch", "this update", "fresh until", "state", "shards", "revoked", "held"];
-      context.stdout(renderList(held, { heads, rows: held.map(heldRow) }, formatOf(command)));
+      context.stdout(renderListing(held, { heads, rows: held.map(heldRow) }, formatOf(command)));
     });
   crl
     .command("check")
@@ -30,7 +29,7 @@ export function registerCrl(program: Command, context: CliContext): void {
       const resource = `/v1/revocation/${serial.hex}${slot === undefined ? "" : `?slot=${slot}`}`;
       const answers = await ask<RevocationAnswer[]>(command, context, { resource, stored: (it) => it.check(serial) });
       const heads = ["issuer", "answer", "epoch", "age"];
-      context.stdout(renderList(answers, { heads, rows: answers.map(answerRow) }, formatOf(command)));
+      context.stdout(renderListing(answers, { heads, rows: answers.map(answerRow) }, formatOf(command)));
       const code = exitCodeOf(answers);
       if (code !== exitCodes.ok) throw new QuietExit(code);
     });

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, fromNow } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { probeServer } from "../adapters/probe-server.ts";
@@ -8,7 +8,6 @@ import { type CliContext, dataOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
 import { type Finding, look, showFindings } from "./finding.ts";
 import { loadConfig } from "./load-config.ts";
-import { fromNow } from "./output/render.ts";
 import type { StatusView } from "./status-view.ts";
 
 /** `doctor`: looks at everything an agent needs, changes nothing, and says what to do about what is wrong. */

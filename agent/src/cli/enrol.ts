@@ -1,4 +1,14 @@
-import { type ErrorCode, errorCatalogue, errorRemedies, exitCodes, FleetError, parseDuration } from "@fleetcert/shared";
+import {
+  type ErrorCode,
+  errorCatalogue,
+  errorRemedies,
+  exitCodes,
+  FleetError,
+  fromNow,
+  parseDuration,
+  renderOne,
+  when,
+} from "@fleetcert/shared";
 import type { Command } from "commander";
 import { systemTimer } from "../adapters/system.ts";
 import type { RunningAgent } from "./assemble-agent.ts";
@@ -6,7 +16,6 @@ import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { addEnrolmentOptions, type EnrolmentOptions, enrolmentChanges } from "./enrolment-options.ts";
 import { loadKeptConfig } from "./kept-config.ts";
 import { loadConfig, saveConfig } from "./load-config.ts";
-import { fromNow, renderOne, when } from "./output/render.ts";
 import type { readClaim } from "./start-agent.ts";
 import type { StatusView } from "./status-view.ts";
 

@@ -1,7 +1,6 @@
-import { exitCodes, isFleetError } from "@fleetcert/shared";
+import { exitCodes, isFleetError, renderListing } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { type CliContext, formatOf, QuietExit } from "./context.ts";
-import { renderList } from "./output/render.ts";
 
 /** One thing a doctor looked at. */
 export interface Finding {
@@ -25,6 +24,9 @@ export async function look(check: string, act: () => Promise<string>): Promise<F
 /** Prints what was found; ends the command with exit code 1 when anything is wrong. */
 export function showFindings(findings: readonly Finding[], command: Command, context: CliContext): void {
   const rows = findings.map(({ check, isOk, finding, fix }) => [isOk ? "✔" : "✖", check, finding, fix]);
-  context.stdout(renderList(findings, { heads: ["", "check", "finding", "fix"], rows }, formatOf(command)));
+  const heads = ["check", "finding", "fix"];
+  context.stdout(
+    renderListing(findings, { heads: ["", ...heads], csvHeads: ["ok", ...heads], rows }, formatOf(command)),
+  );
   if (findings.some(({ isOk }) => !isOk)) throw new QuietExit(exitCodes.failed);
 }

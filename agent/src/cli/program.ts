@@ -1,4 +1,13 @@
-import { exitCodes, versionText, versionWish } from "@fleetcert/shared";
+import {
+  errorText,
+  exitCodeOf,
+  exitCodes,
+  outputFormats,
+  usageError,
+  versionText,
+  versionWish,
+  wantsJson,
+} from "@fleetcert/shared";
 import { Command, CommanderError, Option } from "commander";
 import { registerBundle } from "./bundle.ts";
 import { type CliContext, QuietExit } from "./context.ts";
@@ -6,9 +15,6 @@ import { registerCrl } from "./crl.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEnrol } from "./enrol.ts";
 import { registerKeys } from "./keys/register-keys.ts";
-import { errorText, exitCodeOf } from "./output/error-text.ts";
-import { outputFormats } from "./output/render.ts";
-import { usageError, wantsJson } from "./output/usage-error.ts";
 import { registerRenew } from "./renew.ts";
 import { registerRun } from "./run.ts";
 import { registerStatus } from "./status.ts";

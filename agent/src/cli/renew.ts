@@ -1,10 +1,9 @@
-import { type ErrorCode, errorCatalogue, FleetError, parseDuration } from "@fleetcert/shared";
+import { type ErrorCode, errorCatalogue, FleetError, parseDuration, renderOne } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { systemTimer } from "../adapters/system.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
-import { renderOne } from "./output/render.ts";
 import type { WantedRenewal } from "./require-renewable.ts";
 import type { SlotView, StatusView } from "./status-view.ts";
 

@@ -1,7 +1,6 @@
-import { exitCodes } from "@fleetcert/shared";
+import { errorText, exitCodeOf, exitCodes } from "@fleetcert/shared";
 import type { CliContext } from "./context.ts";
 import { dataDirectory } from "./data-directory.ts";
-import { errorText, exitCodeOf } from "./output/error-text.ts";
 
 /**
  * Runs the agent when the arguments are `run [--data DIR]`, as a service gives them, without loading the rest of the command

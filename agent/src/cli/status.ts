@@ -1,8 +1,8 @@
+import { fromNow, renderOne, span, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { askLocalSocket } from "../adapters/local-socket.ts";
 import { type CliContext, dataOf, formatOf } from "./context.ts";
 import { socketPath } from "./data-directory.ts";
-import { fromNow, renderOne, span, when } from "./output/render.ts";
 import type { CertificateView, RevocationView, SlotView, StatusView } from "./status-view.ts";
 
 /** `status`: of the running agent, or of what its files hold. */

@@ -1,8 +1,7 @@
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, span } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printList, printOne } from "./context.ts";
-import { span } from "./output/human.ts";
 import { planColumns, planRows } from "./plan-rows.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";

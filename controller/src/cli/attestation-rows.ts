@@ -1,6 +1,5 @@
-import type { Instant } from "@fleetcert/shared";
+import { fromNow, type Instant, when } from "@fleetcert/shared";
 import type { DeviceDetails } from "../access/operations.ts";
-import { fromNow, when } from "./output/human.ts";
 import { quoteRows } from "./quote.ts";
 
 /** What a person is shown of the evidence for a device's key: which TPM, by what it was believed, and since when. */

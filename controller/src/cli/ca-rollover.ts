@@ -1,11 +1,11 @@
-import { type Duration, FleetError, parseCertificate, parseDuration, spkiSha256 } from "@fleetcert/shared";
+import { type Duration, FleetError, parseCertificate, parseDuration, spkiSha256, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { RolloverBeginRequest, RolloverView } from "../access/rollover-operations.ts";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { registerDistrust } from "./ca-distrust.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
-import { bar, short, when } from "./output/human.ts";
+import { bar, short } from "./output/human.ts";
 import { renderList } from "./output/render.ts";
 import { publishChange } from "./publish-change.ts";
 import type { RenewedTrust, TrustChange } from "./renew-trust.ts";

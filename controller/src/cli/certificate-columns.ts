@@ -1,6 +1,6 @@
-import type { Instant } from "@fleetcert/shared";
+import { type Instant, span, when } from "@fleetcert/shared";
 import type { CertificateView } from "../access/operations.ts";
-import { short, span, when } from "./output/human.ts";
+import { short } from "./output/human.ts";
 import type { Column } from "./output/render.ts";
 
 /** The columns of every listing of certificates. */

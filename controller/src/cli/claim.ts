@@ -1,11 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { FleetError, parseDuration } from "@fleetcert/shared";
+import { FleetError, fromNow, parseDuration, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { ClaimView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type AttributeOptions, addAttributeOptions, attributesOf } from "./attributes.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
-import { fromNow, when } from "./output/human.ts";
 import type { Column } from "./output/render.ts";
 import { wholeNumber } from "./whole-number.ts";
 

@@ -1,7 +1,7 @@
-import type { Instant } from "@fleetcert/shared";
+import { type Instant, type OutputFormat, outputFormats, renderOne } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import type { Operations } from "../access/operations.ts";
-import { type Column, type OutputFormat, outputFormats, renderList, renderOne } from "./output/render.ts";
+import { type Column, renderList } from "./output/render.ts";
 
 /** What a command may touch of the world. */
 export interface CliContext {

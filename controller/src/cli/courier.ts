@@ -1,5 +1,5 @@
 import { decodeCourierFile, decodeEnvelope, decodeMessage, maxCourierBytes } from "@fleetcert/proto";
-import { type ErrorCode, FleetError, isFleetError } from "@fleetcert/shared";
+import { type ErrorCode, FleetError, fromNow, isFleetError, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { CourierAnswerView, CourierDeviceView } from "../access/courier-operations.ts";
 import type { Operations } from "../access/operations.ts";
@@ -13,7 +13,6 @@ import {
 } from "../adapters/courier/bundle-folder.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { allPages, type CliContext, connect, formatOf, printList } from "./context.ts";
-import { fromNow, when } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
 
 /** `courier exchange|collect|status`: for whoever carries bundles between devices without network and the controller. */

@@ -1,8 +1,8 @@
-import { pemEncode } from "@fleetcert/shared";
+import { fromNow, pemEncode, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
-import { fromNow, short, when } from "./output/human.ts";
+import { short } from "./output/human.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `crl show|diff`. */

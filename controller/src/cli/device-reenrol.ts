@@ -1,9 +1,8 @@
-import { parseDuration } from "@fleetcert/shared";
+import { fromNow, parseDuration, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { writeClaim } from "./claim.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
-import { fromNow, when } from "./output/human.ts";
 
 /** `device reenrol`: a person's permission for one known device to enrol anew. */
 export function registerReenrol(device: Command, context: CliContext): void {

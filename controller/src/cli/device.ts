@@ -1,4 +1,4 @@
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, fromNow, span, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
@@ -8,7 +8,7 @@ import { type AttributeOptions, addAttributeOptions, attributesOf, connectivityT
 import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { registerReenrol } from "./device-reenrol.ts";
-import { fromNow, short, span, when } from "./output/human.ts";
+import { short } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
 import { registerQuote } from "./quote.ts";
 import { requireConfirmation } from "./require-confirmation.ts";

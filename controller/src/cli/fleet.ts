@@ -1,10 +1,10 @@
+import { fromNow, printable, renderOne, span, when } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import type { AgeView, ExpiryView, ServiceLevelView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printList } from "./context.ts";
-import { bar, fromNow, roughAge, span, when } from "./output/human.ts";
-import { printable } from "./output/printable.ts";
-import { renderList, renderOne } from "./output/render.ts";
+import { bar, roughAge } from "./output/human.ts";
+import { renderList } from "./output/render.ts";
 
 /** `fleet age|summary`. */
 export function registerFleet(program: Command, context: CliContext): void {

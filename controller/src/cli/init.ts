@@ -1,11 +1,10 @@
 import { isAbsolute, resolve } from "node:path";
-import { FleetError, type Secret } from "@fleetcert/shared";
+import { FleetError, type Secret, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { askNewPassphrase } from "./ask-passphrase.ts";
 import { type CliContext, formatOf } from "./context.ts";
 import type { InitResult } from "./init-controller.ts";
-import { when } from "./output/human.ts";
 
 interface InitFlags {
   readonly data?: string;

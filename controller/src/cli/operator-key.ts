@@ -1,9 +1,8 @@
-import { parseDuration } from "@fleetcert/shared";
+import { parseDuration, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { ApiKeyView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
-import { when } from "./output/human.ts";
 
 /** `operator key create|list|revoke`. */
 export function registerOperatorKey(operator: Command, context: CliContext): void {

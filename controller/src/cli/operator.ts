@@ -1,14 +1,14 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeCsr, FleetError, pemEncode, type Signer } from "@fleetcert/shared";
+import { encodeCsr, FleetError, pemEncode, type Signer, when } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import type { OperatorView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import type { Role } from "../records.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { registerOperatorKey } from "./operator-key.ts";
-import { short, when } from "./output/human.ts";
+import { short } from "./output/human.ts";
 
 /** `operator create|renew|list|disable|key`. */
 export function registerOperator(program: Command, context: CliContext): void {

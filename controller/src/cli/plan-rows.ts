@@ -1,5 +1,5 @@
+import { when } from "@fleetcert/shared";
 import type { PlanView } from "../access/governed.ts";
-import { when } from "./output/human.ts";
 import type { Column } from "./output/render.ts";
 
 /** One plan for a person. */

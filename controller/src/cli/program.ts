@@ -1,4 +1,4 @@
-import { exitCodes, versionText, versionWish } from "@fleetcert/shared";
+import { errorText, exitCodeOf, exitCodes, usageError, versionText, versionWish, wantsJson } from "@fleetcert/shared";
 import { Command, CommanderError } from "commander";
 import { registerApprove, registerBound } from "./approve.ts";
 import { registerAudit } from "./audit.ts";
@@ -11,8 +11,6 @@ import { registerDevice } from "./device.ts";
 import { registerExplain } from "./explain.ts";
 import { registerFleet } from "./fleet.ts";
 import { registerOperator } from "./operator.ts";
-import { errorText, exitCodeOf } from "./output/error-text.ts";
-import { usageError, wantsJson } from "./output/usage-error.ts";
 import { registerRevoke } from "./revoke.ts";
 import { registerRotate } from "./rotate.ts";
 import { registerTrustShow } from "./trust.ts";
@@ -40,12 +38,12 @@ export async function runProgram(
       // Help that was asked for, or that stands in for a command nobody named, is no error of its own.
       if (error.exitCode === 0) return exitCodes.ok;
       if (error.code === "commander.help") return exitCodes.usage;
-      context.stderr(errorText(usageError(error), { json: wantsJson(args), verbose: false }));
+      context.stderr(errorText(usageError(error), { json: wantsJson(args), verbose: false, explainedBy }));
       return exitCodes.usage;
     }
     const { verbose } = program.opts<{ verbose?: boolean }>();
     const json = wantsJson(args);
-    context.stderr(errorText(error, { json, verbose: verbose === true }));
+    context.stderr(errorText(error, { json, verbose: verbose === true, explainedBy }));
     return exitCodeOf(error);
   }
 }
@@ -86,3 +84,5 @@ function everyCommand(command: Command): Command[] {
 function outputOf({ stdout, stderr }: CliContext) {
   return { writeOut: stdout, writeErr: stderr, outputError: () => undefined };
 }
+
+const explainedBy = "fleetcert explain";

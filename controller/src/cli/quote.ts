@@ -1,9 +1,16 @@
-import { type Duration, FleetError, type Instant, parseDuration, parsePcrSelections } from "@fleetcert/shared";
+import {
+  type Duration,
+  FleetError,
+  fromNow,
+  type Instant,
+  parseDuration,
+  parsePcrSelections,
+  when,
+} from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { Operations, QuoteView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printOne } from "./context.ts";
-import { fromNow, when } from "./output/human.ts";
 
 /** `device quote`: what the device's TPM says of the software that was started on it. */
 export function registerQuote(device: Command, context: CliContext): void {

@@ -1,10 +1,10 @@
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, fromNow, span, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { PropagationView } from "../access/governed.ts";
 import type { Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
-import { bar, fromNow, short, span, when } from "./output/human.ts";
+import { bar, short } from "./output/human.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `revoke status [ID]`: how far a revocation has come. */

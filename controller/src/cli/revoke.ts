@@ -1,11 +1,11 @@
-import { FleetError, reasonCodeNumbers } from "@fleetcert/shared";
+import { FleetError, reasonCodeNumbers, span } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import type { RevocationPlanView, RevocationRequest } from "../access/governed.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { certificateColumns } from "./certificate-columns.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
 import { impactRows } from "./impact-rows.ts";
-import { short, span } from "./output/human.ts";
+import { short } from "./output/human.ts";
 import { renderList } from "./output/render.ts";
 import { planRows } from "./plan-rows.ts";
 import { requireConfirmation } from "./require-confirmation.ts";

@@ -1,10 +1,10 @@
-import { FleetError, parseDuration } from "@fleetcert/shared";
+import { FleetError, fromNow, parseDuration, span, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { Operations } from "../access/operations.ts";
 import type { RolloutPlanRequest, RolloutView, WaveView } from "../access/rotation-operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
-import { bar, fromNow, span, when } from "./output/human.ts";
+import { bar } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";

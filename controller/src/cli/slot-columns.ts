@@ -1,6 +1,5 @@
-import type { Instant } from "@fleetcert/shared";
+import { fromNow, type Instant, span, when } from "@fleetcert/shared";
 import type { SlotView } from "../access/slot-views.ts";
-import { fromNow, span, when } from "./output/human.ts";
 import type { Column } from "./output/render.ts";
 
 /** The columns of a device's slots. */

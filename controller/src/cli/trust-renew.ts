@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
-import { FleetError, isFleetError } from "@fleetcert/shared";
+import { FleetError, isFleetError, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { readPassphrase } from "../adapters/files/data-directory.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printOne } from "./context.ts";
-import { when } from "./output/human.ts";
 import type { RunningTrust } from "./renew-trust.ts";
 
 interface RenewFlags {

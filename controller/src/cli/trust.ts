@@ -1,7 +1,8 @@
+import { fromNow, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, formatOf, printOne } from "./context.ts";
-import { fromNow, short, when } from "./output/human.ts";
+import { short } from "./output/human.ts";
 import { renderList } from "./output/render.ts";
 
 /** `trust show`. */

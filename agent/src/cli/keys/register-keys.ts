@@ -1,8 +1,7 @@
-import { exitCodes, type KeyAlgorithm } from "@fleetcert/shared";
+import { exitCodes, type KeyAlgorithm, renderListing, renderOne } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import { type CliContext, dataOf, formatOf, QuietExit } from "../context.ts";
 import { showFindings } from "../finding.ts";
-import { renderList, renderOne } from "../output/render.ts";
 import type { KeyView } from "./key-inventory.ts";
 import type { KeyTest } from "./test-keys.ts";
 
@@ -29,7 +28,7 @@ function registerList(keys: Command, context: CliContext): void {
         context.stdout(renderOne({ store: shown.info, keys: shown.keys }, [], "json"));
         return;
       }
-      const list = renderList(shown.keys, { heads: listHeads, rows: shown.keys.map(rowOf) }, format);
+      const list = renderListing(shown.keys, { heads: listHeads, rows: shown.keys.map(rowOf) }, format);
       if (format !== "table") {
         context.stdout(list);
         return;
@@ -101,7 +100,7 @@ function registerDelete(keys: Command, context: CliContext): void {
         context.stdout(renderOne({ isDryRun, keys: doomed }, [], "json"));
         return;
       }
-      context.stdout(renderList(doomed, { heads: listHeads, rows: doomed.map(rowOf) }, format));
+      context.stdout(renderListing(doomed, { heads: listHeads, rows: doomed.map(rowOf) }, format));
       if (doomed.length > 0) context.stderr(isDryRun ? "nothing was destroyed; with --yes these are\n" : "destroyed\n");
     });
 }
@@ -122,7 +121,7 @@ function registerTest(keys: Command, context: CliContext): void {
       const { testKeys } = await import("./test-keys.ts");
       const request = { wanted, isNew: options.new === true, isAttended: options.tryPin === true };
       const tests = await testKeys(dataOf(command, context), context, request);
-      context.stdout(renderList(tests, { heads: testHeads, rows: tests.map(testRow) }, formatOf(command)));
+      context.stdout(renderListing(tests, { heads: testHeads, rows: tests.map(testRow) }, formatOf(command)));
       if (tests.some(({ error }) => error !== "")) throw new QuietExit(exitCodes.hardware);
     });
 }

@@ -1,5 +1,4 @@
-import type { Instant } from "@fleetcert/shared";
-import { fromNow, when } from "../output/render.ts";
+import { fromNow, type Instant, when } from "@fleetcert/shared";
 import type { EndorsementKeyView } from "./read-endorsement-key.ts";
 
 /** An endorsement key as a person is shown it. */

@@ -1,9 +1,8 @@
 import { inspectTpm } from "@fleetcert/hw";
-import { exitCodes } from "@fleetcert/shared";
+import { exitCodes, renderListing, renderOne, span } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { type CliContext, dataOf, formatOf, QuietExit } from "../context.ts";
 import { loadConfig } from "../load-config.ts";
-import { renderList, renderOne, span } from "../output/render.ts";
 import { endorsementRows } from "./endorsement-rows.ts";
 
 interface TpmOptions {
@@ -54,7 +53,10 @@ export function registerTpm(program: Command, context: CliContext): void {
       elapsed: () => context.clock.monotonic(),
     });
     const rows = steps.map(({ step, isOk, ms, finding, fix }) => [isOk ? "✔" : "✖", step, `${ms} ms`, finding, fix]);
-    context.stdout(renderList(steps, { heads: ["", "step", "took", "finding", "fix"], rows }, formatOf(command)));
+    const heads = ["step", "took", "finding", "fix"];
+    context.stdout(
+      renderListing(steps, { heads: ["", ...heads], csvHeads: ["ok", ...heads], rows }, formatOf(command)),
+    );
     if (steps.some(({ isOk }) => !isOk)) throw new QuietExit(exitCodes.hardware);
   });
 }

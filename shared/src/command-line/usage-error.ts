@@ -1,8 +1,7 @@
-import { FleetError } from "@fleetcert/shared";
-import type { CommanderError } from "commander";
+import { FleetError } from "../errors.ts";
 
-/** What commander says of a command line, as an error of ours; its suggestion becomes the hint. */
-export function usageError({ message }: CommanderError): FleetError {
+/** What commander says of a command line (`error: …`, then a suggestion), as an error of ours; the suggestion becomes the hint. */
+export function usageError({ message }: { readonly message: string }): FleetError {
   const [what = "", suggestion] = message.replace(/^error: /, "").split("\n");
   const hint = suggestion === undefined ? {} : { hint: suggestion.replace(/^\((.*)\)$/, "$1") };
   return new FleetError("usage", what.replace(/\.$/, ""), hint);

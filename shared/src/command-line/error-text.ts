@@ -1,15 +1,25 @@
-import { errorCatalogue, errorRemedies, exitCodes, FleetError } from "@fleetcert/shared";
+import { errorRemedies } from "../error-remedies.ts";
+import { errorCatalogue, exitCodes, FleetError } from "../errors.ts";
 import { printable } from "./printable.ts";
 
-/** An error for a person, or in JSON for a program: what, why, what to do now, code. */
-export function errorText(error: unknown, options: { readonly json: boolean; readonly verbose: boolean }): string {
+/** How an error is told. */
+export interface ErrorForm {
+  readonly json: boolean;
+  /** With where it came from. */
+  readonly verbose: boolean;
+  /** A command that says more of a code, named behind it. */
+  readonly explainedBy?: string;
+}
+
+/** An error for a person or, in JSON, for a program: what, why, what to do now, code. */
+export function errorText(error: unknown, { json, verbose, explainedBy }: ErrorForm): string {
   const { code, message, hint = errorRemedies[toFleetError(error).code], retry } = toFleetError(error);
   const { title } = errorCatalogue[code];
-  if (options.json) return `${JSON.stringify({ error: { code, title, message, hint, retryable: retry } })}\n`;
+  if (json) return `${JSON.stringify({ error: { code, title, message, hint, retryable: retry } })}\n`;
   const lines = [`✖ ${title}`, `  why   ${printable(message)}`];
   lines.push(`  fix   ${hint.split("\n").map(printable).join("\n        ")}`);
-  lines.push(`  code  ${code}`);
-  if (options.verbose && error instanceof Error) lines.push(`  trace ${traceOf(error)}`);
+  lines.push(`  code  ${code}${explainedBy === undefined ? "" : ` · ${explainedBy} ${code}`}`);
+  if (verbose && error instanceof Error) lines.push(`  trace ${traceOf(error)}`);
   return `${lines.join("\n")}\n`;
 }
 

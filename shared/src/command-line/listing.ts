@@ -1,4 +1,3 @@
-import { type Duration, formatDuration, type Instant } from "@fleetcert/shared";
 import { printable } from "./printable.ts";
 
 /** The forms of every command's output. */
@@ -20,15 +19,19 @@ export function renderOne(
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}\n`).join("");
 }
 
+/** A listing as people and spreadsheets read it. */
+export interface Listing {
+  readonly heads: readonly string[];
+  /** Where a column without a head needs one in csv. */
+  readonly csvHeads?: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** A listing: json and jsonl carry the items whole, table and csv the columns. */
-export function renderList(
-  items: readonly unknown[],
-  table: { readonly heads: readonly string[]; readonly rows: readonly (readonly string[])[] },
-  format: OutputFormat,
-): string {
+export function renderListing(items: readonly unknown[], table: Listing, format: OutputFormat): string {
   if (format === "json") return `${JSON.stringify(items, undefined, 2)}\n`;
   if (format === "jsonl") return items.map((item) => `${JSON.stringify(item)}\n`).join("");
-  if (format === "csv") return csv([table.heads.map((head) => head || "ok"), ...table.rows]);
+  if (format === "csv") return csv([table.csvHeads ?? table.heads, ...table.rows]);
   if (table.rows.length === 0) return "nothing to show\n";
   const lines = [table.heads.map((head) => head.toUpperCase()), ...table.rows.map((row) => row.map(printable))];
   const widths = table.heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
@@ -43,21 +46,4 @@ function csv(rows: readonly (readonly string[])[]): string {
     return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
   };
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
-}
-
-/** An instant for a person: UTC to the minute, `-` when there is none. */
-export function when(instant: Instant | undefined): string {
-  return instant === undefined ? "-" : `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")}Z`;
-}
-
-/** How far an instant lies from now: `in 12d`, `3h ago`. */
-export function fromNow(instant: Instant, now: Instant): string {
-  return instant >= now ? `in ${span(instant - now)}` : `${span(now - instant)} ago`;
-}
-
-/** A duration to two units at most. */
-export function span(duration: Duration): string {
-  if (duration < 1000) return `${Math.round(duration)}ms`;
-  const unit = duration >= 86_400_000 ? 3_600_000 : duration >= 3_600_000 ? 60_000 : 1000;
-  return formatDuration(Math.round(duration / unit) * unit);
 }
