@@ -2,6 +2,8 @@ import { FleetError } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { Transaction } from "../store-port.ts";
 import type { ApprovalParts, Bounds, Json, PlanKind } from "./approval.ts";
+import { draftedPlan } from "./draft-plan.ts";
+import { letWait } from "./submit-plan.ts";
 
 /** The bounds that hold now: those kept in the store, else those of the configuration. */
 export async function boundsInForce(tx: Transaction, configured: Bounds): Promise<Bounds> {
@@ -10,11 +12,13 @@ export async function boundsInForce(tx: Transaction, configured: Bounds): Promis
 }
 
 /**
- * Takes over what the configuration lowered. What it raised is not taken over: whoever may write that file is one person,
- * and raising a bound needs two (I14).
+ * Takes over what the configuration lowered. What it raised waits as a plan of the host's administrator, for whoever may write
+ * that file is one person, and raising a bound needs two (I14).
  */
-export async function adoptBounds({ store, surroundings, configured }: ApprovalParts): Promise<void> {
+export async function adoptBounds(parts: ApprovalParts): Promise<void> {
+  const { store, surroundings, configured } = parts;
   await store.transaction(async (tx) => {
+    const raised: (keyof Bounds)[] = [];
     const kept = await read(tx);
     const next: Kept = { ...kept };
     for (const name of names(configured)) {
@@ -24,11 +28,22 @@ export async function adoptBounds({ store, surroundings, configured }: ApprovalP
       next[name] = { configured: configured[name], inForce };
       if (before === undefined) continue;
       const details = { bound: name, configured: String(configured[name]), inForce: String(inForce) };
-      if (inForce < configured[name]) surroundings.notices.raise({ name: "bound.kept", details });
+      if (inForce < configured[name]) {
+        surroundings.notices.raise({ name: "bound.kept", details });
+        raised.push(name);
+      }
       await audit(tx, { actor: "controller", at: surroundings.clock.now(), name, details });
     }
     if (JSON.stringify(next) !== JSON.stringify(kept)) await tx.settings.put(setting, JSON.stringify(next));
+    for (const name of raised) await propose(parts, tx, name);
   });
+}
+
+async function propose(parts: ApprovalParts, tx: Transaction, name: keyof Bounds): Promise<void> {
+  const [actor, kind] = ["local", boundKind(parts)];
+  const draft = await kind.draft(tx, { actor, request: { bound: name, value: parts.configured[name] } });
+  const { plan } = await draftedPlan(parts, tx, { actor, kind: kind.name, rate: 0, draft });
+  await letWait(parts, tx, plan);
 }
 
 /** Changing a bound: lowering is free, raising needs two persons always. */

@@ -167,7 +167,8 @@ function auditOf(store: Store) {
 /** 256 bits, as text a person can copy. */
 const randomSecret = (): Secret => Secret.of(randomBytes(32).toString("base64url"));
 
-const defaultProfiles = `# What a slot's certificate may be. "device" is used when a claim names no other.
+const defaultProfiles = `# What a slot's certificate may be. "device" is used when a claim names no other. Read at every start; what a later edit
+# weakens waits for a second person: fleetcert approve list.
 profiles:
   device:
     keyAlgorithms: [P-256]

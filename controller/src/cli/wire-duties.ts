@@ -15,6 +15,7 @@ import { type ClockGuard, openClockGuard } from "../issuance/clock-guard.ts";
 import { type Issuance, openIssuance } from "../issuance/issuance.ts";
 import { type Outbox, openOutbox } from "../outbox/outbox.ts";
 import type { Profile } from "../policy/policy.ts";
+import { adoptProfiles } from "../policy/profiles-in-force.ts";
 import type { Broker, BrokerEvents, CertificateAuthority, CounterAnchor, ListArchive, Surroundings } from "../ports.ts";
 import { type ListFollowers, openRevocation, type Revocation } from "../revocation/revocation.ts";
 import { openRollouts, type Rollouts } from "../rollout/rollout.ts";
@@ -27,6 +28,7 @@ import { openTrust, type Trust } from "../trust/trust.ts";
 /** Everything a controller is made of, opened by whoever starts it: a process, or a test. */
 export interface ControllerParts {
   readonly config: Config;
+  /** As profiles.yaml says; what holds is what {@link adoptProfiles} makes of them. */
   readonly profiles: ReadonlyMap<string, Profile>;
   /** The plain store; duties use the one of {@link Duties.outbox}. */
   readonly store: Store;
@@ -78,11 +80,13 @@ export interface Duties {
 
 /** Wires the duties: data flows from intake to outbox, no duty calls back up. */
 export async function wireDuties(parts: ControllerParts): Promise<Duties> {
-  const { config, profiles, surroundings, anchor, keys } = parts;
+  const { config, surroundings, anchor, keys } = parts;
   const outbox = openOutbox({ store: parts.store, surroundings, broker: parts.broker });
   const { store } = outbox;
   const graceAfterProof = durationOf(config.graceAfterProof);
   const renewAfterExpiry = durationOf(config.renewAfterExpiry);
+  const policy = await adoptProfiles({ store, surroundings, wanted: parts.profiles });
+  const { profiles } = policy;
   const clockGuard = await openClockGuard({
     ...{ store, clock: surroundings.clock, issuer: parts.authority.id, era: newestEra(parts.bundles) },
     limit: durationOf(config.maxClockLeap),
@@ -154,7 +158,8 @@ export async function wireDuties(parts: ControllerParts): Promise<Duties> {
       keepAfterExpiry: renewAfterExpiry + clockAllowance,
     },
   });
-  kinds.push(...approval.kinds, ...revocation.planKinds);
+  kinds.push(...approval.kinds, ...revocation.planKinds, policy.kind);
+  await policy.propose(approval);
   const attestation = openAttestation({
     ...{ store, surroundings, endorsements: parts.endorsements },
     crypto: nodeCredentialCrypto,
