@@ -6,6 +6,8 @@ import { FleetError } from "@fleetcert/shared";
 import { parseDocument } from "yaml";
 import { type Child, startChild } from "./child.ts";
 import { manufacturerIn } from "./emulated-tpm.ts";
+import { chooseBroker, startOnlyMosquitto } from "./only-mosquitto.ts";
+import type { DemoBroker } from "./options.ts";
 import { until } from "./until.ts";
 import { repository, type Workplace } from "./workplace.ts";
 
@@ -28,7 +30,10 @@ export interface Endpoints {
 }
 
 /** Makes the PKI when there is none, starts the controller on free ports and waits until it is ready. */
-export async function startController(place: Workplace): Promise<ControllerProcess> {
+export async function startController(
+  place: Workplace,
+  { broker }: { readonly broker: DemoBroker },
+): Promise<ControllerProcess> {
   if (!place.hasPki) {
     await initController({
       data: place.controller,
@@ -40,6 +45,8 @@ export async function startController(place: Workplace): Promise<ControllerProce
   }
   await believeManufacturer(place);
   await offerProfiles(place);
+  await chooseBroker(place, undefined);
+  const mosquitto = broker === "mosquitto" ? await startOnlyMosquitto(place) : undefined;
   const endpointsFile = join(place.controller, "run", "endpoints.json");
   await rm(endpointsFile, { force: true });
   const child = startChild([join(repository, "controller/src/main.ts"), "serve", "--data", place.controller], {
@@ -48,6 +55,7 @@ export async function startController(place: Workplace): Promise<ControllerProce
   const endpoints = await until(() => readEndpoints(endpointsFile), isReady(child), { timeoutMs: 60_000 });
   if (endpoints === undefined) {
     await child.stop();
+    await mosquitto?.stop();
     throw new FleetError("internal", "the controller did not become ready", { hint: `its log: ${child.logFile}` });
   }
   const operations = await connectController({ data: place.controller }, process.env);
@@ -56,7 +64,10 @@ export async function startController(place: Workplace): Promise<ControllerProce
     endpoints,
     rootSha256: await rootOf(operations),
     freeze: () => freeze(child),
-    stop: () => child.stop(),
+    async stop() {
+      await child.stop();
+      await mosquitto?.stop();
+    },
   };
 }
 

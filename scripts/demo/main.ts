@@ -36,11 +36,12 @@ async function main(args: readonly string[]): Promise<number> {
     panel.step("keys in TPMs that swtpm emulates, one a device");
   const place = await openWorkplace(options);
   if (keyStore.kind === "tpm" || keyStore.kind === "mixed") await foundManufacturer(place);
-  const controller = await startController(place);
+  const controller = await startController(place, options);
   const { operational, bootstrap, http, api } = controller.endpoints;
   panel.step(
     `${place.hasPki ? "kept" : "made"} the PKI in .demo/controller, root sha256 ${controller.rootSha256.slice(0, 16)}…`,
   );
+  if (options.broker === "mosquitto") panel.step("devices talk to a Mosquitto only, once they are enrolled");
   panel.step(
     `controller: devices ${operational.port}, enrolment ${bootstrap.port}, CRLs and health ${http.port}, people ${api.port}`,
   );

@@ -22,6 +22,9 @@ describe("the arguments of npm start", () => {
   });
 
   it("refuses --keys of no kind it knows", () => {
+    expect(parseOptions([]).broker).toBe("embedded");
+    expect(parseOptions(["--broker", "mosquitto"]).broker).toBe("mosquitto");
+    expect(() => parseOptions(["--broker", "pigeons"])).toThrow(/not one of embedded, mosquitto/);
     expect(() => parseOptions(["--keys", "paper"])).toThrow(/not one of auto, pkcs11, tpm, mixed, software/);
   });
 

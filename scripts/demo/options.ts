@@ -8,6 +8,12 @@ const keyChoices = ["auto", "pkcs11", "tpm", "mixed", "software"] as const;
 /** Which kind of keys the demo's devices have; `auto` takes the token when there is one. */
 export type DemoKeys = (typeof keyChoices)[number];
 
+/** The choices of `--broker`. */
+const brokerChoices = ["embedded", "mosquitto"] as const;
+
+/** Which broker enrolled devices talk to. */
+export type DemoBroker = (typeof brokerChoices)[number];
+
 /** What `npm start` was asked for. */
 export interface DemoOptions {
   readonly devices: number;
@@ -18,6 +24,7 @@ export interface DemoOptions {
   /** Replaces the PKI of an earlier run. */
   readonly reset: boolean;
   readonly keys: DemoKeys;
+  readonly broker: DemoBroker;
   readonly scenario: ScenarioName;
   /** Names of the scenes to play; empty plays all. */
   readonly only: readonly string[];
@@ -25,7 +32,7 @@ export interface DemoOptions {
 
 /** The help text of `npm start`. */
 export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json FILE] [--reset] [--scenario NAME]
-                     [--only SCENE,…] [--keys ${keyChoices.join("|")}]
+                     [--only SCENE,…] [--keys ${keyChoices.join("|")}] [--broker ${brokerChoices.join("|")}]
 
   --devices N    size of the fleet, 1 to 500 (25); the special scenes need 8
   --headless     end by itself; exit 0 only when every check is ok
@@ -33,6 +40,7 @@ export const demoUsage = `usage: npm start -- [--devices N] [--headless] [--json
   --reset        replace the PKI of an earlier run in .demo/
   --keys KIND    where the devices' keys live: a SoftHSM2 token (pkcs11), an emulated TPM each that proves them (tpm),
                  encrypted files (software), or each third device in another of these (mixed); 50 devices with TPMs at most
+  --broker B     the broker of enrolled devices: the controller's own (embedded), or a Mosquitto and no other (mosquitto)
   --scenario S   what is played: ${scenarioNames.join(", ")} (main)
   --only A,B     only these scenes of it, such as ${scenesOf("rotation")
     .map(([name]) => name)
@@ -52,6 +60,8 @@ export function parseOptions(args: readonly string[]): DemoOptions {
   if (!isKeys(values.keys)) throw usage(`--keys ${values.keys} is not one of ${keyChoices.join(", ")}`);
   if ((values.keys === "tpm" || values.keys === "mixed") && devices > maxTpmDevices)
     throw usage(`--keys ${values.keys} emulates a TPM for each device; at most ${maxTpmDevices} devices have one`);
+  const broker = brokerChoices.find((name) => name === values.broker);
+  if (broker === undefined) throw usage(`--broker ${values.broker} is not one of ${brokerChoices.join(", ")}`);
   const scenario = scenarioNames.find((name) => name === values.scenario);
   if (scenario === undefined) throw usage(`--scenario ${values.scenario} is not one of ${scenarioNames.join(", ")}`);
   return {
@@ -60,6 +70,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     json: values.json,
     reset: values.reset,
     keys: values.keys,
+    broker,
     scenario,
     only: onlyOf(scenario, values.only),
   };
@@ -75,6 +86,7 @@ function parse(args: readonly string[]) {
         json: { type: "string" },
         reset: { type: "boolean", default: false },
         keys: { type: "string", default: "auto" },
+        broker: { type: "string", default: "embedded" },
         scenario: { type: "string", default: "main" },
         only: { type: "string", default: "" },
       },

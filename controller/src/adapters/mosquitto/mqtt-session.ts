@@ -93,6 +93,7 @@ export async function openMqttSession(target: SessionTarget, clientId: string): 
     socket.destroy();
     return undefined;
   }
+  socket.setTimeout(0);
   return {
     received,
     until,
