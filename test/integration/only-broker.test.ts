@@ -93,6 +93,9 @@ describeWith([mosquittoPart, softHsmPart, tlsAddonPart], "a fleet whose only bro
       expect(other.revocation.isRevoked(controller.running.issuerId, serial).status).toBe("revoked");
     }
     expect(await online()).toEqual(ids.slice(1));
+    // Blocked is what it is when the list is in force, not when the store knows.
+    const { blockedAtBroker } = await controller.running.operations.revocations.status(administrator, { epoch });
+    expect(blockedAtBroker).toBeGreaterThan(0);
     // The clock on the wall counts what other programs of this machine do too.
     expect((user + system) / 1000).toBeLessThan(1000);
   }, 60_000);

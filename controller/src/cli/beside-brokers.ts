@@ -22,7 +22,11 @@ export async function openBesideBrokers(parts: {
 }): Promise<ExternalBrokers | undefined> {
   const { externalBrokers } = parts.config;
   if (externalBrokers.length === 0) return undefined;
-  const brokers = await openExternalBrokers({ ...parts, brokers: await Promise.all(externalBrokers.map(followerOf)) });
+  const brokers = await openExternalBrokers({
+    ...parts,
+    takesDevices: false,
+    brokers: await Promise.all(externalBrokers.map(followerOf)),
+  });
   await brokers.look();
   return brokers;
 }

@@ -68,7 +68,14 @@ async function openWithExternal(parts: DeviceBrokerParts): Promise<DeviceBroker>
   const late: { external?: ExternalBroker } = {};
   const ended = (device: string): void => late.external?.ended(device);
   const follower = followerOf(parts, { files: () => files, ended });
-  const followers = await openExternalBrokers({ brokers: [follower], duties, keys: parts.keys, notices, log });
+  const followers = await openExternalBrokers({
+    brokers: [follower],
+    takesDevices: true,
+    duties,
+    keys: parts.keys,
+    notices,
+    log,
+  });
   const external = await openExternalBroker({
     ...{ host, port: config.broker.controlPort, identity: files.control, clientId: files.control.clientId },
     ...{ events: duties.events, clock, notices },
@@ -101,7 +108,7 @@ async function openWithExternal(parts: DeviceBrokerParts): Promise<DeviceBroker>
       if (files.changed === "nothing") return;
       if (files.changed === "told") return await follower.reload();
       if (follower.restart !== undefined) return await follower.restart();
-      const details = { directory: files.directory, why: "it reads new roots and controllers at its start only" };
+      const details = { directory: files.directory, why: "it reads the certificates of controllers at its start only" };
       notices.raise({ name: "externalBroker.restart-needed", details });
     },
     trouble: () => external.trouble(),

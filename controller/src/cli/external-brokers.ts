@@ -29,6 +29,7 @@ export interface ExternalBrokers extends ListFollowers {
  */
 export async function openExternalBrokers(parts: {
   readonly brokers: readonly FollowingBroker[];
+  readonly takesDevices: boolean;
   readonly duties: Duties;
   readonly keys: KeyProvider;
   readonly notices: Notices;
@@ -97,6 +98,7 @@ export async function openExternalBrokers(parts: {
     throw error;
   });
   return {
+    takesDevices: parts.takesDevices,
     look: () => turns.take("lists", look),
     endSession(device) {
       leaving.add(device);
@@ -133,6 +135,7 @@ export function allFollowers(groups: readonly (ExternalBrokers | undefined)[]): 
   const each = (act: (group: ExternalBrokers) => Promise<void>): Promise<void> =>
     Promise.all(all.map(act)).then(() => undefined);
   return {
+    takesDevices: all.some((group) => group.takesDevices),
     beforePublish: () => each((group) => group.beforePublish()),
     afterPublish: (devices) => each((group) => group.afterPublish(devices)),
     catchUp: () => each((group) => group.catchUp()),

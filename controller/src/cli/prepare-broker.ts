@@ -13,6 +13,7 @@ import { parseConfig, parseProfiles } from "../config.ts";
 import { keepBrokerFiles } from "./broker-files.ts";
 import { crlBaseOf } from "./crl-base.ts";
 import { listsInForce } from "./external-brokers.ts";
+import { followCrlBase } from "./follow-crl-base.ts";
 import { openKeys } from "./open-keys.ts";
 import { wireDuties } from "./wire-duties.ts";
 
@@ -49,6 +50,7 @@ export async function prepareBroker({
     closers.push(() => store.close());
     const { keys, authority } = await openKeys(paths, config.keys);
     closers.push(() => keys.close());
+    const crlBase = crlBaseOf(config, config.listeners.http.port);
     const duties = await wireDuties({
       ...{ config, store, keys, authority },
       profiles: parseProfiles(await readText(paths.profiles), paths.profiles),
@@ -64,13 +66,14 @@ export async function prepareBroker({
       bundles: await readBundles(paths),
       saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
       broker: () => undefined,
-      crlBase: crlBaseOf(config, config.listeners.http.port),
+      crlBase,
       coverageGrew: () => undefined,
     });
     await duties.issuance.recover();
     await duties.revocation.recover();
     const { directory, pidFile } = await keepBrokerFiles({ config, data: paths.root, keys, duties });
     await duties.revocation.publishIfDue({ isStarting: true });
+    await followCrlBase(duties, crlBase);
     const { lists } = await listsInForce(duties);
     const { port, controlPort, kickPort } = config.broker;
     const settings = { directory, port, controlPort, kickPort, pidFile, persistence };

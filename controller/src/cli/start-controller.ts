@@ -26,6 +26,7 @@ import { type ControllerState, collectSamples, readiness } from "./controller-st
 import { crlBaseOf } from "./crl-base.ts";
 import { openDeviceBroker } from "./device-broker.ts";
 import { allFollowers, type ExternalBrokers } from "./external-brokers.ts";
+import { followCrlBase } from "./follow-crl-base.ts";
 import { maintain, type OwnListener } from "./maintenance.ts";
 import { openApi, pemCredential } from "./open-api.ts";
 import { openKeys } from "./open-keys.ts";
@@ -130,6 +131,7 @@ async function start(
   closers.push(() => publicServer.close());
 
   const notices = noticesOf(log, metrics);
+  const crlBase = crlBaseOf(config, publicServer.port);
   const duties = await wireDuties({
     ...{ config, profiles, store, keys, authority },
     endorsements: await readEndorsements(paths.root, config.attestation),
@@ -145,7 +147,7 @@ async function start(
     saveBundle: (version, envelope) => writeBundle(paths, version, envelope),
     broker: () => late.broker,
     followers: () => late.followers,
-    crlBase: crlBaseOf(config, publicServer.port),
+    crlBase,
     coverageGrew: () => late.rounds?.want(),
   });
   const note = noteOf(duties.store, config.fleet);
@@ -165,6 +167,7 @@ async function start(
   late.ocsp = openOwnResponder(config, { duties, own });
   for (const listener of (await late.ocsp?.keepCredentials()) ?? []) await note("listener.renewed", { listener });
   await duties.revocation.publishIfDue({ isStarting: true });
+  await followCrlBase(duties, crlBase);
   late.lists = new ServedLists(duties);
   const deviceBroker = await openDeviceBroker({
     ...{ config, data: paths.root, keys, duties, clock, notices, log },

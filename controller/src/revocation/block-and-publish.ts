@@ -1,6 +1,7 @@
 import type { Instant } from "@fleetcert/shared";
 import type { Effect } from "../approval/approval.ts";
 import type { EpochRecord } from "../records.ts";
+import { noteBlocked } from "./propagation.ts";
 import type { PublicationOptions } from "./publish-epoch.ts";
 import type { RevocationParts } from "./revocation.ts";
 
@@ -28,7 +29,12 @@ export async function blockAndPublish(
   const blockedAtBroker = surroundings.clock.now() - at;
   const followers = parts.followers();
   await followers?.beforePublish();
-  const { epoch } = await parts.publish({ refreshAll: false, request: { requestedAt: at, blockedAtBroker } });
+  const published = await parts.publish({ refreshAll: false, request: { requestedAt: at, blockedAtBroker } });
+  const { epoch } = published;
   await followers?.afterPublish([...new Set(sessions.map(({ device }) => device))]);
-  return { droppedSessions, blockedAtBroker, epoch };
+  if (followers?.takesDevices !== true) return { droppedSessions, blockedAtBroker, epoch };
+  // Only by its lists does that broker refuse, and before that it does not end sessions.
+  const blockedByLists = surroundings.clock.now() - at;
+  await parts.store.transaction((tx) => noteBlocked(tx, published, blockedByLists));
+  return { droppedSessions, blockedAtBroker: blockedByLists, epoch };
 }

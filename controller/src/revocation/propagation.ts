@@ -35,6 +35,16 @@ export async function beginPropagation(
   await tx.settings.put(measuredSetting(issuer), JSON.stringify(measured));
 }
 
+/** Says how long it took until the broker refused, where that is seen only after the epoch. */
+export async function noteBlocked(
+  tx: Transaction,
+  key: { readonly issuer: string; readonly epoch: number },
+  blockedAtBroker: Duration,
+): Promise<void> {
+  const kept = await readMeasured(tx, key);
+  if (kept !== undefined) await write(tx, key, { ...kept, blockedAtBroker });
+}
+
 /** Counts an acknowledgement for every open epoch it is the device's first word for. */
 export async function countAck(
   tx: Transaction,

@@ -58,6 +58,8 @@ export interface RevocationParts {
  * person, and try again by themselves.
  */
 export interface ListFollowers {
+  /** Whether the broker that devices connect to is among them. */
+  readonly takesDevices: boolean;
   /** Before an epoch is published: lets its lists name something by which it can be seen whether they are in force. */
   beforePublish(): Promise<void>;
   /** After it: resolves when the lists are in force, or could not be, and the sessions of the devices were ended. */
