@@ -52,8 +52,14 @@ export async function runBatch(store: Store, { operations, fails }: Batch): Prom
 
 async function runOperation(tx: Transaction, { table, method, args }: Operation): Promise<unknown> {
   const methods = tx[table] as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+  const called = methods[method];
+  if (called === undefined) throw new Error(`table ${table} has no method ${method}`);
   try {
-    return await methods[method]?.(...args);
+    if (method !== "walk") return await called(...args);
+    const rows: unknown[] = [];
+    // One object may serve for all rows.
+    const next = await called(...args, (row: object) => rows.push({ ...row }));
+    return { rows, next };
   } catch (error) {
     if (error instanceof FleetError) return { refused: error.code };
     throw error;
@@ -67,6 +73,7 @@ const small = fc.integer({ min: 0, max: 3 });
 const hours = fc.integer({ min: 0, max: 3 }).map((hour) => hour * 3_600_000);
 /** Keys on both sides of the surrogates, where UTF-8 and UTF-16 order differently. */
 const name = pick("a", "b", "\uffee", "\u{1f511}", "aa", "a\0");
+const place = fc.record({ index: small, serial: name });
 const page = fc.record({ after: name, limit: fc.integer({ min: -1, max: 4 }) });
 
 const connectivity = pick("always", "daily", "rare");
@@ -145,8 +152,19 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     "put",
     fc.record({ issuer, serial: name, shard: small, index: small, epoch: small }).map(aRevocation),
   ),
-  call("revocations", "listOf", issuer, small),
-  call("revocations", "listUnpublished", issuer),
+  call(
+    "revocations",
+    "walk",
+    fc.record({
+      issuer,
+      shard: small,
+      isWaiting: fc.boolean(),
+      after: fc.option(place, { nil: undefined }),
+      limit: fc.integer({ min: -1, max: 4 }),
+    }),
+  ),
+  call("revocations", "waitingShards", issuer),
+  call("revocations", "markPublished", fc.record({ issuer, shard: small }), place, small),
   call("epochs", "put", fc.record({ issuer, era: small, epoch: small, thisUpdate: small }).map(anEpoch)),
   call("epochs", "latest", issuer),
   call("epochs", "find", issuer, small),
@@ -154,6 +172,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("crls", "put", fc.record({ issuer, shard: small, epoch: small, entryCount: small }).map(aCrl)),
   call("crls", "latest", issuer, small),
   call("crls", "glanceAt", issuer),
+  call("crls", "find", issuer, small, small),
   call("crls", "listOf", issuer, small, small),
   call("crls", "deleteBelow", issuer, small, small),
   call("acks", "put", fc.record({ device, issuer, epoch: small }).map(anAck)),

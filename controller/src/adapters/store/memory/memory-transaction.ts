@@ -99,7 +99,8 @@ function revocation(tables: () => MemoryTables): Pick<Transaction, "revocations"
         const order = orderBy<RevocationPlace>("index", "serial");
         const page = pageBehind(wanted, (row) => after === undefined || order(row, after) > 0, checkLimit(limit));
         for (const row of page) take(row);
-        return page.length === limit ? page.at(-1) : undefined;
+        const last = page.length === limit ? page.at(-1) : undefined;
+        return last && { index: last.index, serial: last.serial };
       },
       async waitingShards(issuer) {
         const waiting = tables().revocations.group("epoch", compositeKey(issuer, 0));
