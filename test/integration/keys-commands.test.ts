@@ -5,13 +5,12 @@ import { openKeyProvider } from "@fleetcert/hw";
 import type { OpenKeyProvider, ProviderKey } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLevelStore } from "../../agent/src/adapters/disk/level-store.ts";
-import { systemClock } from "../../agent/src/adapters/system.ts";
-import { runProgram } from "../../agent/src/cli/program.ts";
 import { formatKeyLabel } from "../../agent/src/renewal/key-label.ts";
 import { slotKey } from "../../agent/src/renewal/runner.ts";
 import { emptySlot, type Journal } from "../../agent/src/renewal/slot-state.ts";
 import { encodeSlotState } from "../../agent/src/renewal/slot-state-codec.ts";
 import { putTwin } from "../../agent/src/twin/twin-record.ts";
+import { runAgentCommand } from "../support/agent-command.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { testPki } from "../support/test-pki.ts";
@@ -63,18 +62,9 @@ describeWith([softHsmPart, tlsAddonPart], "fleetcert-agent keys", () => {
   }
 
   async function run(...args: string[]) {
-    const [stdout, stderr]: string[][] = [[], []];
-    const code = await runProgram(["keys", ...args], {
-      stdout: (text) => void stdout?.push(text),
-      stderr: (text) => void stderr?.push(text),
-      env: { FLEETCERT_AGENT_DATA: data },
-      clock: systemClock,
-      failpoint: async () => undefined,
-      interrupted: new AbortController().signal,
-    });
-    const output = { stdout: stdout?.join("") ?? "", stderr: stderr?.join("") ?? "" };
-    expect(output.stdout + output.stderr).not.toContain(token.pin.reveal());
-    return { code, ...output };
+    const outcome = await runAgentCommand(data, ["keys", ...args]);
+    expect(outcome.stdout + outcome.stderr).not.toContain(token.pin.reveal());
+    return outcome;
   }
 
   const inToken = async (): Promise<string[]> => (await keys.list("")).map(({ label }) => label).sort();

@@ -2,11 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { systemClock } from "../../agent/src/adapters/system.ts";
-import { runProgram } from "../../agent/src/cli/program.ts";
 import { ck } from "../../hw/src/pkcs11/constants.ts";
 import { loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
 import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
+import { runAgentCommand } from "../support/agent-command.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
 import { tlsAddonPart } from "../support/tls-addon.ts";
@@ -33,16 +32,8 @@ describeWith([softHsmPart, tlsAddonPart], "an agent whose token refuses its PIN"
   const givePin = (pin: string) => writeFile(join(data, "token-pin"), `${pin}\n`, { mode: 0o440 });
 
   async function keys(...args: string[]) {
-    const said: string[] = [];
-    const code = await runProgram(["keys", ...args], {
-      stdout: (text) => void said.push(text),
-      stderr: (text) => void said.push(text),
-      env: { FLEETCERT_AGENT_DATA: data },
-      clock: systemClock,
-      failpoint: async () => undefined,
-      interrupted: new AbortController().signal,
-    });
-    return { code, said: said.join("") };
+    const { code, stdout, stderr } = await runAgentCommand(data, ["keys", ...args]);
+    return { code, said: stdout + stderr };
   }
 
   it("takes it from the service manager", async () => {

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { systemClock } from "../../agent/src/adapters/system.ts";
-import { runProgram } from "../../agent/src/cli/program.ts";
+import { runAgentCommand } from "../support/agent-command.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type Swtpm, startSwtpm, swtpmPart } from "../support/swtpm.ts";
 
@@ -22,22 +21,7 @@ describeWith([swtpmPart], "fleetcert-agent tpm", () => {
     await rm(data, { recursive: true, force: true });
   });
 
-  async function run(...args: string[]) {
-    const output = { stdout: "", stderr: "" };
-    const code = await runProgram(["tpm", ...args], {
-      stdout: (text) => {
-        output.stdout += text;
-      },
-      stderr: (text) => {
-        output.stderr += text;
-      },
-      env: { FLEETCERT_AGENT_DATA: data },
-      clock: systemClock,
-      failpoint: async () => undefined,
-      interrupted: new AbortController().signal,
-    });
-    return { code, ...output };
-  }
+  const run = (...args: string[]) => runAgentCommand(data, ["tpm", ...args]);
 
   it("info says who made it, its banks, and that nothing has locked it", async () => {
     const { code, stdout } = await run("info", "--tpm", made.address, "--json");

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { serveLocalSocket } from "../../agent/src/adapters/local-socket.ts";
 import { answerLocal } from "../../agent/src/cli/answer-local.ts";
-import { runProgram as runAgentProgram } from "../../agent/src/cli/program.ts";
 import { type HostService, startNginxService } from "../../scripts/demo/host-service.ts";
 import { servedSha256 } from "../../scripts/demo/steady-load.ts";
+import { runAgentCommand } from "../support/agent-command.ts";
 import { nginxPart } from "../support/nginx.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
@@ -138,22 +138,7 @@ describeWith([nginxPart], "waves over the certificates of nginx on three devices
 });
 
 /** A command of `fleetcert-agent` for the agent that listens in a data directory. */
-async function atHand(data: string, ...args: string[]) {
-  const written = { stdout: "", stderr: "" };
-  const code = await runAgentProgram([...args, "--data", data], {
-    stdout(text) {
-      written.stdout += text;
-    },
-    stderr(text) {
-      written.stderr += text;
-    },
-    env: {},
-    clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    failpoint: async () => undefined,
-    interrupted: new AbortController().signal,
-  });
-  return { code, ...written };
-}
+const atHand = (data: string, ...args: string[]) => runAgentCommand(data, args);
 
 const profiles = `profiles:
   device:

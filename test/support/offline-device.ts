@@ -4,8 +4,7 @@ import { type AgentConfig, type ConfigChanges, type RunningAgent, readConfig, st
 import { stringify } from "yaml";
 import { openLevelStore } from "../../agent/src/adapters/disk/level-store.ts";
 import { absentLink } from "../../agent/src/adapters/link/absent-link.ts";
-import type { CliContext } from "../../agent/src/cli/context.ts";
-import { runProgram } from "../../agent/src/cli/program.ts";
+import { type CommandOutcome, runAgentCommand } from "./agent-command.ts";
 import { KeptLog } from "./agent-surroundings.ts";
 import { quickPace } from "./real-agents.ts";
 import { until } from "./until.ts";
@@ -92,24 +91,8 @@ export class OfflineDevice {
   }
 
   /** Runs a command of `fleetcert-agent` on its directory. */
-  async command(
-    ...args: string[]
-  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-    const written = { stdout: "", stderr: "" };
-    const context: CliContext = {
-      stdout(text) {
-        written.stdout += text;
-      },
-      stderr(text) {
-        written.stderr += text;
-      },
-      env: {},
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
-      failpoint: async () => undefined,
-      interrupted: new AbortController().signal,
-    };
-    const code = await runProgram([...args, "--data", this.data], context);
-    return { code, ...written };
+  command(...args: string[]): Promise<CommandOutcome> {
+    return runAgentCommand(this.data, args);
   }
 
   /** Everything durable of it: its state and the names of its keys. */

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
+import { programPath } from "../../scripts/demo/host-service.ts";
+import { accepts } from "./mosquitto.ts";
 import { commandsOf, execute } from "./runbook.ts";
 
 /** A Mosquitto that is the only broker of a fleet, set up by `fleetcert broker config`. */
@@ -46,13 +47,13 @@ export async function onlyMosquitto(broker: Readonly<Record<string, unknown>> = 
       appendFileSync(file("mosquitto.conf"), `user ${userInfo().username}\n`);
     },
     async start(changed = (text) => text) {
-      const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find(existsSync);
-      if (program === undefined) throw new Error("Mosquitto is not installed");
       const made = readFileSync(file("mosquitto.conf"), "utf8");
       const used = file("used.conf");
       rmSync(used, { force: true });
       appendFileSync(used, changed(made));
-      const running = spawn(program, ["-c", used], { stdio: ["ignore", "ignore", "pipe"] });
+      const running = spawn(programPath("mosquitto") ?? "mosquitto", ["-c", used], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       child = running;
       log = "";
       running.stderr.on("data", (chunk) => {
@@ -79,16 +80,6 @@ async function documented(): Promise<Readonly<Record<string, unknown>>> {
   const text = await readFile(join(import.meta.dirname, "../../docs/external-broker.md"), "utf8");
   const [, yaml = ""] = /```yaml\n(.*?)```/s.exec(text) ?? [];
   return (parse(yaml) as { readonly broker: Readonly<Record<string, unknown>> }).broker;
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  const isOpen = await new Promise<boolean>((resolve) => {
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-  });
-  socket.destroy();
-  return isOpen;
 }
 
 /** Beside the runbooks. */

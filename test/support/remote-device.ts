@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningController } from "@fleetcert/controller";
-import { runProgram } from "../../agent/src/cli/program.ts";
+import { type CommandOutcome, runAgentCommand } from "./agent-command.ts";
 
 type Operations = RunningController["operations"];
 
@@ -28,21 +28,8 @@ export class RemoteDevice {
     return this;
   }
 
-  async run(...args: string[]) {
-    const written = { stdout: "", stderr: "" };
-    const code = await runProgram([...args, "--data", this.data], {
-      stdout(text) {
-        written.stdout += text;
-      },
-      stderr(text) {
-        written.stderr += text;
-      },
-      env: this.env,
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
-      failpoint: async () => undefined,
-      interrupted: new AbortController().signal,
-    });
-    return { code, ...written };
+  run(...args: string[]): Promise<CommandOutcome> {
+    return runAgentCommand(this.data, args, this.env);
   }
 
   exportFirst(...more: string[]) {

@@ -2,8 +2,7 @@ import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { systemClock } from "../adapters/system.ts";
-import { runProgram } from "./program.ts";
+import { runAgentCommand } from "../../../test/support/agent-command.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -11,22 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-async function run(...args: string[]) {
-  const output = { stdout: "", stderr: "" };
-  const code = await runProgram(args, {
-    stdout: (text) => {
-      output.stdout += text;
-    },
-    stderr: (text) => {
-      output.stderr += text;
-    },
-    env: { FLEETCERT_AGENT_DATA: join(directory, "data") },
-    clock: systemClock,
-    failpoint: async () => undefined,
-    interrupted: new AbortController().signal,
-  });
-  return { code, ...output };
-}
+const run = (...args: string[]) => runAgentCommand(join(directory, "data"), args);
 
 describe("fleetcert-agent", () => {
   it("helps, and says what it does not know", async () => {

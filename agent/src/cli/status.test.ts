@@ -2,10 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runAgentCommand } from "../../../test/support/agent-command.ts";
 import { testNow } from "../../../test/support/fleet-trust.ts";
 import { serveLocalSocket } from "../adapters/local-socket.ts";
-import { systemClock } from "../adapters/system.ts";
-import { runProgram } from "./program.ts";
 import type { StatusView } from "./status-view.ts";
 
 const day = 86_400_000;
@@ -67,18 +66,9 @@ async function run(status: StatusView, ...args: string[]) {
     asked.push(`${method} ${path}`);
     return status;
   });
-  let stdout = "";
-  const code = await runProgram([...args, "--data", data], {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => expect.fail(text),
-    env: {},
-    clock: systemClock,
-    failpoint: async () => undefined,
-    interrupted: new AbortController().signal,
-  });
-  return { code, stdout };
+  const outcome = await runAgentCommand(data, args);
+  expect(outcome.stderr).toBe("");
+  return outcome;
 }
 
 describe("the status of a running agent", () => {
