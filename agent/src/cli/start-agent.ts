@@ -158,7 +158,7 @@ export function tpmKeysOf({ data, keys }: Pick<AgentConfig, "data" | "keys">): T
 export async function readClaim({ claimFile }: Pick<AgentConfig, "claimFile">): Promise<Claim> {
   if (claimFile === "") {
     throw new FleetError("claim-invalid", "this device has not enrolled and has no claim", {
-      hint: "fleetcert-agent enrol --controller HOST --claim-file FILE",
+      hint: "fleetcert-agent enrol --controller HOST --claim-file FILE, or bundle export --claim-file FILE without a network",
     });
   }
   try {

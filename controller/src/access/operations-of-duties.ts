@@ -139,7 +139,7 @@ function deviceOperations(duties: CommandedDuties): DeviceOperations {
         const quote = await tx.quotes.find(id);
         return {
           ...(await deviceView(tx, record, context)),
-          slots: slotViews(records, report?.report),
+          slots: slotViews(records, report?.report, await inventory.plannedRenewals(tx, record)),
           certificates: records.map(certificateView),
           report: report?.report,
           attestation: attestation && attestationView(attestation),

@@ -21,7 +21,7 @@ export function rotationOperations(duties: RotationDuties): RotationOperations {
   const view = (shown: ShownRollout) => rolloutView(shown, inventory.connected());
   const after = async ({ id }: { readonly id: string }) => view(await rollouts.show(id));
   return {
-    request: async ({ name }, request) => ({ requested: await inventory.requestRotation(name, request) }),
+    request: ({ name }, request) => inventory.requestRotation(name, request),
     async plan({ name }, request) {
       const now = duties.clock.now();
       const devices = await store.transaction((tx) => selectDevices(tx, request.filter, { now, inventory }));

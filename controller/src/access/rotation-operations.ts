@@ -13,6 +13,8 @@ export interface RotationRequestView {
   readonly isUrgent?: boolean;
   /** Why, for the person who looks at a device. */
   readonly explanationUrl?: string;
+  /** Judges all of it and asks nobody. */
+  readonly isDryRun?: boolean;
 }
 
 /** A rotation of a selection in waves. What is absent has a default. */
@@ -71,8 +73,8 @@ export interface RolloutView {
 
 /** Rotations that people ask for: of devices that are named, or of a selection in waves behind gates. */
 export interface RotationOperations {
-  /** Asks devices for a new key and certificate; all are known or none is asked. */
-  request(actor: Actor, request: RotationRequestView): Promise<{ readonly requested: number }>;
+  /** Asks devices for a new key and certificate; all are known or none is asked. The last begins by `until`. */
+  request(actor: Actor, request: RotationRequestView): Promise<{ readonly requested: number; readonly until: Instant }>;
   /** Fixes a selection and its waves; nobody is asked before it is started. */
   plan(actor: Actor, request: RolloutPlanRequest): Promise<RolloutView>;
   start(actor: Actor, id: string): Promise<RolloutView>;

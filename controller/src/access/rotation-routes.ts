@@ -22,6 +22,7 @@ export const rotationRoutes: readonly Route[] = [
         window: Type.Optional(Type.Object({ start: instant, end: instant }, closed)),
         isUrgent: Type.Optional(Type.Boolean()),
         explanationUrl: Type.Optional(explanationUrl),
+        isDryRun: Type.Optional(Type.Boolean()),
       },
       closed,
     ),

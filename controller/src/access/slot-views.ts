@@ -1,4 +1,5 @@
-import type { Instant } from "@fleetcert/shared";
+import type { DesiredSlot, DesiredState, MaintenanceWindow } from "@fleetcert/proto";
+import { formatDuration, type Instant } from "@fleetcert/shared";
 import type { CertificateRecord } from "../records.ts";
 
 /** One slot of a device: what the controller has issued and seen proven, and what the device says of it. */
@@ -26,15 +27,35 @@ export interface SlotView {
   readonly rollbacks: number;
   readonly rollbackCause: string;
   readonly rollbackAt: Instant | undefined;
+  /** The window in which it is renewed; undefined while none is assigned. */
+  readonly renewal: PlannedRenewal | undefined;
 }
 
-/** The slots of a device, `identity` first; certificates as the store lists them, the report as it is kept. */
-export function slotViews(certificates: readonly CertificateRecord[], report: string | undefined): SlotView[] {
+/** What a device is told of the next renewal of a slot (RFC 9773). */
+export interface PlannedRenewal {
+  readonly generation: number;
+  readonly start: Instant;
+  readonly end: Instant;
+  /** `urgent` whatever the maintenance windows say, `disabled` not before the certificate's end is near. */
+  readonly mode: string;
+  /** Cron expressions of when the device may be touched, with time zone and duration; none means always. */
+  readonly maintenance: readonly string[];
+  /** Where it is explained; may be empty. */
+  readonly explanationUrl: string;
+}
+
+/** The slots of a device, `identity` first; certificates as the store lists them, the report as it is kept, and what it is told. */
+export function slotViews(
+  certificates: readonly CertificateRecord[],
+  report: string | undefined,
+  told: Pick<DesiredState, "slots" | "maintenance">,
+): SlotView[] {
+  const planned = new Map(told.slots.map((one) => [one.slot, plannedRenewal(one, told.maintenance)]));
   const said = new Map(reportedSlots(report).map((one) => [one.slot, one]));
   const names = [...new Set(certificates.map(({ slot }) => slot))].sort(inOrder);
   return names.flatMap((slot) => {
     const newestFirst = certificates.filter((one) => one.slot === slot);
-    return slotView(newestFirst, said.get(slot));
+    return slotView(newestFirst, said.get(slot)).map((shown) => ({ ...shown, renewal: planned.get(slot) }));
   });
 }
 
@@ -49,7 +70,21 @@ interface ReportedSlot {
   readonly keyStore?: string;
 }
 
-function slotView(newestFirst: readonly CertificateRecord[], said: ReportedSlot | undefined): SlotView[] {
+function plannedRenewal(
+  { renewGeneration: generation, windowStart: start, windowEnd: end, mode, explanationUrl }: DesiredSlot,
+  maintenance: readonly MaintenanceWindow[],
+): PlannedRenewal | undefined {
+  if (generation === 0) return undefined;
+  const touched = maintenance.map(
+    ({ cron, timeZone, duration }) => `${cron} ${timeZone} for ${formatDuration(duration)}`,
+  );
+  return { generation, start, end, mode, explanationUrl, maintenance: touched };
+}
+
+function slotView(
+  newestFirst: readonly CertificateRecord[],
+  said: ReportedSlot | undefined,
+): Omit<SlotView, "renewal">[] {
   const shown = newestFirst.find(({ state }) => state === "proven") ?? newestFirst[0];
   if (shown === undefined) return [];
   const waiting = newestFirst.find(({ state, generation }) => state === "issued" && generation > shown.generation);

@@ -108,7 +108,7 @@ function registerStatus(rotate: Command, context: CliContext): void {
     .command("status")
     .description("rollouts, or the waves of one")
     .argument("[id]")
-    .option("--watch", "until it is over or paused")
+    .option("--watch", "until it is over or paused; exit code 7 unless it has completed")
     .action(async (id: string | undefined, options: { watch?: boolean }, command: Command) => {
       const operations = await connect(context, command);
       if (id === undefined) {
@@ -117,29 +117,43 @@ function registerStatus(rotate: Command, context: CliContext): void {
         return;
       }
       if (options.watch === true) await watch(operations, context, id);
-      printRollout(context, command, await operations.rotations.show(remoteActor, id));
+      const shown = await operations.rotations.show(remoteActor, id);
+      printRollout(context, command, shown);
+      if (options.watch === true && shown.state !== "completed") throw notCompleted(shown);
     });
 }
+
+function notCompleted({ id, state, stateReason }: RolloutView): FleetError {
+  return new FleetError("partly-done", `rollout ${id} is ${state}${stateReason === "" ? "" : `: ${stateReason}`}`, {
+    hint: hints[state] ?? "plan another one when what stopped it is put right",
+  });
+}
+
+const hints: Readonly<Partial<Record<RolloutView["state"], string>>> = {
+  planned: "fleetcert rotate start ID",
+  paused: "fleetcert rotate resume ID, abort ID or rollback ID",
+};
 
 /** Progress goes to stderr, the end to stdout. */
 async function watch(operations: Operations, context: CliContext, id: string): Promise<void> {
   let before = "";
   for (;;) {
     const shown = await operations.rotations.show(remoteActor, id);
-    const line = progressOf(shown, context);
-    if (line !== before) context.stderr(`${line}\n`);
+    const line = progressOf(shown);
+    if (line !== before) context.stderr(`${new Date(context.now()).toISOString().slice(11, 19)} ${line}\n`);
     before = line;
     if (shown.state !== "running") return;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
-function progressOf({ state, wave, waves, soakingSince, gates }: RolloutView, context: CliContext): string {
-  const { name = "", devices = 0, states } = waves[wave] ?? {};
+function progressOf({ state, wave, waves, soakingSince, waveStartedAt, gates }: RolloutView): string {
+  const { name = "", devices = 0, offline = 0, states } = waves[wave] ?? {};
   const proven = states?.proven ?? 0;
   const soak = soakingSince === undefined ? "" : `, watched for ${span(gates.soak)}, since ${when(soakingSince)}`;
-  const time = new Date(context.now()).toISOString().slice(11, 19);
-  return `${time} ${state}, wave ${name} (${wave + 1}/${waves.length}): ${proven}/${devices} proven, ${states?.failed ?? 0} failed${soak}`;
+  const until = soak !== "" || waveStartedAt === undefined ? "" : `, until ${when(waveStartedAt + gates.within)}`;
+  const others = `${states?.asked ?? 0} asked, ${states?.failed ?? 0} failed, ${offline} offline`;
+  return `${state}, wave ${name} (${wave + 1}/${waves.length}): ${proven}/${devices} proven, ${others}${soak || until}`;
 }
 
 function printRollout(context: CliContext, command: Command, shown: RolloutView): void {
@@ -151,7 +165,7 @@ function printRollout(context: CliContext, command: Command, shown: RolloutView)
     ["selection", `${shown.filter}, slot ${shown.slot}`],
     ["gates", `${gates.provenPercent} % proven, ${gates.maxFailures} failures borne, ${span(gates.within)} a wave`],
     ["soak", `${span(gates.soak)}${soaking}`],
-    ["spread", shown.spread === 0 ? "at once" : `each wave over ${span(shown.spread)}`],
+    ["spread", shown.spread === 0 ? "over the ordinary window" : `each wave over ${span(shown.spread)}`],
     ["planned", `${when(shown.createdAt)} by ${shown.createdBy}`],
     ["ended", shown.endedAt === undefined ? "-" : when(shown.endedAt)],
   ]);

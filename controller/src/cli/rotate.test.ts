@@ -28,7 +28,7 @@ async function run(...args: string[]) {
   };
   const rotations = new Proxy(
     {},
-    { get: (_, name: string) => note(name, name === "request" ? { requested: 2 } : rollout) },
+    { get: (_, name: string) => note(name, name === "request" ? { requested: 2, until: now + hour } : rollout) },
   );
   const code = await runProgram(args, {
     stdout: (text) => {
@@ -61,7 +61,16 @@ describe("fleetcert rotate", () => {
     expect(code).toBe(0);
     const window = { start: now, end: now + hour };
     expect(asked).toEqual([["request", { devices: ["edge-1", "edge-2"], slot: "web", window }]]);
-    expect(JSON.parse(stdout)).toEqual({ requested: 2 });
+    expect(JSON.parse(stdout)).toEqual({ requested: 2, until: now + hour });
+  });
+
+  it("says until when, and with a dry run that nobody was asked", async () => {
+    const dry = await run("rotate", "--device", "edge-1", "edge-2", "edge-3", "--dry-run");
+    expect(dry.asked).toEqual([
+      ["request", { devices: ["edge-1", "edge-2", "edge-3"], slot: "identity", isDryRun: true }],
+    ]);
+    expect(dry.stdout).toContain("2 devices would be asked for a new certificate of slot identity; 1 suspended");
+    expect(dry.stdout).toContain("until 2026-11-20 13:00Z (in 1h)");
   });
 
   it("plans waves with the subcommand's own options, canaries before sites", async () => {
@@ -91,8 +100,9 @@ describe("fleetcert rotate", () => {
   });
 
   it("shows waves, offline shares and what failed", async () => {
-    const { code, stdout } = await run("rotate", "status", "r1", "--watch");
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await run("rotate", "status", "r1", "--watch");
+    expect(stderr).toMatch(/rolled-back, wave 10 % \(1\/2\): 0\/2 proven, 0 asked, 1 failed, 1 offline/);
+    expect(code).toBe(7);
     expect(stdout).toContain("rolled-back (1 failed)");
     expect(stdout).toMatch(/▸ 10 %\s+2\s+1 \(50 %\)/);
     expect(stdout).toContain("failed: edge-1 (wave 10 %): it reports hook-failed");

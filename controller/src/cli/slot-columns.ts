@@ -11,10 +11,28 @@ export function slotColumns(now: Instant): Column<SlotView>[] {
     { head: "issued", text: ({ issuedAt }) => when(issuedAt) },
     { head: "proven", text: provenText },
     { head: "waits for proof", text: ({ waiting }) => waitingText(waiting, now) },
-    { head: "key", text: ({ protection, keyStore }) => (keyStore === "" ? protection : `${protection}, ${keyStore}`) },
+    { head: "renewal", text: ({ renewal }) => renewalText(renewal, now) },
+    { head: "key", text: keyText },
     { head: "on the device", text: ({ journal, lastError }) => deviceText(journal, lastError) },
     { head: "rollbacks", text: (slot) => rollbackText(slot, now) },
   ];
+}
+
+/** Such as `generation 3, 2026-12-08 11:00Z to 2026-12-12 03:00Z`, and what else is said of it. */
+function renewalText(renewal: SlotView["renewal"], now: Instant): string {
+  if (renewal === undefined) return "none planned";
+  const { generation, start, end, mode, maintenance, explanationUrl } = renewal;
+  const further = [
+    ...(mode === "automatic" ? [] : [mode]),
+    ...maintenance,
+    ...(explanationUrl === "" ? [] : [explanationUrl]),
+  ];
+  const window = start <= now ? `now, until ${when(end)}` : `${when(start)} to ${when(end)}`;
+  return [`generation ${generation}, ${window}`, ...further].join(", ");
+}
+
+function keyText({ protection, keyStore }: SlotView): string {
+  return keyStore === "" || keyStore === protection ? protection : `${protection}, ${keyStore}`;
 }
 
 function provenText({ provenAt, provenVia }: SlotView): string {

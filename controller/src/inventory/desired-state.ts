@@ -35,6 +35,15 @@ export async function carriedDesired(parts: InventoryParts, id: string): Promise
   });
 }
 
+/** The renewal that each slot of a device is told, and when the device may be touched. */
+export async function plannedRenewals(
+  parts: InventoryParts,
+  tx: Transaction,
+  device: DeviceRecord,
+): Promise<Pick<DesiredState, "slots" | "maintenance">> {
+  return await contentOf(parts, tx, device);
+}
+
 /** Enqueues the desired state again; under a new version only when it says something else than before. */
 export async function repeatDesired(parts: InventoryParts, tx: Transaction, device: DeviceRecord): Promise<void> {
   const content = await contentOf(parts, tx, device);

@@ -55,6 +55,7 @@ export async function retireDevice(
 /** The device's row; throws `not-found`. */
 export async function requireDevice(tx: Transaction, id: string): Promise<DeviceRecord> {
   const device = await tx.devices.find(id);
-  if (device === undefined) throw new FleetError("not-found", `there is no device ${id}`);
+  if (device === undefined)
+    throw new FleetError("not-found", `there is no device ${id}`, { hint: "fleetcert device list" });
   return device;
 }

@@ -26,7 +26,10 @@ describe("a wanted renewal", () => {
     const devices = ["edge-1", "edge-2", "edge-1"];
     const explanationUrl = "https://example.org/why";
     const request = { devices, window, isUrgent: true, explanationUrl };
-    expect(await controller.inventory.requestRotation("local", request)).toBe(2);
+    expect(await controller.inventory.requestRotation("local", request)).toEqual({
+      requested: 2,
+      until: now + minute,
+    });
     const asked = await desiredOf(controller, "edge-1");
     expect(asked.slots[0]).toMatchObject({ renewGeneration: 2, mode: "urgent", explanationUrl });
     const other = await desiredOf(controller, "edge-2");

@@ -1,4 +1,4 @@
-import type { CourierPart, MaintenanceWindow } from "@fleetcert/proto";
+import type { CourierPart, DesiredState, MaintenanceWindow } from "@fleetcert/proto";
 import type { Duration } from "@fleetcert/shared";
 import type { Profile } from "../policy/policy.ts";
 import type { Broker, MessageHandlers, MessageSealer, SessionChange, Surroundings } from "../ports.ts";
@@ -6,11 +6,12 @@ import type { AttributeChanges, DeviceAttributes, DeviceRecord } from "../record
 import type { WishRecord } from "../rotation-records.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { acceptEvent, acceptReport } from "./accept-report.ts";
-import { carriedDesired, publishDesired } from "./desired-state.ts";
+import { carriedDesired, plannedRenewals, publishDesired } from "./desired-state.ts";
 import { retireDevice, setAttributes } from "./device-state.ts";
 import { followSession } from "./follow-session.ts";
 import { classifyDevices, noteServing } from "./note-contact.ts";
 import {
+  type RequestedRotation,
   type RotationRequest,
   type RotationWish,
   requestRotation,
@@ -42,8 +43,8 @@ export interface InventoryParts {
 export interface Inventory {
   /** Throws `not-found`. */
   setAttributes(actor: string, device: string, attributes: AttributeChanges): Promise<DeviceRecord>;
-  /** Asks devices to rotate a slot, all or none; resolves with how many are able to. Throws `not-found`. */
-  requestRotation(actor: string, request: RotationRequest): Promise<number>;
+  /** Asks devices to rotate a slot, all or none; suspended and retired ones are passed over. Throws `not-found`. */
+  requestRotation(actor: string, request: RotationRequest): Promise<RequestedRotation>;
   /** The same in the caller's transaction, for devices that are known to be able. */
   wishRotation(tx: Transaction, wish: RotationWish): Promise<WishRecord[]>;
   /** Takes wishes of a rollout back; those fulfilled or replaced meanwhile stay. Resolves with the devices it did. */
@@ -65,6 +66,8 @@ export interface Inventory {
   retire(tx: Transaction, act: { readonly actor: string; readonly device: DeviceRecord }): Promise<void>;
   /** Enqueues the device's desired state under a new version, in the caller's transaction. */
   publishDesired(tx: Transaction, device: DeviceRecord): Promise<DeviceRecord>;
+  /** What each slot of a device is told of its renewal, and when the device may be touched. */
+  plannedRenewals(tx: Transaction, device: DeviceRecord): Promise<Pick<DesiredState, "slots" | "maintenance">>;
   /** The desired state of a device that only a courier reaches; undefined when nothing was ever asked of it. */
   carriedDesired(device: string): Promise<CourierPart | undefined>;
   /** Presence as the broker tells it; a device that came gets its desired state again. */
@@ -99,6 +102,7 @@ export function openInventory(parts: InventoryParts): Inventory {
     suspendSuspect: (device, reason) => suspendSuspect(parts, { device, reason }),
     retire: (tx, { actor, device }) => retireDevice(parts, tx, { actor, device }),
     publishDesired: (tx, device) => publishDesired(parts, tx, device),
+    plannedRenewals: (tx, device) => plannedRenewals(parts, tx, device),
     carriedDesired: (device) => carriedDesired(parts, device),
     async sessionChanged({ peer, connected: isConnected, isConcluded = false }) {
       if (peer.type !== "operational") return;

@@ -1,4 +1,4 @@
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, type Instant } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import { provenGeneration } from "../policy/policy.ts";
 import type { DeviceRecord } from "../records.ts";
@@ -19,6 +19,16 @@ export interface RotationRequest {
   /** Maintenance windows do not hold it up. */
   readonly isUrgent?: boolean;
   readonly explanationUrl?: string;
+  /** Judges all of it and asks nobody. */
+  readonly isDryRun?: boolean;
+}
+
+/** What became of it. */
+export interface RequestedRotation {
+  /** Devices that are asked; suspended and retired ones are not. */
+  readonly requested: number;
+  /** When the last of them begins, if it is in contact and may be touched. */
+  readonly until: Instant;
 }
 
 /** A rotation of devices that are known to be able. */
@@ -36,10 +46,14 @@ export interface RotationWish {
 }
 
 /** Asks each device for the generation after its proven one. All are known or nothing is asked. */
-export async function requestRotation(parts: InventoryParts, actor: string, request: RotationRequest): Promise<number> {
+export async function requestRotation(
+  parts: InventoryParts,
+  actor: string,
+  request: RotationRequest,
+): Promise<RequestedRotation> {
   const { store, surroundings } = parts;
   const now = surroundings.clock.now();
-  const { slot = "identity", isUrgent = false, explanationUrl = "" } = request;
+  const { slot = "identity", isUrgent = false, explanationUrl = "", isDryRun = false } = request;
   const window = request.window ?? { start: now, end: now + parts.renewalWindow };
   if (!(window.start < window.end)) throw new FleetError("request-invalid", "the window ends before it begins");
   return await store.transaction(async (tx) => {
@@ -47,8 +61,10 @@ export async function requestRotation(parts: InventoryParts, actor: string, requ
     for (const id of new Set(request.devices)) known.push(await requireDevice(tx, id));
     const devices = known.filter(({ state }) => state === "active");
     const isSpread = request.window !== undefined;
-    await wishRotation(parts, tx, { actor, devices, slot, window, isSpread, isUrgent, explanationUrl, rollout: "" });
-    return devices.length;
+    const wish = { actor, devices, slot, window, isSpread, isUrgent, explanationUrl, rollout: "" };
+    if (isDryRun) for (const device of devices) await nextGeneration(tx, device, slot);
+    else await wishRotation(parts, tx, wish);
+    return { requested: devices.length, until: window.end };
   });
 }
 
@@ -68,12 +84,9 @@ async function wishOne(
   { wish, device, window }: { readonly wish: RotationWish; readonly device: DeviceRecord; readonly window: Window },
 ): Promise<WishRecord> {
   const { actor, slot, rollout, isUrgent, explanationUrl } = wish;
-  const certificates = await tx.certificates.listOf(device.id, slot);
-  if (certificates.length === 0 && slot !== "identity") {
-    throw new FleetError("not-found", `device ${device.id} has no slot ${slot}`, { hint: "fleetcert device show ID" });
-  }
+  const generation = await nextGeneration(tx, device, slot);
   const record: WishRecord = {
-    ...{ device: device.id, slot, rollout, isUrgent, explanationUrl, generation: provenGeneration(certificates) + 1 },
+    ...{ device: device.id, slot, rollout, isUrgent, explanationUrl, generation },
     ...{ windowStart: window.start, windowEnd: window.end },
   };
   await tx.wishes.put(record);
@@ -93,6 +106,16 @@ async function wishOne(
     },
   });
   return record;
+}
+
+/** The generation after the proven one. Throws `not-found` for a slot without a certificate. */
+async function nextGeneration(tx: Transaction, { id }: DeviceRecord, slot: string): Promise<number> {
+  const certificates = await tx.certificates.listOf(id, slot);
+  if (certificates.length > 0 || slot === "identity") return provenGeneration(certificates) + 1;
+  const slots = [...new Set((await tx.certificates.listOf(id)).map((one) => one.slot))];
+  throw new FleetError("not-found", `device ${id} has no certificate of slot ${slot}`, {
+    hint: `it has some of ${slots.join(", ")}; fleetcert device show ${id}`,
+  });
 }
 
 /** Takes wishes of a rollout back. */

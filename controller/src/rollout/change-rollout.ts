@@ -17,9 +17,13 @@ export async function changeRollout(
     const before = await requireRollout(tx, id);
     const { from, to, action } = changes[change];
     if (!from.includes(before.state)) {
-      throw new FleetError("conflict", `rollout ${id} is ${before.state}: it cannot ${change}`, {
-        hint: `that can one that is ${from.join(" or ")}`,
-      });
+      throw new FleetError(
+        "conflict",
+        `rollout ${id} is ${before.state}; this is for one that is ${from.join(" or ")}`,
+        {
+          hint: `fleetcert rotate status ${id}`,
+        },
+      );
     }
     if (change === "start") await requireAlone(tx, before);
     const hasEnded = to === "aborted" || to === "rolled-back";

@@ -89,8 +89,10 @@ async function ask(
     if (device?.state === "active") able.push(device);
   }
   const isSpread = rollout.spread > 0;
+  // A point of the window that lies behind the wave's end would pause it for nothing.
+  const span = isSpread ? rollout.spread : Math.min(renewalWindow, rollout.gates.within / 2);
   const wishes = await inventory.wishRotation(tx, {
-    ...{ devices: able, isSpread, window: { start: now, end: now + (isSpread ? rollout.spread : renewalWindow) } },
+    ...{ devices: able, isSpread, window: { start: now, end: now + span } },
     ...{ slot: rollout.slot, isUrgent: rollout.isUrgent, explanationUrl: rollout.explanationUrl },
     ...{ actor: rollout.createdBy, rollout: rollout.id },
   });

@@ -1,4 +1,4 @@
-import { FleetError } from "@fleetcert/shared";
+import { FleetError, formatDuration } from "@fleetcert/shared";
 import { appendAudit } from "../audit/append-audit.ts";
 import type { RolloutDeviceRecord, RolloutRecord } from "../rotation-records.ts";
 import { type Candidate, planWaves } from "./plan-waves.ts";
@@ -11,6 +11,7 @@ export async function planRollout(
   request: RolloutRequest,
 ): Promise<ShownRollout> {
   const now = surroundings.clock.now();
+  requireTimeEnough(request);
   const connected = inventory.connected();
   return await store.transaction(async (tx) => {
     const candidates: Candidate[] = [];
@@ -60,6 +61,16 @@ export async function planRollout(
     });
     return { rollout, devices };
   });
+}
+
+/** Whoever is asked at the end of the spread has to be through before the wave is. */
+function requireTimeEnough({ spread, gates }: RolloutRequest): void {
+  if (spread < gates.within) return;
+  throw new FleetError(
+    "request-invalid",
+    `a wave that is spread over ${formatDuration(spread)} cannot be through within ${formatDuration(gates.within)}`,
+    { hint: "make --wave-timeout longer than --within" },
+  );
 }
 
 function nobodyAble({ devices, slot }: RolloutRequest): FleetError {
