@@ -1,3 +1,4 @@
+import { exitCodes } from "@fleetcert/shared";
 import { systemClock } from "./adapters/system.ts";
 import type { CliContext } from "./cli/context.ts";
 import { runAsService } from "./cli/run-as-service.ts";
@@ -16,6 +17,8 @@ const context: CliContext = {
   failpoint: failpointFrom(process.env["FLEETCERT_FAILPOINT"]),
   interrupted: interruption.signal,
 };
+// Whoever reads no further, such as `head`, has seen what he wanted: no stack trace.
+process.stdout.on("error", () => process.exit(exitCodes.failed));
 process.exitCode = (await runAsService(args, context)) ?? (await runCommand());
 
 async function runCommand(): Promise<number> {

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { exitCodes } from "@fleetcert/shared";
 import { registerBroker } from "./cli/broker.ts";
 import { registerCaRollover } from "./cli/ca-rollover.ts";
 import { connectByOptions } from "./cli/connect.ts";
@@ -41,6 +42,8 @@ function killingFailpoint(setting: string | undefined): Failpoint {
   };
 }
 
+// Whoever reads no further, such as `head`, has seen what he wanted: no stack trace.
+process.stdout.on("error", () => process.exit(exitCodes.failed));
 process.exitCode = await runProgram(process.argv.slice(2), context, [
   registerInit,
   (program, shared) => registerServe(program, shared, killingFailpoint(process.env["FLEETCERT_FAILPOINT"])),

@@ -26,6 +26,9 @@ describe("a renewal that a person asks for", () => {
     const issued: SlotState = { ...idle, journal: { at: "issued", next: { ...held, generation: 5 } } };
     expect(() => requireRenewable({ web: issued }, "web")).toThrow(expect.objectContaining({ code: "conflict" }));
     expect(requireRenewable({ web: { ...issued, rollbacks: 1 } }, "web")).toEqual({ slot: "web", generation: 5 });
+    const restoring: SlotState["journal"] = { at: "restoring", next: { ...held, generation: 5 }, isGivenUp: false };
+    const goingBack = { ...idle, journal: restoring, rollbacks: 1 };
+    expect(requireRenewable({ web: goingBack }, "web")).toEqual({ slot: "web", generation: 5 });
   });
 
   it("is refused while the old key has its grace, with what is waited for", () => {

@@ -22,8 +22,8 @@ export function requireRenewable(states: Readonly<Record<string, SlotState>>, sl
   if (journal.at === "retired") {
     throw new FleetError("device-retired", "this device is retired: it gets no certificate any more");
   }
-  // A service that did not take its new certificate waits long before the next try; a person may know better.
-  const isStuck = journal.at === "issued" && rollbacks > 0;
+  // A service that took neither the new certificate nor the old one back waits long before the next try; a person may know better.
+  const isStuck = (journal.at === "issued" || journal.at === "restoring") && rollbacks > 0;
   if (journal.at !== "idle" && !isStuck) {
     const isInGrace = journal.at === "confirmed" || journal.at === "oldRetired";
     throw new FleetError("conflict", `a rotation of ${slot} is under way: ${journal.at}`, {

@@ -125,13 +125,13 @@ function registerStatus(rotate: Command, context: CliContext): void {
 
 function notCompleted({ id, state, stateReason }: RolloutView): FleetError {
   return new FleetError("partly-done", `rollout ${id} is ${state}${stateReason === "" ? "" : `: ${stateReason}`}`, {
-    hint: hints[state] ?? "plan another one when what stopped it is put right",
+    hint: hints[state]?.(id) ?? "plan another one when what stopped it is put right",
   });
 }
 
-const hints: Readonly<Partial<Record<RolloutView["state"], string>>> = {
-  planned: "fleetcert rotate start ID",
-  paused: "fleetcert rotate resume ID, abort ID or rollback ID",
+const hints: Readonly<Partial<Record<RolloutView["state"], (id: string) => string>>> = {
+  planned: (id) => `fleetcert rotate start ${id}`,
+  paused: (id) => `fleetcert rotate resume ${id}, or abort or rollback it`,
 };
 
 /** Progress goes to stderr, the end to stdout. */

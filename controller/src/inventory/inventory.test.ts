@@ -53,6 +53,9 @@ describe("a wanted renewal", () => {
     await expect(ask({ devices: ["edge-1"], slot: "web" })).rejects.toMatchObject({ code: "not-found" });
     const window = { start: 2, end: 1 };
     await expect(ask({ devices: ["edge-1"], window })).rejects.toMatchObject({ code: "request-invalid" });
+    const dry = { devices: ["edge-1"], isDryRun: true };
+    expect(await ask(dry)).toMatchObject({ requested: 1 });
+    await expect(ask({ ...dry, slot: "web" })).rejects.toMatchObject({ code: "not-found" });
     expect(await desiredOf(controller, "edge-1")).toEqual(before);
   });
 

@@ -68,7 +68,7 @@ async function requireAlone(tx: Transaction, { id, slot }: RolloutRecord): Promi
   for (const one of await tx.rollouts.list({ limit: 100_000 })) {
     if (one.id === id || one.slot !== slot || (one.state !== "running" && one.state !== "paused")) continue;
     throw new FleetError("conflict", `rollout ${one.id} of slot ${slot} is ${one.state}`, {
-      hint: `fleetcert rotate status ${one.id}`,
+      hint: `wait for it (fleetcert rotate status ${one.id} --watch), or end it: fleetcert rotate abort ${one.id}`,
     });
   }
 }

@@ -42,6 +42,41 @@ describe("a rotation in waves", () => {
     expect(await actions(world)).toEqual(["rollout.planned", "rollout.started", ...waves, "rollout.completed"]);
   });
 
+  it("asks so that whoever is asked can be through before the wave is, and refuses a spread that cannot", async () => {
+    const world = await RolloutWorld.open(4);
+    await world.begin(4, { percents: [100], gates: { within: 2 * minute } });
+    await world.controller.rollouts.step();
+    const now = world.world.clock.now();
+    const wish = await world.world.store.transaction((tx) => tx.wishes.find("edge-1", "identity"));
+    expect(wish).toMatchObject({ windowStart: now, windowEnd: now + minute });
+    const planned = world.controller.rollouts.plan("operator:alice", {
+      ...{
+        devices: world.ids(4),
+        filter: "",
+        slot: "identity",
+        spread: 2 * minute,
+        isUrgent: false,
+        explanationUrl: "",
+      },
+      shape: { percents: [100], bySite: false },
+      gates: { provenPercent: 100, maxFailures: 0, within: 2 * minute, soak: 0 },
+    });
+    await expect(planned).rejects.toMatchObject({
+      code: "request-invalid",
+      message: "a wave that is spread over 2m cannot be through within 2m",
+    });
+  });
+
+  it("says why nobody can be asked, when devices were selected", async () => {
+    const world = await RolloutWorld.open(2);
+    const planned = world.controller.rollouts.plan("operator:alice", {
+      ...{ devices: world.ids(2), filter: "", slot: "web", spread: 0, isUrgent: false, explanationUrl: "" },
+      shape: { percents: [100], bySite: false },
+      gates: { provenPercent: 100, maxFailures: 0, within: minute, soak: 0 },
+    });
+    await expect(planned).rejects.toMatchObject({ message: expect.stringContaining("of 2 devices selected none") });
+  });
+
   it("stops at a canary that fails: nobody else is asked, wishes are taken back, devices keep what they have", async () => {
     const world = await RolloutWorld.open(10);
     const id = await world.begin(10, { percents: [20, 100] });
