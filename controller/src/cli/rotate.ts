@@ -1,9 +1,8 @@
-import { FleetError, type Instant, parseDuration } from "@fleetcert/shared";
+import { FleetError, fromNow, type Instant, parseDuration, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { allPages, type CliContext, connect, printOne } from "./context.ts";
-import { fromNow, when } from "./output/human.ts";
 import { registerRotateInWaves } from "./rotate-in-waves.ts";
 
 /** `rotate`: new keys and certificates for devices that are named or selected. */
