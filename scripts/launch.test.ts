@@ -14,6 +14,12 @@ describe.each(["controller/bin/fleetcert.mjs", "agent/bin/fleetcert-agent.mjs"])
     expect(stdout).toContain("Usage: fleetcert");
   });
 
+  it("ends as always when nobody reads what it prints any more", () => {
+    const script = '{ "$0" "$1" --help; echo "exit $?" >&2; } | true';
+    const { stderr } = spawnSync("sh", ["-c", script, process.execPath, join(root, launcher)], { encoding: "utf8" });
+    expect(stderr).toBe("exit 0\n");
+  });
+
   it("returns the program's exit code", () => {
     expect(start("frobnicate").status).toBe(2);
   });

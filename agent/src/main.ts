@@ -8,6 +8,13 @@ import type { Failpoint } from "./ports.ts";
 const interruption = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => interruption.abort());
 
+// Whoever reads what is printed may stop reading, as `head` does; a service goes on without its log.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 const args = process.argv.slice(2);
 const context: CliContext = {
   stdout: (text) => process.stdout.write(text),

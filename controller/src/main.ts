@@ -11,6 +11,13 @@ import { registerTrustRenew } from "./cli/trust-renew.ts";
 import { failpoints } from "./failpoints.ts";
 import type { Failpoint } from "./ports.ts";
 
+// Whoever reads what is printed may stop reading, as `head` does; a service goes on without its log.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 const context: CliContext = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),

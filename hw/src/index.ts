@@ -5,6 +5,7 @@ export { openPinMemoryFile } from "./pkcs11/pin-memory-file.ts";
 export { tokenStore } from "./pkcs11/token-store.ts";
 export { formatPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri } from "./pkcs11/uri.ts";
 export { secretFile } from "./secret-file.ts";
+export { encryptPkcs8 } from "./software/encrypted-key.ts";
 export { type DigestToSign, openTlsKeyHandle, type TlsHash, type TlsKeyHandle } from "./tls/tls-key-handle.ts";
 export { nodeCredentialCrypto } from "./tpm/credential-crypto.ts";
 export type { TpmInspection } from "./tpm/inspect-tpm.ts";

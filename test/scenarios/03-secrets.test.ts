@@ -103,6 +103,23 @@ describeWith(
         textSecret("keystore passphrase", keystore, join(controller.data, "secrets/keystore-passphrase")),
         ...privateNumbers(join(controller.data, "root-key"), root),
       );
+      const persons = join(directory, "persons");
+      await run("controller", [
+        "--data",
+        controller.data,
+        "operator",
+        "create",
+        "alice",
+        "--role",
+        "viewer",
+        "--out",
+        persons,
+      ]);
+      const alice = readFileSync(join(persons, "alice.passphrase"), "utf8").trim();
+      secrets.push(textSecret("passphrase of a person", alice, join(persons, "alice.passphrase")));
+      const ofAlice = privateNumbers(persons, alice);
+      expect(ofAlice).toHaveLength(1);
+      secrets.push(...ofAlice);
       const token = await makeAgentToken(hsm, "edge-token", directory);
       secrets.push(textSecret("PIN", token.pin, join(directory, "edge-token.pin")), textSecret("SO PIN", token.soPin));
       // One enrols by a command that says little, the other under the eyes of its log.

@@ -4,6 +4,7 @@ import { FleetError } from "@fleetcert/shared";
 import type { Operations } from "../access/operations.ts";
 import { openApiClient } from "../adapters/http/api-client.ts";
 import type { ConnectOptions } from "./context.ts";
+import { readOperatorKey } from "./operator-key-file.ts";
 
 /**
  * Connects to the controller the options name: by URL with an operator certificate or an API key, or by the unix socket of the data
@@ -37,6 +38,7 @@ async function adminSocket(data: string): Promise<string> {
 
 async function connectByUrl(text: string, options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Operations> {
   const { cert, key, root } = options;
+  const keyPassphrase = options.keyPassphrase ?? env["FLEETCERT_KEY_PASSPHRASE_FILE"];
   const apiKeyFile = options.apiKey ?? env["FLEETCERT_API_KEY_FILE"];
   const hasCertificate = cert !== undefined && key !== undefined;
   if (root === undefined || (!hasCertificate && apiKeyFile === undefined)) {
@@ -50,7 +52,7 @@ async function connectByUrl(text: string, options: ConnectOptions, env: NodeJS.P
     url: new URL(text),
     root: await read(root),
     by: hasCertificate
-      ? { certificate: await read(cert), key: await read(key) }
+      ? { certificate: await read(cert), key: await readOperatorKey(key, keyPassphrase) }
       : { apiKey: (await read(apiKeyFile ?? "")).trim() },
   });
 }

@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly url?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** File with the passphrase of the key. */
+  readonly keyPassphrase?: string;
   readonly root?: string;
   /** File that holds an API key: a key in an argument would stand in the process list. */
   readonly apiKey?: string;
@@ -38,6 +40,10 @@ export function addGlobalOptions(program: Command): Command {
     .option("--url <url>", "API of a controller elsewhere, with --root and --cert, --key or --api-key")
     .option("--cert <file>", "operator certificate chain, PEM")
     .option("--key <file>", "operator key, PEM")
+    .option(
+      "--key-passphrase <file>",
+      "its passphrase; else NAME.passphrase beside it, or asked for (FLEETCERT_KEY_PASSPHRASE_FILE)",
+    )
     .option("--api-key <file>", "file with an API key, instead of --cert and --key (FLEETCERT_API_KEY_FILE)")
     .option("--root <file>", "root certificate of the fleet, PEM")
     .addOption(new Option("-o, --output <format>", "form of the output").choices([...outputFormats]).default("table"))

@@ -1,13 +1,13 @@
-import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeCsr, FleetError, pemEncode, type Signer, when } from "@fleetcert/shared";
+import { encodeCsr, FleetError, pemEncode, when } from "@fleetcert/shared";
 import { type Command, Option } from "commander";
 import type { OperatorView } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import type { Role } from "../records.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { registerOperatorKey } from "./operator-key.ts";
+import { newOperatorKey, passphraseBeside, passphraseForKey } from "./operator-key-file.ts";
 import { short } from "./output/human.ts";
 
 /** `operator create|renew|list|disable|key`. */
@@ -26,24 +26,32 @@ export function registerOperator(program: Command, context: CliContext): void {
     )
     .option("--person <name>", "whose it is, when another operator is of the same person already")
     .option("--out <dir>", "folder for NAME.key.pem and NAME.cert.pem", ".")
-    .action(async (name: string, options: { role: Role; person?: string; out: string }, command: Command) => {
-      const { privateKey, signer } = newKey();
+    .option("--passphrase-file <file>", passphraseMeaning)
+    .action(async (name: string, options: CreateFlags, command: Command) => {
       const operations = await connect(context, command);
-      const csr = await encodeCsr({ signer, commonName: name });
       const keyFile = join(options.out, `${name}.key.pem`);
+      const given = options.passphraseFile;
+      const { passphrase, text } = await passphraseForKey(context, { name, keyFile, given });
+      const { pem, signer } = await newOperatorKey(passphrase);
+      const csr = await encodeCsr({ signer, commonName: name });
       const certificateFile = join(options.out, `${name}.cert.pem`);
       // The key is on the disk before it is certified: a certificate without its key would only have to be disabled.
-      await writeNew(options.out, keyFile, privateKey, 0o600);
+      await writeNew(options.out, keyFile, pem, 0o600);
+      const passphraseFile = text === undefined ? undefined : passphraseBeside(keyFile);
+      if (passphraseFile !== undefined) await writeNew(options.out, passphraseFile, `${text}\n`, 0o600);
       const { role, person } = options;
       const made = await operations.operators.create(remoteActor, { name, role, csr, ...(person && { person }) });
       const chain = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
       await writeNew(options.out, certificateFile, chain, 0o644);
-      printOne(context, command, { ...made.operator, keyFile, certificateFile }, [
+      printOne(context, command, { ...made.operator, keyFile, certificateFile, passphraseFile }, [
         ["operator", made.operator.name],
         ["person", made.operator.person],
         ["role", made.operator.role],
         ["expires", when(made.operator.notAfter)],
-        ["key", keyFile],
+        ["key", `${keyFile}, encrypted`],
+        ...(passphraseFile === undefined
+          ? []
+          : [["passphrase", `${passphraseFile}, random: keep it elsewhere`] as const]),
         ["certificate", certificateFile],
       ]);
       if (formatOf(command) === "table") {
@@ -58,15 +66,19 @@ export function registerOperator(program: Command, context: CliContext): void {
     .description("make a new key here and let the controller certify it under the same name; the old certificate ends")
     .argument("<name>")
     .option("--out <dir>", "folder of NAME.key.pem and NAME.cert.pem, which are replaced", ".")
-    .action(async (name: string, options: { out: string }, command: Command) => {
-      const { privateKey, signer } = newKey();
+    .option("--passphrase-file <file>", passphraseMeaning)
+    .action(async (name: string, options: Pick<CreateFlags, "out" | "passphraseFile">, command: Command) => {
       const operations = await connect(context, command);
       const keyFile = join(options.out, `${name}.key.pem`);
+      const given = options.passphraseFile;
+      const { passphrase, text } = await passphraseForKey(context, { name, keyFile, given });
+      const { pem, signer } = await newOperatorKey(passphrase);
       const certificateFile = join(options.out, `${name}.cert.pem`);
       const csr = await encodeCsr({ signer, commonName: name });
       // Beside the old one until it is certified: whoever is refused keeps what worked.
       await rm(`${keyFile}.new`, { force: true });
-      await writeNew(options.out, `${keyFile}.new`, privateKey, 0o600);
+      await writeNew(options.out, `${keyFile}.new`, pem, 0o600);
+      if (text !== undefined) await writeNew(options.out, passphraseBeside(keyFile), `${text}\n`, 0o600);
       const made = await operations.operators.renew(remoteActor, { name, csr });
       const chain = [made.certificate, ...made.chain].map((der) => pemEncode("CERTIFICATE", der)).join("");
       await rm(`${certificateFile}.new`, { force: true });
@@ -111,19 +123,6 @@ export function registerOperator(program: Command, context: CliContext): void {
     });
 }
 
-function newKey(): { privateKey: string; signer: Signer } {
-  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const spki = Uint8Array.from(pair.publicKey.export({ type: "spki", format: "der" }));
-  return {
-    privateKey: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-    signer: {
-      algorithm: "P-256",
-      spki,
-      sign: async (message) => Uint8Array.from(sign("sha256", message, pair.privateKey)),
-    },
-  };
-}
-
 async function writeNew(folder: string, file: string, text: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
@@ -135,3 +134,13 @@ async function writeNew(folder: string, file: string, text: string, mode: number
     });
   }
 }
+
+interface CreateFlags {
+  readonly role: Role;
+  readonly person?: string;
+  readonly out: string;
+  readonly passphraseFile?: string;
+}
+
+const passphraseMeaning =
+  "passphrase of the key, on the first line; else NAME.passphrase there, one that is asked for, or a random one";
