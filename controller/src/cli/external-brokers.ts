@@ -146,37 +146,38 @@ export function allFollowers(groups: readonly (ExternalBrokers | undefined)[]): 
   };
 }
 
+type ListSources = Pick<Duties, "store" | "issuers" | "trust">;
+
 /** Which epochs {@link listsInForce} would give the lists of. */
-async function epochsInForce({ store, issuers }: Pick<Duties, "store" | "issuers">): Promise<string> {
-  return await store.transaction((tx) => epochsOf(tx, issuers));
+async function epochsInForce(duties: ListSources): Promise<string> {
+  return await duties.store.transaction((tx) => epochsOf(tx, duties));
 }
 
-async function epochsOf(tx: Transaction, issuers: Duties["issuers"]): Promise<string> {
+async function epochsOf(tx: Transaction, duties: ListSources): Promise<string> {
   const epochs: number[] = [];
-  for (const { id } of issuers.all()) epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
+  for (const { id } of listedIssuers(duties)) epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
   return epochs.join();
 }
 
 /** Every list that is in force, of every issuer whose certificates may be in use and of the root, as PEM. */
-export async function listsInForce({
-  store,
-  issuers,
-  trust,
-}: Pick<Duties, "store" | "issuers" | "trust">): Promise<{ readonly epochs: string; readonly lists: string }> {
-  const found = await store.transaction(async (tx) => {
+export async function listsInForce(duties: ListSources): Promise<{ readonly epochs: string; readonly lists: string }> {
+  const found = await duties.store.transaction(async (tx) => {
     const lists: Uint8Array[] = [];
-    for (const { id } of issuers.all()) {
-      // Mosquitto looks at the list of the last certificate alone: without one it refuses all that such a CA has signed.
-      if (trust.distrusted().has(id)) continue;
+    for (const { id } of listedIssuers(duties)) {
       for (const { shard } of await tx.shards.listOf(id)) {
         const list = await tx.crls.latest(id, shard);
         if (list !== undefined) lists.push(list.der);
       }
     }
-    return { epochs: await epochsOf(tx, issuers), lists };
+    return { epochs: await epochsOf(tx, duties), lists };
   });
-  const all = [...found.lists, ...trust.current().rootLists];
+  const all = [...found.lists, ...duties.trust.current().rootLists];
   return { epochs: found.epochs, lists: all.map((der) => pemEncode("X509 CRL", der)).join("") };
+}
+
+/** Mosquitto looks at the list of the last certificate alone: without one it refuses all that a distrusted CA has signed. */
+function listedIssuers({ issuers, trust }: ListSources) {
+  return issuers.all().filter(({ id }) => !trust.distrusted().has(id));
 }
 
 /** Devices whose sessions an earlier run may not have ended. */

@@ -32,6 +32,23 @@ describe("issuances that wait for each other", () => {
     expect(begun).toEqual(["running", "nearer", "near", "far", "first", "second"]);
   });
 
+  it("go in that order whatever came when, and those that are as urgent as they came", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(fc.nat(5), { nil: undefined }), { maxLength: 40 }), async (ends) => {
+        const queue = new IssuanceQueue({ running: 1, waitingFirst: 100 });
+        const begun: string[] = [];
+        const all = [undefined, ...ends].map((expiresAt, index) => begin(queue, `${index}`, expiresAt, begun));
+        for (const one of all) one.end();
+        await Promise.all(all.map(({ done }) => done));
+        const inTurn = ends
+          .map((expiresAt, index) => ({ name: `${index + 1}`, expiresAt: expiresAt ?? 9 }))
+          .sort((a, b) => a.expiresAt - b.expiresAt);
+        expect(begun).toEqual(["0", ...inTurn.map(({ name }) => name)]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it("turn first certificates away beyond the bound, and never a renewal", async () => {
     const queue = new IssuanceQueue({ running: 1, waitingFirst: 2 });
     const begun: string[] = [];

@@ -13,7 +13,9 @@ export interface Urgency {
  */
 export class IssuanceQueue {
   readonly #limits: { readonly running: number; readonly waitingFirst: number };
+  /** In the order of their turns. */
   readonly #waiting: { readonly urgency: Urgency; readonly begin: () => void }[] = [];
+  #firstWaiting = 0;
   #running = 0;
 
   constructor(limits: { readonly running: number; readonly waitingFirst: number }) {
@@ -35,27 +37,36 @@ export class IssuanceQueue {
       this.#running++;
       return Promise.resolve();
     }
-    if (urgency.expiresAt === undefined && this.#firstWaiting() >= this.#limits.waitingFirst) {
+    const isFirst = urgency.expiresAt === undefined;
+    if (isFirst && this.#firstWaiting >= this.#limits.waitingFirst) {
       throw new FleetError("rate-limited", `${this.#limits.waitingFirst} devices wait for their first certificate`, {
         hint: "the device asks again by itself",
         retry: true,
       });
     }
-    return new Promise((begin) => {
-      const at = this.#waiting.findIndex((one) => isMoreUrgent(urgency, one.urgency));
-      this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, { urgency, begin });
-    });
+    if (isFirst) this.#firstWaiting++;
+    return new Promise((begin) => this.#waiting.splice(this.#placeOf(urgency), 0, { urgency, begin }));
+  }
+
+  /** Behind all that are as urgent, found by halving: a whole fleet may wait. */
+  #placeOf(urgency: Urgency): number {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const there = this.#waiting[middle];
+      if (there !== undefined && isMoreUrgent(urgency, there.urgency)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #next(): void {
     const next = this.#waiting.shift();
     if (next === undefined) return;
+    if (next.urgency.expiresAt === undefined) this.#firstWaiting--;
     this.#running++;
     next.begin();
-  }
-
-  #firstWaiting(): number {
-    return this.#waiting.filter(({ urgency }) => urgency.expiresAt === undefined).length;
   }
 }
 

@@ -77,6 +77,33 @@ describe("a rotation in waves", () => {
     await expect(planned).rejects.toMatchObject({ message: expect.stringContaining("of 2 devices selected none") });
   });
 
+  it("looks at its devices again only after nine times as long as that took", async () => {
+    const world = await RolloutWorld.open(10);
+    await world.begin(10, { percents: [100] });
+    const { store, clock } = world.world;
+    const { transaction } = store;
+    let transactions = 0;
+    Object.assign(store, {
+      transaction: (work: Parameters<typeof transaction>[0]) => {
+        transactions += 1;
+        clock.advance(100);
+        return transaction(work);
+      },
+    });
+    const step = async (): Promise<number> => {
+      transactions = 0;
+      await world.controller.rollouts.step();
+      return transactions;
+    };
+    const first = await step();
+    expect(first).toBeGreaterThan(3);
+    await world.controller.outbox.drain();
+    const [atOnce, again] = [await step(), await step()];
+    expect([atOnce, again]).toEqual([1, 1]);
+    clock.advance(10 * minute);
+    expect(await step()).toBeGreaterThan(1);
+  });
+
   it("stops at a canary that fails: nobody else is asked, wishes are taken back, devices keep what they have", async () => {
     const world = await RolloutWorld.open(10);
     const id = await world.begin(10, { percents: [20, 100] });

@@ -2,6 +2,7 @@ import { type Duration, FleetError } from "@fleetcert/shared";
 import type { Inventory } from "../inventory/inventory.ts";
 import type { Surroundings } from "../ports.ts";
 import type { RolloutDeviceRecord, RolloutGates, RolloutRecord } from "../rotation-records.ts";
+import { Sparing } from "../sparing.ts";
 import type { Store, Transaction } from "../store-port.ts";
 import { changeRollout } from "./change-rollout.ts";
 import { performStep } from "./perform-step.ts";
@@ -62,7 +63,8 @@ export interface Rollouts {
 
 /** Opens rollouts; what was running before a restart goes on with the next step. */
 export function openRollouts(parts: RolloutParts): Rollouts {
-  const { store } = parts;
+  const { store, surroundings } = parts;
+  const paces = new Map<string, Sparing<void>>();
   return {
     plan: (actor, request) => planRollout(parts, actor, request),
     start: (actor, id) => changeRollout(parts, { actor, id, change: "start" }),
@@ -77,7 +79,14 @@ export function openRollouts(parts: RolloutParts): Rollouts {
       })),
     list: (page) => store.transaction((tx) => tx.rollouts.list(page)),
     async step() {
-      for (const { id } of await underWay(parts)) await performStep(parts, id);
+      const running = (await underWay(parts)).map(({ id }) => id);
+      for (const id of paces.keys()) if (!running.includes(id)) paces.delete(id);
+      for (const id of running) {
+        // A step looks at every device of the waves begun; nobody else is asked before the next one has (I13).
+        const pace = paces.get(id) ?? new Sparing<void>(surroundings.clock);
+        paces.set(id, pace);
+        await pace.find(id, () => performStep(parts, id));
+      }
     },
   };
 }
