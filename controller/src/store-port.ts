@@ -274,6 +274,8 @@ export interface OutboxTable {
   enqueue(message: Omit<OutboxRecord, "id">): Promise<void>;
   /** Oldest first. */
   list(limit: number): Promise<OutboxRecord[]>;
+  /** The id of the newest that waits; 0 when none does. */
+  last(): Promise<number>;
   /** How many wait, counted up to a limit. */
   count(limit: number): Promise<number>;
   /** Removes all up to and including the id. */

@@ -21,7 +21,12 @@ export type StormOrder =
   /** Asks for a new generation of each. */
   | { readonly type: "renew"; readonly ids: readonly string[] }
   /** Tells of each when it is connected, and when nothing is under way any more and it has that generation. */
-  | { readonly type: "watch"; readonly devices: readonly { readonly id: string; readonly generation: number }[] }
+  | {
+      readonly type: "watch";
+      /** Sessions from before do not count. */
+      readonly since: number;
+      readonly devices: readonly { readonly id: string; readonly generation: number }[];
+    }
   | { readonly type: "memory" };
 
 /** What a process tells the benchmark; `at` is a wall clock that all processes share. */
@@ -30,6 +35,8 @@ export type StormNews =
   | { readonly type: "memory"; readonly peakMebibytes: number; readonly turnedAway: number };
 
 const agents = new Map<string, RunningAgent>();
+/** When each last said that it was connected. */
+const connectedAt = new Map<string, number>();
 let turnedAway = 0;
 
 process.on("message", (order: StormOrder) => void obey(order));
@@ -43,7 +50,7 @@ async function obey(order: StormOrder): Promise<void> {
       for (const id of order.ids) agents.get(id)?.renew();
       return;
     case "watch":
-      return await watch(order.devices);
+      return await watch(order);
     case "memory":
       return tell({ type: "memory", peakMebibytes: peakMebibytes(), turnedAway });
   }
@@ -63,7 +70,7 @@ async function start(order: Extract<StormOrder, { type: "start" }>): Promise<voi
       const data = join(folder, "agents", id);
       await mkdir(data, { recursive: true, mode: 0o700 });
       // Each agent has its keys to itself; encrypting 2,000 key files is not what is measured.
-      const agent = await startAgent({ ...readConfig({ flags }), data }, { keys: memoryKeyProvider(), log });
+      const agent = await startAgent({ ...readConfig({ flags }), data }, { keys: memoryKeyProvider(), log: logOf(id) });
       agents.set(id, agent);
       while (order.isPaced && agent.status().connection?.state !== "connected") await sleep(lookEvery);
     }
@@ -71,15 +78,16 @@ async function start(order: Extract<StormOrder, { type: "start" }>): Promise<voi
   await Promise.all(Array.from({ length: order.isPaced ? atOnce : ids.length }, startNext));
 }
 
-async function watch(devices: Extract<StormOrder, { type: "watch" }>["devices"]): Promise<void> {
+async function watch({ since, devices }: Extract<StormOrder, { type: "watch" }>): Promise<void> {
   const connected = new Set<string>();
   let waiting = [...devices];
   while (waiting.length > 0) {
     const at = Date.now();
     waiting = waiting.filter(({ id, generation }) => {
       const status = agents.get(id)?.status();
-      if (status?.connection?.state !== "connected") return true;
-      if (!connected.has(id)) tell({ type: "connected", id, at });
+      const heard = connectedAt.get(id) ?? 0;
+      if (status?.connection?.state !== "connected" || heard < since) return true;
+      if (!connected.has(id)) tell({ type: "connected", id, at: heard });
       connected.add(id);
       const slot = status.slots[0];
       const isAtRest = slot?.journal === "idle" || slot?.journal === "confirmed";
@@ -103,11 +111,14 @@ function tell(news: StormNews): void {
 /** FLEETCERT_STORM_LOG names a file for what the agents say, to find out who waited for what; each process appends its id. */
 const logFile = process.env["FLEETCERT_STORM_LOG"];
 const lines = logFile === undefined ? undefined : createWriteStream(`${logFile}.${process.pid}`);
-const say = (fields: Readonly<Record<string, unknown>>, event: string): void => {
-  if (event === "renewal waits" && fields["code"] === "rate-limited") turnedAway += 1;
-  const error = fields["error"] instanceof Error ? fields["error"].message : undefined;
-  lines?.write(`${JSON.stringify({ t: Date.now(), m: event, ...fields, error })}\n`);
-};
-const log = { info: say, warn: say, error: say };
+function logOf(id: string) {
+  const say = (fields: Readonly<Record<string, unknown>>, event: string): void => {
+    if (event === "connected") connectedAt.set(id, Date.now());
+    if (fields["code"] === "rate-limited") turnedAway += 1;
+    const error = fields["error"] instanceof Error ? fields["error"].message : undefined;
+    lines?.write(`${JSON.stringify({ t: Date.now(), id, m: event, ...fields, error })}\n`);
+  };
+  return { info: say, warn: say, error: say };
+}
 const lookEvery = 200;
 const atOnce = 4;

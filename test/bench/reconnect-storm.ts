@@ -35,8 +35,9 @@ export async function bench(): Promise<Row[]> {
         host.send({ type: "start", ids, isPaced: true, claimString: claims[profile], ...orders });
       }
     }
-    const enrolled = await watch(hosts, (host) => idsOf(host, hosts).map((id) => ({ id, generation: 1 })));
+    const enrolled = await watch(hosts, 0, (host) => idsOf(host, hosts).map((id) => ({ id, generation: 1 })));
 
+    const lost = Date.now();
     await first.program.kill();
     for (const host of hosts)
       host.send({ type: "renew", ids: idsOf(host, hosts).filter((id) => roleOf(id) !== "idle") });
@@ -52,7 +53,7 @@ export async function bench(): Promise<Row[]> {
         ...orders,
       });
     }
-    const after = await watch(hosts, (host) => [
+    const after = await watch(hosts, lost, (host) => [
       ...idsOf(host, hosts).map((id) => ({ id, generation: roleOf(id) === "idle" ? 1 : 2 })),
       ...newcomersOf(host, hosts).map((id) => ({ id, generation: 1 })),
     ]);
@@ -157,6 +158,7 @@ class Host {
 /** Resolves when every device has the generation it is to have and nothing is under way any more. */
 async function watch(
   hosts: readonly Host[],
+  since: number,
   devicesOf: (host: Host) => readonly { readonly id: string; readonly generation: number }[],
 ): Promise<Moments> {
   const connected = new Map<string, number>();
@@ -173,7 +175,7 @@ async function watch(
   const late = setTimeout(() => {
     done.reject(new Error(`${steady.size} of ${wanted} at rest after ${patience} ms, ${connected.size} connected`));
   }, patience);
-  for (const host of hosts) host.send({ type: "watch", devices: devicesOf(host) });
+  for (const host of hosts) host.send({ type: "watch", since, devices: devicesOf(host) });
   await done.promise.finally(() => {
     clearTimeout(late);
     for (const stop of stops) stop();

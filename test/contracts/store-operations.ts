@@ -188,6 +188,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   call("reports", "find", device),
   call("outbox", "enqueue", fc.record({ topic: name, payload: fc.uint8Array({ maxLength: 4 }), retain: fc.boolean() })),
   call("outbox", "list", fc.integer({ min: -1, max: 3 })),
+  call("outbox", "last"),
   call("outbox", "count", fc.integer({ min: -1, max: 3 })),
   call("outbox", "removeThrough", fc.integer({ min: 0, max: 12 })),
   call("operators", "put", fc.record({ name, certificateSha256: pick("", "c1", "c2") }).map(anOperator)),

@@ -50,6 +50,20 @@ describe("the outbox", () => {
     expect(seen).toEqual(["a", "b"]);
   });
 
+  it("keeps nobody waiting for what comes after the call: while a fleet comes back something always does", async () => {
+    let isFlooded = true;
+    const { outbox, enqueue } = aBox(async (topic) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isFlooded) await enqueue(topic);
+    });
+    await enqueue("mine", "another");
+    await outbox.drain();
+    expect((await outbox.store.transaction((tx) => tx.outbox.list(10))).length).toBeGreaterThan(0);
+    isFlooded = false;
+    await outbox.drain();
+    expect(await outbox.store.transaction((tx) => tx.outbox.list(10))).toEqual([]);
+  });
+
   it("hands over nothing of a transaction that was rolled back", async () => {
     const seen: string[] = [];
     const { outbox } = aBox(async (topic) => void seen.push(topic));

@@ -16,18 +16,23 @@ export function openOutbox(parts: {
   /** The broker comes later than the store; nothing leaves while it is undefined. */
   readonly broker: () => Pick<Broker, "publish"> | undefined;
 }): Outbox {
+  const { store } = parts;
   let running: Promise<void> | undefined;
   let isWanted = false;
+  const waiting = new Set<Waiting>();
+  const handedOver = (id: number): void => {
+    for (const one of waiting) if (one.through <= id) one.done.resolve();
+  };
 
   async function run(): Promise<void> {
     while (isWanted) {
       isWanted = false;
       const broker = parts.broker();
-      if (broker !== undefined) await handOver(parts, broker);
+      if (broker !== undefined) await handOver(parts, broker, handedOver);
     }
   }
 
-  function drain(): Promise<void> {
+  function start(): Promise<void> {
     isWanted = true;
     running ??= run().finally(() => {
       running = undefined;
@@ -35,16 +40,36 @@ export function openOutbox(parts: {
     return running;
   }
 
+  async function drain(): Promise<void> {
+    const through = await store.transaction((tx) => tx.outbox.last());
+    if (through === 0) return;
+    // While a fleet comes back there is always something new: whoever waits for that would wait as long as the fleet comes.
+    const one: Waiting = { through, done: Promise.withResolvers() };
+    waiting.add(one);
+    try {
+      await Promise.race([one.done.promise, start()]);
+    } finally {
+      waiting.delete(one);
+    }
+  }
+
   const { notices } = parts.surroundings;
   const wake = (): void => {
-    drain().catch((error: unknown) => notices.raise({ name: "outbox.stuck", details: { cause: String(error) } }));
+    start().catch((error: unknown) => notices.raise({ name: "outbox.stuck", details: { cause: String(error) } }));
   };
-  return { store: wakingStore(parts.store, wake), drain };
+  return { store: wakingStore(store, wake), drain };
+}
+
+/** Somebody who waits until what was enqueued up to that id has been handed over. */
+interface Waiting {
+  readonly through: number;
+  readonly done: PromiseWithResolvers<void>;
 }
 
 async function handOver(
   { store, surroundings }: { readonly store: Store; readonly surroundings: Surroundings },
   broker: Pick<Broker, "publish">,
+  handedOver: (id: number) => void,
 ): Promise<void> {
   for (;;) {
     const batch = await store.transaction((tx) => tx.outbox.list(batchLength));
@@ -53,6 +78,7 @@ async function handOver(
     for (const { topic, payload, retain } of batch) await broker.publish({ topic, payload, retain });
     await surroundings.failpoint("outbox.after-publish");
     await store.transaction((tx) => tx.outbox.removeThrough(last.id));
+    handedOver(last.id);
   }
 }
 
@@ -79,6 +105,7 @@ function watching(tx: Transaction, enqueued: () => void): Transaction {
       enqueued();
     },
     list: (limit) => tx.outbox.list(limit),
+    last: () => tx.outbox.last(),
     count: (limit) => tx.outbox.count(limit),
     removeThrough: (id) => tx.outbox.removeThrough(id),
   };

@@ -98,6 +98,7 @@ describe("a rotation in waves", () => {
     const first = await step();
     expect(first).toBeGreaterThan(3);
     await world.controller.outbox.drain();
+    await new Promise((resolve) => setImmediate(resolve));
     const [atOnce, again] = [await step(), await step()];
     expect([atOnce, again]).toEqual([1, 1]);
     clock.advance(10 * minute);

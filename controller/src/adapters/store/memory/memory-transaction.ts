@@ -191,6 +191,7 @@ function messages(
         marks.put({ name: "outboxId", value: id });
       },
       list: async (limit) => tables().outbox.group("all", "").slice(0, checkLimit(limit)),
+      last: async () => tables().outbox.group("all", "").at(-1)?.id ?? 0,
       count: async (limit) => tables().outbox.group("all", "").slice(0, checkLimit(limit)).length,
       async removeThrough(id) {
         const { outbox } = tables();

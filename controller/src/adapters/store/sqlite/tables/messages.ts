@@ -9,7 +9,7 @@ import type {
 } from "../../../../store-port.ts";
 import { checkLimit } from "../../check-values.ts";
 import type { Session } from "../session.ts";
-import { statement, upsert } from "../statement.ts";
+import { fixedStatement, statement, upsert } from "../statement.ts";
 
 /** Answers kept so that asking again gives the same (I4). */
 export function answerTable(session: Session): AnswerTable {
@@ -52,6 +52,7 @@ export function outboxTable(session: Session): OutboxTable {
       const rows = session.all(listOutbox, { limit: checkLimit(limit) });
       return rows.map((row) => ({ ...row, retain: row.retain === 1 }));
     },
+    last: async () => session.first(lastOutbox, {})?.id ?? 0,
     count: async (limit) => session.first(countOutbox, { limit: checkLimit(limit) })?.count ?? 0,
     removeThrough: async (id) => session.run(removeThrough, { id }),
   };
@@ -103,6 +104,8 @@ const enqueue = statement<{ topic: string; payload: Uint8Array; retain: number }
 const listOutbox = statement<{ limit: number }>()((db, at) =>
   db.selectFrom("outbox").selectAll().orderBy("id").limit(at("limit")),
 );
+
+const lastOutbox = fixedStatement((db) => db.selectFrom("outbox").select("id").orderBy("id", "desc").limit(1));
 
 const countOutbox = statement<{ limit: number }>()((db, at) =>
   db
