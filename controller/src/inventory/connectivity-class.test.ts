@@ -96,6 +96,30 @@ describe("the connectivity class of a device", () => {
     );
   });
 
+  it.each([
+    { between: "always and daily", away: [9, 11], there: [15, 13], ends: "daily" },
+    { between: "daily and rare", away: [58, 82], there: [1, 1], ends: "rare" },
+  ])("does not come and go for a device between $between: the way back is longer", ({ away, there, ends }) => {
+    // A season of one habit, longer than the time looked at, then one of the other, for two years.
+    let contact: ContactRecord = { device: "edge-1", since: begin, lastAt: begin, gaps: [] };
+    let now = begin;
+    let current: ConnectivityClass = "always";
+    const changes: ConnectivityClass[] = [];
+    while (now < begin + 730 * day) {
+      const season = Math.floor((now - begin) / (45 * day)) % 2;
+      const absent = (away[season] ?? 0) * hour;
+      now += absent;
+      contact = withContact(contact, { now, absent });
+      now += (there[season] ?? 0) * hour;
+      contact = withContact(contact, { now, absent: 0 });
+      const next = classifyConnectivity({ now, contact, courierAt: undefined, before: current });
+      if (next !== current) changes.push(next);
+      current = next;
+    }
+    expect(changes.slice(-1)).toEqual([ends]);
+    expect(new Set(changes).size).toBe(changes.length);
+  });
+
   it("is never called better for having been away longer", () => {
     const rank = { always: 0, daily: 1, rare: 2, courier: 3 };
     const contact = { device: "edge-1", since: begin - 60 * day, lastAt: begin, gaps: [] };
