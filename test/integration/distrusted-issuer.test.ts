@@ -1,15 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { get } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeCsr, parseCertificate, parseCrl, pemDecode, pemEncode, spkiSha256 } from "@fleetcert/shared";
-import mqtt from "mqtt";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
-import { type Nginx, nginxPart, startNginx } from "../support/nginx.ts";
+import { isTaken, type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
+import { type Nginx, nginxPart, startNginx, statusFor } from "../support/nginx.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { type RealAgent, RealAgents } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
@@ -112,24 +110,8 @@ describeWith([mosquittoPart, nginxPart], "an issuing CA that was retired, and th
     return [...new Set(pemDecode(text, "X509 CRL").map((der) => parseCrl(der).issuer.commonName ?? ""))];
   }
 
-  const atMosquitto = (identity: TlsIdentity): Promise<boolean> => {
-    const options = { port: mosquitto.port, reconnectPeriod: 0, rejectUnauthorized: false, ...identity };
-    return mqtt.connectAsync("mqtts://127.0.0.1", options, false).then(
-      async (client) => {
-        await client.endAsync();
-        return true;
-      },
-      () => false,
-    );
-  };
-  const atNginx = (identity: TlsIdentity): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const asked = { host: "127.0.0.1", port: nginx.port, agent: false, rejectUnauthorized: false, ...identity };
-      get(asked, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      }).on("error", reject);
-    });
+  const atMosquitto = (identity: TlsIdentity): Promise<boolean> => isTaken(mosquitto, identity);
+  const atNginx = (identity: TlsIdentity): Promise<number> => statusFor(nginx, identity);
 
   /** What `openssl ocsp` makes of the answer about a certificate. */
   async function ocspSays(identity: TlsIdentity): Promise<string> {

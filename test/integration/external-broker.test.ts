@@ -2,10 +2,11 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
-import { type OpenKeyProvider, parseCertificate, pemDecode, pemEncode } from "@fleetcert/shared";
+import { pemEncode } from "@fleetcert/shared";
 import mqtt, { type MqttClient } from "mqtt";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
+import { agentIdentity } from "../support/agent-identity.ts";
 import { KeptLog } from "../support/agent-surroundings.ts";
 import { type BoundMosquitto, prepareBoundMosquitto } from "../support/bound-mosquitto.ts";
 import { memoryKeyProvider } from "../support/memory-key-provider.ts";
@@ -111,19 +112,7 @@ describeWith([mosquittoPart], "an external broker beside ours", () => {
     const keys = memoryKeyProvider();
     const config = { ...readConfig({ file: { name: "config.yaml", text } }), data: join(folder, device) };
     agents.push(await startAgent(config, { keys, log: new KeptLog() }));
-    const file = join(folder, device, "certificates", "identity.pem");
-    const cert = await vi.waitFor(() => readFile(file, "utf8"), 20_000);
-    identities.set(device, { cert, key: await keyOf(keys, cert) });
-  }
-
-  async function keyOf(keys: OpenKeyProvider, cert: string): Promise<string> {
-    const [leaf] = pemDecode(cert, "CERTIFICATE");
-    const { spki } = parseCertificate(leaf as Uint8Array);
-    for (const { ref } of await keys.list("")) {
-      const key = await keys.open(ref);
-      if (Buffer.compare(key.spki, spki) === 0) return key.tlsKey();
-    }
-    throw new Error("there is no key for the certificate");
+    identities.set(device, await agentIdentity(join(folder, device), keys));
   }
 
   async function presentLists(): Promise<string> {

@@ -1,10 +1,8 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
 import { type OpenKeyProvider, parseCertificate, parseCrl, pemDecode, pemEncode } from "@fleetcert/shared";
-import mqtt from "mqtt";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { askLocalSocket, serveLocalSocket } from "../../agent/src/adapters/local-socket.ts";
@@ -12,10 +10,11 @@ import { answerLocal } from "../../agent/src/cli/answer-local.ts";
 import { dataPaths } from "../../controller/src/adapters/files/data-directory.ts";
 import { readPkiFiles } from "../../controller/src/adapters/files/pki-files.ts";
 import { freePort } from "../../scripts/demo/free-ports.ts";
+import { agentIdentity } from "../support/agent-identity.ts";
 import { KeptLog } from "../support/agent-surroundings.ts";
 import { memoryKeyProvider } from "../support/memory-key-provider.ts";
-import { type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
-import { type Nginx, nginxPart, startNginx } from "../support/nginx.ts";
+import { isTaken, type Mosquitto, mosquittoPart, startMosquitto } from "../support/mosquitto.ts";
+import { type Nginx, nginxPart, startNginx, statusFor } from "../support/nginx.ts";
 import { describeWith } from "../support/optional-part.ts";
 import { quickPace } from "../support/real-agents.ts";
 import { administrator, type RealController, realController } from "../support/real-controller.ts";
@@ -104,46 +103,16 @@ describeWith(
       return startAgent({ ...config, data: inDirectory(device) }, { keys, log });
     }
 
-    async function identityOf(device: string, keys: OpenKeyProvider): Promise<TlsIdentity> {
-      const file = join(directory, device, "certificates", "identity.pem");
-      const cert = await vi.waitFor(() => readFile(file, "utf8"), 10_000);
-      const [leaf] = pemDecode(cert, "CERTIFICATE");
-      const { spki } = parseCertificate(leaf as Uint8Array);
-      for (const { ref } of await keys.list("")) {
-        const key = await keys.open(ref);
-        if (Buffer.compare(key.spki, spki) === 0) return { key: key.tlsKey(), cert };
-      }
-      throw new Error(`${device} has no key for its certificate`);
-    }
+    const identityOf = (device: string, keys: OpenKeyProvider): Promise<TlsIdentity> =>
+      agentIdentity(inDirectory(device), keys);
 
     async function listsIn(name: string): Promise<number> {
       const text = await readFile(inDirectory(`${name}-crl.pem`), "utf8").catch(() => "");
       return pemDecode(text, "X509 CRL").map(parseCrl).length;
     }
 
-    const atMosquitto = (identity: TlsIdentity): Promise<boolean> => {
-      const options = { port: mosquitto.port, reconnectPeriod: 0, rejectUnauthorized: false, ...identity };
-      return mqtt.connectAsync("mqtts://127.0.0.1", options, false).then(
-        async (client) => {
-          await client.endAsync();
-          return true;
-        },
-        () => false,
-      );
-    };
-
-    const atNginx = (identity: TlsIdentity): Promise<number> =>
-      new Promise((resolve, reject) => {
-        const { port } = nginx;
-        const asking = get(
-          { host: "127.0.0.1", port, agent: false, rejectUnauthorized: false, ...identity },
-          (response) => {
-            response.resume();
-            resolve(response.statusCode ?? 0);
-          },
-        );
-        asking.on("error", reject);
-      });
+    const atMosquitto = (identity: TlsIdentity): Promise<boolean> => isTaken(mosquitto, identity);
+    const atNginx = (identity: TlsIdentity): Promise<number> => statusFor(nginx, identity);
 
     it("mosquitto-refused, nginx-refused: within seconds, and the agent tells everybody who asks", async () => {
       expect([await atMosquitto(thief), await atNginx(thief)]).toEqual([true, 200]);

@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { accepts } from "../../scripts/demo/accepts.ts";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
 import { programPath } from "../../scripts/demo/host-service.ts";
-import { accepts } from "./mosquitto.ts";
 import type { TlsIdentity } from "./tls-identity.ts";
 
 /** What a mistaken administrator left out of the broker's configuration. */

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import mqtt from "mqtt";
+import { accepts } from "../../scripts/demo/accepts.ts";
 import { freePort } from "../../scripts/demo/free-ports.ts";
 import { programPath } from "../../scripts/demo/host-service.ts";
 import type { OptionalPart } from "./optional-part.ts";
@@ -83,6 +84,18 @@ export async function startMosquitto(config: {
   };
 }
 
+/** Whether a broker takes a client with this identity. */
+export function isTaken({ port }: Pick<Mosquitto, "port">, identity: TlsIdentity): Promise<boolean> {
+  const options = { port, reconnectPeriod: 0, rejectUnauthorized: false, ...identity };
+  return mqtt.connectAsync("mqtts://127.0.0.1", options, false).then(
+    async (client) => {
+      await client.endAsync();
+      return true;
+    },
+    () => false,
+  );
+}
+
 async function untilListening(port: number, child: ChildProcess, log: () => string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     if (child.exitCode !== null) throw new Error(`Mosquitto ended with ${child.exitCode}:\n${log()}`);
@@ -91,15 +104,4 @@ async function untilListening(port: number, child: ChildProcess, log: () => stri
   }
   child.kill();
   throw new Error(`Mosquitto does not listen after 5 s:\n${log()}`);
-}
-
-/** Whether something on this host listens on the port. */
-export async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  const isOpen = await new Promise<boolean>((resolve) => {
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-  });
-  socket.destroy();
-  return isOpen;
 }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -83,4 +84,15 @@ http {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The status a client with this identity is answered with. */
+export function statusFor({ port }: Pick<Nginx, "port">, identity: TlsIdentity): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = { host: "127.0.0.1", port, agent: false, rejectUnauthorized: false, ...identity };
+    get(asked, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on("error", reject);
+  });
 }

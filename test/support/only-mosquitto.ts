@@ -6,9 +6,9 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
+import { accepts } from "../../scripts/demo/accepts.ts";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
 import { programPath } from "../../scripts/demo/host-service.ts";
-import { accepts } from "./mosquitto.ts";
 import { commandsOf, execute } from "./runbook.ts";
 
 /** A Mosquitto that is the only broker of a fleet, set up by `fleetcert broker config`. */
