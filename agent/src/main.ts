@@ -8,10 +8,10 @@ import type { Failpoint } from "./ports.ts";
 const interruption = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => interruption.abort());
 
-// Whoever reads what is printed may stop reading, as `head` does; a service goes on without its log.
+// Whoever reads no further, such as `head`, has seen what he wanted; a service goes on without its log.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  stream.on("error", () => {
+    if (!process.argv.includes("run")) process.exit(exitCodes.ok);
   });
 }
 
@@ -24,8 +24,6 @@ const context: CliContext = {
   failpoint: failpointFrom(process.env["FLEETCERT_FAILPOINT"]),
   interrupted: interruption.signal,
 };
-// Whoever reads no further, such as `head`, has seen what he wanted: no stack trace.
-process.stdout.on("error", () => process.exit(exitCodes.failed));
 process.exitCode = (await runAsService(args, context)) ?? (await runCommand());
 
 async function runCommand(): Promise<number> {

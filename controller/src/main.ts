@@ -11,10 +11,10 @@ import { registerTrustRenew } from "./cli/trust-renew.ts";
 import { failpoints } from "./failpoints.ts";
 import type { Failpoint } from "./ports.ts";
 
-// Whoever reads what is printed may stop reading, as `head` does; a service goes on without its log.
+// Whoever reads no further, such as `head`, has seen what he wanted; a service goes on without its log.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  stream.on("error", () => {
+    if (!process.argv.includes("serve")) process.exit(exitCodes.ok);
   });
 }
 
@@ -49,8 +49,6 @@ function killingFailpoint(setting: string | undefined): Failpoint {
   };
 }
 
-// Whoever reads no further, such as `head`, has seen what he wanted: no stack trace.
-process.stdout.on("error", () => process.exit(exitCodes.failed));
 process.exitCode = await runProgram(process.argv.slice(2), context, [
   registerInit,
   (program, shared) => registerServe(program, shared, killingFailpoint(process.env["FLEETCERT_FAILPOINT"])),
