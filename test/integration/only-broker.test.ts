@@ -20,7 +20,7 @@ describeWith([mosquittoPart, softHsmPart, tlsAddonPart], "a fleet whose only bro
   const keys = new Map<string, Readonly<Record<string, string>>>();
 
   beforeAll(async () => {
-    mosquitto = await onlyMosquitto({ lookEvery: "1s" });
+    mosquitto = await onlyMosquitto({ lookEvery: "1s", group: "controllers" });
     const prepare = async (data: string) => {
       await mosquitto.prepare(data);
       await mosquitto.start();

@@ -55,7 +55,7 @@ describeWith([mosquittoPart], "a thousand devices with live sessions on a Mosqui
     const lists = await controller.running.operations.crls.list(administrator);
     expect(lists.filter((list) => list.epoch === epoch && list.entryCount >= count)).toHaveLength(1);
     // The clock on the wall counts what other programs of this machine do too. A thousand TLS sessions end in this process as well.
-    expect(cpu).toBeLessThan(2000);
+    expect(cpu).toBeLessThan(3000);
   }, 120_000);
 
   /** What a thousand enrolments leave, without the messages between. */
