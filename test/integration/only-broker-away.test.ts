@@ -1,5 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { type FollowingBroker, followLists } from "../../controller/src/adapters/mosquitto/follow-lists.ts";
+import { openMqttSession } from "../../controller/src/adapters/mosquitto/mqtt-session.ts";
+import { issueProbe } from "../../controller/src/cli/probe-identities.ts";
 import { mosquittoPart } from "../support/mosquitto.ts";
 import { type OnlyMosquitto, onlyMosquitto } from "../support/only-mosquitto.ts";
 import { describeWith } from "../support/optional-part.ts";
@@ -89,6 +92,30 @@ describeWith([mosquittoPart], "a Mosquitto as the only broker, and what goes wro
     expect(Math.max(...newest)).toBe(generation - 1);
     await operations.devices.reinstate(administrator, "press-1");
     await operations.rotations.request(administrator, { devices: ["press-1"] });
+    await settled();
+  }, 60_000);
+
+  it("is started anew as the last means, where it does not let the controller end a session", async () => {
+    const { duties } = controller.running;
+    const [good, other] = [await issueProbe(duties), await issueProbe(duties)];
+    const port = Number(mosquitto.settings.broker["kickPort"]);
+    const kick = { type: "password", host: "127.0.0.1", port, username: "fleetcert-kick", password: "wrong" } as const;
+    const crlFile = mosquitto.file("crl.pem");
+    const target = { type: "tls", host: "127.0.0.1", port: mosquitto.port, ca: undefined } as const;
+    const session = await openMqttSession({ ...target, identity: other }, other.clientId);
+    const broker: FollowingBroker = {
+      ...{ name: "devices", host: "127.0.0.1", port: mosquitto.port, ca: undefined, crlFile, control: kick, kick },
+      reload: async () => void process.kill(Number(await readFile(mosquitto.file("mosquitto.pid"), "utf8")), "SIGHUP"),
+      restart: undefined,
+      ended: () => expect.unreachable("it was ended without the right to"),
+      write: writeFile,
+    };
+    const news = { lists: await readFile(crlFile, "utf8"), revoked: [], good, kick: [other.clientId] };
+    await expect(followLists(broker, news)).rejects.toMatchObject({ code: "hook-failed" });
+    expect(session?.hasEnded()).toBe(false);
+    const restart = () => mosquitto.stop().then(() => mosquitto.start());
+    await followLists({ ...broker, restart }, news);
+    expect(session?.hasEnded()).toBe(true);
     await settled();
   }, 60_000);
 
