@@ -1,7 +1,7 @@
 import { generateKeyPairSync, pbkdf2Sync, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { FleetError, type KeyProvider, parseCertificate, pemDecode, pemEncode } from "@fleetcert/shared";
+import { FleetError, type KeyProvider, parseCertificate, pemDecode, pemEncode, sha256Hex } from "@fleetcert/shared";
 import { makeFolder } from "../adapters/files/make-folder.ts";
 import { writeDurably } from "../adapters/files/write-durably.ts";
 import { brokerFileNames, kickUser } from "../adapters/mosquitto/mosquitto-config.ts";
@@ -46,7 +46,7 @@ export async function keepBrokerFiles(parts: BrokerFileParts): Promise<BrokerFil
     await writeDurably(at(name), text, mode);
     if (changed !== "start") changed = readAtStart.has(name) ? "start" : "told";
   };
-  const roots = duties.trust.current().roots.map(pemOf).join("");
+  const roots = believedRoots(duties).map(pemOf).join("");
   const control = await controlIdentity({ keys, known: await readOr(at(brokerFileNames.controllers), "") });
   await keep(brokerFileNames.roots, roots, 0o644);
   await keep(brokerFileNames.controllers, control.all, 0o644);
@@ -65,6 +65,15 @@ export async function keepBrokerFiles(parts: BrokerFileParts): Promise<BrokerFil
     0o640,
   );
   return { directory, pidFile, roots, control, kickPassword: kickPassword.trim(), changed };
+}
+
+/**
+ * The roots of the bundle, and those before them that a bridge leads from: a device that was away for a change of root comes
+ * back with a certificate under its own. Oldest first, so that the end of a change changes nothing.
+ */
+function believedRoots({ trust, issuers }: BrokerFileParts["duties"]): Uint8Array[] {
+  const believed = new Set([...trust.current().roots, ...issuers.present().chain].map((der) => sha256Hex(der)));
+  return trust.roots().filter((der) => believed.has(sha256Hex(der)));
 }
 
 /** Where the files of an external broker lie. */
