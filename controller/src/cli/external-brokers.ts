@@ -1,5 +1,13 @@
+import { readFile } from "node:fs/promises";
 import { formatTopic } from "@fleetcert/proto";
-import { type KeyProvider, pemEncode } from "@fleetcert/shared";
+import {
+  type Certificate,
+  type KeyProvider,
+  parseCertificate,
+  parseCrl,
+  pemDecode,
+  pemEncode,
+} from "@fleetcert/shared";
 import { endSessions, type FollowingBroker, followLists } from "../adapters/mosquitto/follow-lists.ts";
 import { probeBroker } from "../adapters/mosquitto/probe-broker.ts";
 import type { Notices } from "../ports.ts";
@@ -45,6 +53,8 @@ export async function openExternalBrokers(parts: {
   /** Which epochs it was that were handed over. */
   let handedOver = "";
   const waiting = new Set(await blockedDevices(duties));
+  /** Distrusted CAs of which no broker has a list any more. */
+  const forgotten = new Set<string>();
   /** Those whose sessions end without a list that says so. */
   const leaving = new Set<string>();
   let leave: NodeJS.Timeout | undefined;
@@ -54,10 +64,18 @@ export async function openExternalBrokers(parts: {
     const ended = revoked === undefined ? [refused] : [refused, revoked];
     const { epochs, lists } = await listsInForce(duties);
     const kick = [...waiting];
+    const distrusted = [...duties.trust.distrusted().keys()].filter((id) => !forgotten.has(id));
+    const names = distrusted.map((id) => parseCertificate(duties.issuers.require(id).certificate).subject);
     for (const broker of brokers) {
-      const inForceAfter = await followLists(broker, { lists, revoked: ended, good, kick });
+      const mustForget = names.length > 0 && (await holdsListOf(broker.crlFile, names));
+      const inForceAfter = await followLists(broker, { lists, revoked: ended, good, kick, mustForget });
+      if (mustForget && broker.restart === undefined) {
+        const why = "it remembers the lists of a distrusted CA, and takes its certificates, until it is started again";
+        notices.raise({ name: "externalBroker.restart-needed", details: { broker: broker.name, why } });
+      }
       log.info({ broker: broker.name, epochs, inForceAfter, kicked: kick.length }, "external broker follows");
     }
+    for (const id of distrusted) forgotten.add(id);
     for (const device of kick) waiting.delete(device);
     handedOver = epochs;
     revoked = undefined;
@@ -153,10 +171,12 @@ async function epochsInForce(duties: ListSources): Promise<string> {
   return await duties.store.transaction((tx) => epochsOf(tx, duties));
 }
 
+/** With the bundle's version, whose roots' lists are handed over too. */
 async function epochsOf(tx: Transaction, duties: ListSources): Promise<string> {
+  const { era, version } = duties.trust.current();
   const epochs: number[] = [];
   for (const { id } of listedIssuers(duties)) epochs.push((await tx.epochs.latest(id))?.epoch ?? 0);
-  return epochs.join();
+  return [`${era}.${version}`, ...epochs].join();
 }
 
 /** Every list that is in force, of every issuer whose certificates may be in use and of the root, as PEM. */
@@ -178,6 +198,12 @@ export async function listsInForce(duties: ListSources): Promise<{ readonly epoc
 /** Mosquitto looks at the list of the last certificate alone: without one it refuses all that a distrusted CA has signed. */
 function listedIssuers({ issuers, trust }: ListSources) {
   return issuers.all().filter(({ id }) => !trust.distrusted().has(id));
+}
+
+/** Whether a file has lists of one of these CAs; one that is not there has none. */
+async function holdsListOf(file: string, names: readonly Certificate["subject"][]): Promise<boolean> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return pemDecode(text, "X509 CRL").some((der) => names.some((name) => parseCrl(der).issuer.equals(name)));
 }
 
 /** Devices whose sessions an earlier run may not have ended. */

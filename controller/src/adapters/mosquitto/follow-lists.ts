@@ -33,6 +33,8 @@ export interface ListNews {
   readonly good: Identity;
   /** Devices whose sessions are to end. */
   readonly kick: readonly string[];
+  /** Lists have left that must not be remembered: Mosquitto only ever adds what it reads again (measured with 2.0). */
+  readonly mustForget: boolean;
 }
 
 /**
@@ -43,8 +45,9 @@ export interface ListNews {
 export async function followLists(broker: FollowingBroker, news: ListNews): Promise<number> {
   const startedAt = performance.now();
   await broker.write(broker.crlFile, news.lists);
-  await broker.reload();
-  await untilInForce(broker, news, { mayBeAway: false });
+  const isRestarted = news.mustForget && broker.restart !== undefined;
+  await (isRestarted ? broker.restart?.() : broker.reload());
+  await untilInForce(broker, news, { mayBeAway: isRestarted });
   const inForceAfter = Math.round(performance.now() - startedAt);
   await endSessions(broker, news.kick).catch(async (error: unknown) => {
     if (broker.restart === undefined || !isFleetError(error, "hook-failed")) throw error;
