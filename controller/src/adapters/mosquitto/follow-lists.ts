@@ -34,7 +34,7 @@ export interface ListNews {
   /** Devices whose sessions are to end. */
   readonly kick: readonly string[];
   /** Lists have left that must not be remembered: Mosquitto only ever adds what it reads again (measured with 2.0). */
-  readonly mustForget: boolean;
+  readonly mustForget?: boolean;
 }
 
 /**
@@ -45,7 +45,7 @@ export interface ListNews {
 export async function followLists(broker: FollowingBroker, news: ListNews): Promise<number> {
   const startedAt = performance.now();
   await broker.write(broker.crlFile, news.lists);
-  const isRestarted = news.mustForget && broker.restart !== undefined;
+  const isRestarted = news.mustForget === true && broker.restart !== undefined;
   await (isRestarted ? broker.restart?.() : broker.reload());
   await untilInForce(broker, news, { mayBeAway: isRestarted });
   const inForceAfter = Math.round(performance.now() - startedAt);
