@@ -58,9 +58,10 @@ export async function bench(): Promise<Row[]> {
       ...newcomersOf(host, hosts).map((id) => ({ id, generation: 1 })),
     ]);
     const peak = peakMebibytes(controller.program.pid);
+    const busy = processorMs(controller.program.pid);
     const memory = await Promise.all(hosts.map((host) => host.memory()));
     await controller.program.stop();
-    return rowsOf({ began, served, enrolled, after, peak, memory });
+    return rowsOf({ began, served, enrolled, after, peak, busy, memory });
   } finally {
     for (const host of hosts) host.end();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -81,9 +82,10 @@ function rowsOf(measured: {
   readonly enrolled: Moments;
   readonly after: Moments;
   readonly peak: number;
+  readonly busy: number;
   readonly memory: readonly Memory[];
 }): Row[] {
-  const { began, served, enrolled, after, peak, memory } = measured;
+  const { began, served, enrolled, after, peak, busy, memory } = measured;
   const since = (moments: ReadonlyMap<string, number>, role: Role): number[] =>
     [...moments].filter(([id]) => roleOf(id) === role).map(([, at]) => (at - served) / 1000);
   const back = (["idle", "brief", "long"] as const)
@@ -112,6 +114,7 @@ function rowsOf(measured: {
     },
     { name: "storm: everything at rest", value: (last(after.steady) - served) / 1000, unit: "s" },
     { name: "storm: controller at most", value: peak, unit: "MiB" },
+    { name: "storm: controller's processor, a device", value: busy / (count + newcomers), unit: "ms" },
     {
       name: "storm: a process of agents at most",
       value: Math.max(...memory.map((one) => one.peakMebibytes)),
@@ -219,6 +222,13 @@ function shareOf(host: Host, hosts: readonly Host[], all: number): number[] {
 /** VmHWM of a process. */
 function peakMebibytes(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+}
+
+/** Processor time of a process since its start, its start included: what a busy machine does not change much. */
+function processorMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Ports that stay the same when the controller comes back. */
