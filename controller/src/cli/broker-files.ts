@@ -33,9 +33,9 @@ export interface BrokerFileParts {
 /**
  * Keeps the files of the directory that an external broker reads, but for its lists: the fleet's roots, the controllers it
  * takes, its own certificate, renewed at 2/3 of its life, and the password under which sessions are ended. What is right
- * stays untouched. Throws `store-failed`, and what issuance throws.
+ * stays untouched; `before` is what an earlier call gave. Throws `store-failed`, and what issuance throws.
  */
-export async function keepBrokerFiles(parts: BrokerFileParts): Promise<BrokerFiles> {
+export async function keepBrokerFiles(parts: BrokerFileParts, before?: BrokerFiles): Promise<BrokerFiles> {
   const { config, duties, keys } = parts;
   const { directory, pidFile } = brokerPlaces(parts);
   await makeFolder(directory, 0o750);
@@ -47,7 +47,10 @@ export async function keepBrokerFiles(parts: BrokerFileParts): Promise<BrokerFil
     if (changed !== "start") changed = readAtStart.has(name) ? "start" : "told";
   };
   const roots = believedRoots(duties).map(pemOf).join("");
-  const control = await controlIdentity({ keys, known: await readOr(at(brokerFileNames.controllers), "") });
+  const known = await readOr(at(brokerFileNames.controllers), "");
+  // To open the key takes a tenth of a second, and this is done every few.
+  const isKnown = before !== undefined && known.includes(before.control.cert);
+  const control = isKnown ? { ...before.control, all: known } : await controlIdentity({ keys, known });
   await keep(brokerFileNames.roots, roots, 0o644);
   await keep(brokerFileNames.controllers, control.all, 0o644);
   // A group of the broker may read what holds its key: make the directory setgid.
@@ -58,10 +61,10 @@ export async function keepBrokerFiles(parts: BrokerFileParts): Promise<BrokerFil
   );
   const kickPassword = await readOr(at(passwordName), `${randomBytes(24).toString("base64url")}\n`);
   await keep(passwordName, kickPassword, 0o600);
-  const known = await readOr(at(brokerFileNames.passwords), "");
+  const passwords = await readOr(at(brokerFileNames.passwords), "");
   await keep(
     brokerFileNames.passwords,
-    known.startsWith(`${kickUser}:`) ? known : passwordLine(kickPassword.trim()),
+    passwords.startsWith(`${kickUser}:`) ? passwords : passwordLine(kickPassword.trim()),
     0o640,
   );
   return { directory, pidFile, roots, control, kickPassword: kickPassword.trim(), changed };

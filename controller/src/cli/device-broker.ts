@@ -104,7 +104,7 @@ async function openWithExternal(parts: DeviceBrokerParts): Promise<DeviceBroker>
     endpoints: { operational: { host, port }, bootstrap: bootstrap.endpoint },
     followers,
     async keepFiles() {
-      files = await keepBrokerFiles(parts);
+      files = await keepBrokerFiles(parts, files);
       if (files.changed === "nothing") return;
       if (files.changed === "told") return await follower.reload();
       if (follower.restart !== undefined) return await follower.restart();

@@ -9,7 +9,7 @@ import {
   pemEncode,
 } from "@fleetcert/shared";
 import { endSessions, type FollowingBroker, followLists } from "../adapters/mosquitto/follow-lists.ts";
-import { probeBroker } from "../adapters/mosquitto/probe-broker.ts";
+import { type Identity, probeBroker } from "../adapters/mosquitto/probe-broker.ts";
 import type { Notices } from "../ports.ts";
 import type { ListFollowers } from "../revocation/revocation.ts";
 import type { Transaction } from "../store-port.ts";
@@ -50,6 +50,8 @@ export async function openExternalBrokers(parts: {
   let other = await issueProbe(duties);
   /** The identity that the newest lists revoke, until they are seen to be in force everywhere. */
   let revoked: ProbeIdentity | undefined;
+  /** An identity that every list revokes. */
+  let refused: { readonly identity: Identity; readonly issuer: string; readonly foundAt: number } | undefined;
   /** Which epochs it was that were handed over. */
   let handedOver = "";
   const waiting = new Set(await blockedDevices(duties));
@@ -59,9 +61,17 @@ export async function openExternalBrokers(parts: {
   const leaving = new Set<string>();
   let leave: NodeJS.Timeout | undefined;
 
+  /** To open its key takes a tenth of a second, in which nobody is refused. */
+  async function stillRefused(): Promise<Identity> {
+    const issuer = duties.issuers.present().id;
+    if (refused?.issuer === issuer && Date.now() - refused.foundAt < lookUpAfter) return refused.identity;
+    refused = { identity: await refusedProbe({ duties, keys }), issuer, foundAt: Date.now() };
+    return refused.identity;
+  }
+
   async function hand(): Promise<void> {
-    const refused = await refusedProbe({ duties, keys });
-    const ended = revoked === undefined ? [refused] : [refused, revoked];
+    const always = await stillRefused();
+    const ended = revoked === undefined ? [always] : [always, revoked];
     const { epochs, lists } = await listsInForce(duties);
     const kick = [...waiting];
     const distrusted = [...duties.trust.distrusted().keys()].filter((id) => !forgotten.has(id));
@@ -222,5 +232,7 @@ async function blockedDevices({ store }: Duties): Promise<string[]> {
 
 /** So that many that leave together leave with one list, if one comes. */
 const gatherForMs = 50;
+/** A refused identity is made anew five days before it ends. */
+const lookUpAfter = 86_400_000;
 /** Half of a probe's life. */
 const renewProbeAfter = 15 * 86_400_000;

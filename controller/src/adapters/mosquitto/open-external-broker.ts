@@ -125,7 +125,9 @@ class Connected implements ExternalBroker {
 
   async #keepConnected(): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
+    for (;;) {
+      // One that came about while it was told to stop.
+      if (signal.aborted) this.#link?.close();
       await this.#link?.ended;
       this.#link = undefined;
       if (signal.aborted) return;
