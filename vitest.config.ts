@@ -10,7 +10,7 @@ export default defineConfig({
     pool: "forks",
     testTimeout: patience || 20_000,
     hookTimeout: 60_000,
-    globalSetup: ["test/support/made-lists-gate.ts"],
+    globalSetup: ["test/support/revocation/made-lists-gate.ts"],
     // The check of all lists at the end asks other programs, a second or two; on a busy machine more.
     teardownTimeout: 120_000,
     projects: [

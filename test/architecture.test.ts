@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { habitViolations } from "./support/habit-rules.ts";
-import { type Layer, layerViolations } from "./support/layer-rules.ts";
-import { readSourceTree, type SourceFile } from "./support/source-tree.ts";
+import { habitViolations } from "./support/architecture/habit-rules.ts";
+import { type Layer, layerViolations } from "./support/architecture/layer-rules.ts";
+import { readSourceTree, type SourceFile } from "./support/architecture/source-tree.ts";
 
 /** What the pure parts may take of Node: computations without input, output, time or chance. */
 const pureNode = { "node:crypto": ["hash", "createHash", "verify", "createPublicKey", "X509Certificate"] };

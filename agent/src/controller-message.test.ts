@@ -2,7 +2,7 @@ import { type Body, encodeMessage, type Message, payloadTypes, signEnvelope, typ
 import type { Signer } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { aBundle, aCommandKey, aRoot, testFleet, testNow } from "../../test/support/fleet-trust.ts";
+import { aBundle, aCommandKey, aRoot, testFleet, testNow } from "../../test/support/pki/fleet-trust.ts";
 import { openControllerMessage } from "./controller-message.ts";
 
 const keys = {

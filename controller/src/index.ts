@@ -8,6 +8,11 @@ export { connectByOptions as connectController } from "./cli/connect.ts";
 export { distributionText, serviceLevelText } from "./cli/fleet.ts";
 export { type InitOptions, type InitResult, initController } from "./cli/init-controller.ts";
 export { referenceProgram } from "./cli/reference-program.ts";
-export { type Endpoints, type RunningController, type StartOptions, startController } from "./cli/start-controller.ts";
+export {
+  type Endpoints,
+  type RunningController,
+  type StartOptions,
+  startController,
+} from "./cli/serving/start-controller.ts";
 export { settingRows } from "./config.ts";
 export { failpoints } from "./failpoints.ts";

@@ -1,7 +1,7 @@
 import { FleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { testSigner } from "../../test/support/test-signer.ts";
+import { testSigner } from "../../test/support/keys/test-signer.ts";
 import {
   addSignature,
   decodeEnvelope,

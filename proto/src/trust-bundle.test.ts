@@ -9,7 +9,7 @@ import {
   signedBundle,
   type TestCa,
   testFleet,
-} from "../../test/support/fleet-trust.ts";
+} from "../../test/support/pki/fleet-trust.ts";
 import { payloadTypes, signEnvelope } from "./envelope.ts";
 import {
   acceptTrustBundle,

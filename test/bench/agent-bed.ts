@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { initController } from "@fleetcert/controller";
-import { type ServingController, serve } from "../support/scenario-controller.ts";
-import { type SoftHsm, startSoftHsm } from "../support/softhsm.ts";
+import { type SoftHsm, startSoftHsm } from "../support/keys/softhsm.ts";
+import { type ServingController, serve } from "../support/scenarios/scenario-controller.ts";
 
 /** A controller in a process of its own, and bundled agents that enrol with it. */
 export interface AgentBed {

@@ -1,5 +1,5 @@
 import { assembleSigned, encodeTbsCrl, sha256 } from "@fleetcert/shared";
-import { testSigner } from "../support/test-signer.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
 import { crlTemplate } from "./crl-fixture.ts";
 import { mediansOf7 } from "./measure.ts";
 import type { Row } from "./run.ts";

@@ -7,8 +7,8 @@ import {
   requireIssued,
 } from "../../controller/src/issuance/certificate-template.ts";
 import { type IssuanceFacts, judgeIssuance } from "../../controller/src/policy/policy.ts";
-import { aWorld } from "../support/controller.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { aWorld } from "../support/controller/controller.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
 import { median } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initController, type RunningController, startController } from "@fleetcert/controller";
-import { maintain } from "../../controller/src/cli/maintenance.ts";
+import { maintain } from "../../controller/src/cli/serving/maintenance.ts";
 import { hex64 } from "../contracts/store-records.ts";
-import { fillFleet, syntheticId } from "../support/synthetic-fleet.ts";
+import { fillFleet, syntheticId } from "../support/controller/synthetic-fleet.ts";
 import { median } from "./measure.ts";
 import type { Row } from "./run.ts";
 

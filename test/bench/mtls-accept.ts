@@ -2,9 +2,9 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type ConnectionOptions, connect, createServer } from "node:tls";
 import { pemEncode } from "@fleetcert/shared";
-import { connectPacket } from "../support/mqtt-packets.ts";
-import { tlsBroker } from "../support/tls-broker.ts";
-import { type ClientMaterial, tlsMaterial } from "../support/tls-material.ts";
+import { connectPacket } from "../support/broker/mqtt-packets.ts";
+import { tlsBroker } from "../support/broker/tls-broker.ts";
+import { type ClientMaterial, tlsMaterial } from "../support/pki/tls-material.ts";
 import { medianOf7 } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RunningAgent, readConfig, startAgent } from "@fleetcert/agent";
-import { memoryKeyProvider } from "../support/memory-key-provider.ts";
+import { memoryKeyProvider } from "../support/keys/memory-key-provider.ts";
 
 /** What the benchmark asks of a process. */
 export type StormOrder =

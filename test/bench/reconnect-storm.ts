@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { initController } from "@fleetcert/controller";
 import { freePorts } from "../../scripts/demo/free-ports.ts";
-import { administrator, type ServingController, serve } from "../support/scenario-controller.ts";
+import { administrator, type ServingController, serve } from "../support/scenarios/scenario-controller.ts";
 import { median } from "./measure.ts";
 import type { StormNews, StormOrder } from "./reconnect-storm-agents.ts";
 import type { Row } from "./run.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "@fleetcert/shared";
 import { openSqliteStore } from "../../controller/src/adapters/store/sqlite/open-store.ts";
-import { aWorld, startTestController, type TestController } from "../support/controller.ts";
+import { aWorld, startTestController, type TestController } from "../support/controller/controller.ts";
 import { median } from "./measure.ts";
 import type { Row } from "./run.ts";
 import { timed } from "./timed.ts";

@@ -3,7 +3,7 @@ import { assembleSigned, encodeTbsCrl, Serial, sha256, sha256Hex } from "@fleetc
 import { zstdListPatches } from "../../controller/src/adapters/compression/zstd-list-patches.ts";
 import type { CrlRecord } from "../../controller/src/records.ts";
 import { nextSnapshots, type ShardSnapshots, snapshotInHead } from "../../controller/src/revocation/shard-snapshots.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
 import { crlTemplate } from "./crl-fixture.ts";
 import type { Row } from "./run.ts";
 import { fixedRandom } from "./snapshot-fixture.ts";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNginxService } from "../../scripts/demo/host-service.ts";
 import { httpExchange, startLoad } from "../../scripts/demo/steady-load.ts";
-import { endPrograms, untilSeen } from "../support/processes.ts";
-import { askAgent, placeAgent, startAgentRun } from "../support/scenario-agent.ts";
-import { administrator, makeController, serve } from "../support/scenario-controller.ts";
+import { endPrograms, untilSeen } from "../support/programs/processes.ts";
+import { askAgent, placeAgent, startAgentRun } from "../support/scenarios/scenario-agent.ts";
+import { administrator, makeController, serve } from "../support/scenarios/scenario-controller.ts";
 import type { Row } from "./run.ts";
 
 /**

@@ -1,7 +1,7 @@
-import { openSlowToken, stallDuring } from "../support/slow-token.ts";
-import { testPki } from "../support/test-pki.ts";
-import { providerIdentity, rootPem, softwareIdentity } from "../support/tls-identity.ts";
-import { tlsHandshake } from "../support/tls-pair.ts";
+import { openSlowToken, stallDuring } from "../support/keys/slow-token.ts";
+import { testPki } from "../support/pki/test-pki.ts";
+import { providerIdentity, rootPem, softwareIdentity } from "../support/pki/tls-identity.ts";
+import { tlsHandshake } from "../support/pki/tls-pair.ts";
 import { median } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -5,16 +5,16 @@ import { connect, createSecureContext, createServer, type SecureContext, type Se
 import { openKeyProvider, openTlsKeyHandle } from "@fleetcert/hw";
 import type { OpenKeyProvider } from "@fleetcert/shared";
 import type { TpmKey } from "../../hw/src/tpm/tpm-key.ts";
-import { startSoftHsm } from "../support/softhsm.ts";
-import { startSwtpm } from "../support/swtpm.ts";
-import { type TestPki, testPki } from "../support/test-pki.ts";
+import { startSoftHsm } from "../support/keys/softhsm.ts";
+import { startSwtpm } from "../support/keys/swtpm.ts";
+import { type TestPki, testPki } from "../support/pki/test-pki.ts";
 import {
   certificateChain,
   providerIdentity,
   rootPem,
   softwareIdentity,
   type TlsIdentity,
-} from "../support/tls-identity.ts";
+} from "../support/pki/tls-identity.ts";
 import { quartilesInTurn } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -5,7 +5,7 @@ import { ck } from "../../hw/src/pkcs11/constants.ts";
 import { loadCryptoki } from "../../hw/src/pkcs11/cryptoki.ts";
 import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
 import { Pkcs11Key } from "../../hw/src/pkcs11/pkcs11-key.ts";
-import { type SoftHsm, startSoftHsm, type TestToken } from "../support/softhsm.ts";
+import { type SoftHsm, startSoftHsm, type TestToken } from "../support/keys/softhsm.ts";
 import { quietestInTurn } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -7,7 +7,7 @@ import { flushContext, loadKey } from "../../hw/src/tpm/commands/objects.ts";
 import { signDigest } from "../../hw/src/tpm/commands/signing.ts";
 import { Tpm } from "../../hw/src/tpm/tpm.ts";
 import { parseTpmKeyFile } from "../../hw/src/tpm/tpm-key-file.ts";
-import { type Swtpm, startSwtpm } from "../support/swtpm.ts";
+import { type Swtpm, startSwtpm } from "../support/keys/swtpm.ts";
 import { medianOf7, quartilesInTurn } from "./measure.ts";
 import type { Row } from "./run.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Store, Transaction } from "../../controller/src/store-port.ts";
-import { revocationsOf } from "../support/stored-lists.ts";
+import { revocationsOf } from "../support/revocation/stored-lists.ts";
 import { aCrl, anEpoch, aRevocation } from "./store-records.ts";
 
 /** The part of the store contract about what is revoked and published. */

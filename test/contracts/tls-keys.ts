@@ -3,9 +3,9 @@ import { createSecureContext } from "node:tls";
 import type { OpenKeyProvider } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { loadTlsAddon } from "../../hw/src/tls/addon.ts";
-import { testPki } from "../support/test-pki.ts";
-import { providerIdentity, rootPem, softwareIdentity } from "../support/tls-identity.ts";
-import { tlsHandshake } from "../support/tls-pair.ts";
+import { testPki } from "../support/pki/test-pki.ts";
+import { providerIdentity, rootPem, softwareIdentity } from "../support/pki/tls-identity.ts";
+import { tlsHandshake } from "../support/pki/tls-pair.ts";
 
 /** A key store whose keys never leave it, and a way to take its sessions from it while it is open. */
 export interface TlsKeysUnderTest {

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAllowed } from "../../controller/src/access/permissions.ts";
 import { routes } from "../../controller/src/access/routes.ts";
 import type { Role } from "../../controller/src/records.ts";
-import { administrator, type RealController, realController } from "../support/real-controller.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { administrator, type RealController, realController } from "../support/controller/real-controller.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
 
 const roles: Role[] = ["viewer", "auditor", "field", "factory", "operator", "security", "approver", "admin"];
 

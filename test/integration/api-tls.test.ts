@@ -4,9 +4,9 @@ import { connect } from "node:tls";
 import { connectController, type Operations } from "@fleetcert/controller";
 import { encodeCsr, pemEncode } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { administrator, type RealController, realController } from "../support/real-controller.ts";
-import { testPki } from "../support/test-pki.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { administrator, type RealController, realController } from "../support/controller/real-controller.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
+import { testPki } from "../support/pki/test-pki.ts";
 
 describe("the API for people over TLS", () => {
   let folder: string;

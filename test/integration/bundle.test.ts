@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeWith } from "../support/optional-part.ts";
-import { administrator, type RealController, realController } from "../support/real-controller.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { startSwtpm, swtpmPart } from "../support/swtpm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
+import { administrator, type RealController, realController } from "../support/controller/real-controller.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { startSwtpm, swtpmPart } from "../support/keys/swtpm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fleetcert-bundle-"));
 const agent = join(folder, "dist", "fleetcert-agent.mjs");

@@ -8,9 +8,9 @@ import { connectController, initController, startController } from "@fleetcert/c
 import { parseCertificate } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { renewTrust } from "../../controller/src/cli/renew-trust.ts";
-import { keepListsBelow } from "../support/made-lists.ts";
-import { serve } from "../support/scenario-controller.ts";
-import { SocketDevice } from "../support/socket-device.ts";
+import { SocketDevice } from "../support/devices/socket-device.ts";
+import { keepListsBelow } from "../support/revocation/made-lists.ts";
+import { serve } from "../support/scenarios/scenario-controller.ts";
 
 const actor = { name: "local", role: "admin" } as const;
 const free = { host: "127.0.0.1", port: 0 };

@@ -2,7 +2,7 @@ import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type CertificateRevocationList, parseCertificate, parseCrl, type Serial } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { administrator, type RealController, realController } from "../support/real-controller.ts";
+import { administrator, type RealController, realController } from "../support/controller/real-controller.ts";
 
 /** A backup of store.db alone; the anchor, the archived lists and the keys stay what they are. */
 describe("a controller whose older store.db was put back", () => {

@@ -6,8 +6,14 @@ import { failpoints } from "@fleetcert/controller";
 import { Serial } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { askLocalSocket } from "../../agent/src/adapters/local-socket.ts";
-import { endPrograms, type Program, untilSeen } from "../support/processes.ts";
-import { type AgentPlace, askAgent, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
+import { endPrograms, type Program, untilSeen } from "../support/programs/processes.ts";
+import {
+  type AgentPlace,
+  askAgent,
+  placeAgent,
+  startAgentRun,
+  untilSettled,
+} from "../support/scenarios/scenario-agent.ts";
 import {
   administrator,
   type ControllerPlace,
@@ -17,9 +23,9 @@ import {
   serve,
   startServe,
   whenServing,
-} from "../support/scenario-controller.ts";
-import { certificatesOf, latestEpoch, storeFaults } from "../support/scenario-store.ts";
-import { type Act, actsOf, playUntilKilled } from "../support/scenario-work.ts";
+} from "../support/scenarios/scenario-controller.ts";
+import { certificatesOf, latestEpoch, storeFaults } from "../support/scenarios/scenario-store.ts";
+import { type Act, actsOf, playUntilKilled } from "../support/scenarios/scenario-work.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const isLong = process.env["FLEETCERT_LONG"] === "1";

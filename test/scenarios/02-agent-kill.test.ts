@@ -4,15 +4,21 @@ import { failpoints } from "@fleetcert/agent";
 import { parseCertificate, sha256Hex, spkiSha256 } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
-import { describeWith } from "../support/optional-part.ts";
-import type { Program } from "../support/processes.ts";
-import { type AgentPlace, journalOf, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
-import { administrator } from "../support/scenario-controller.ts";
-import { openScenarioFleet, type ScenarioFleet } from "../support/scenario-fleet.ts";
-import { storeFaults } from "../support/scenario-store.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
-import { type AgentToken, makeAgentToken } from "../support/tokens-of-agent.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { type AgentToken, makeAgentToken } from "../support/keys/tokens-of-agent.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
+import type { Program } from "../support/programs/processes.ts";
+import {
+  type AgentPlace,
+  journalOf,
+  placeAgent,
+  startAgentRun,
+  untilSettled,
+} from "../support/scenarios/scenario-agent.ts";
+import { administrator } from "../support/scenarios/scenario-controller.ts";
+import { openScenarioFleet, type ScenarioFleet } from "../support/scenarios/scenario-fleet.ts";
+import { storeFaults } from "../support/scenarios/scenario-store.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const isLong = process.env["FLEETCERT_LONG"] === "1";

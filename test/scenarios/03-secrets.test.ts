@@ -5,8 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseClaimString } from "@fleetcert/shared";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { describeWith } from "../support/optional-part.ts";
-import { endPrograms, type Program, startProgram, untilSeen } from "../support/processes.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { makeAgentToken } from "../support/keys/tokens-of-agent.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
+import { endPrograms, type Program, startProgram, untilSeen } from "../support/programs/processes.ts";
 import {
   type AgentKeys,
   type AgentPlace,
@@ -14,8 +17,8 @@ import {
   placeAgent,
   startAgentRun,
   untilSettled,
-} from "../support/scenario-agent.ts";
-import { type ControllerPlace, makeController, serve } from "../support/scenario-controller.ts";
+} from "../support/scenarios/scenario-agent.ts";
+import { type ControllerPlace, makeController, serve } from "../support/scenarios/scenario-controller.ts";
 import {
   leaksIn,
   type NamedSecret,
@@ -24,10 +27,7 @@ import {
   readFilesBelow,
   readProcesses,
   textSecret,
-} from "../support/scenario-secrets.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
-import { makeAgentToken } from "../support/tokens-of-agent.ts";
+} from "../support/scenarios/scenario-secrets.ts";
 
 vi.setConfig({ hookTimeout: 300_000 });
 
@@ -194,7 +194,7 @@ describeWith(
 
     async function withTap(play: () => Promise<void>): Promise<void> {
       process.env["FLEETCERT_TAP"] = tap;
-      process.env["NODE_OPTIONS"] = `--import=${join(import.meta.dirname, "../support/wire-tap-process.ts")}`;
+      process.env["NODE_OPTIONS"] = `--import=${join(import.meta.dirname, "../support/programs/wire-tap-process.ts")}`;
       try {
         await play();
       } finally {

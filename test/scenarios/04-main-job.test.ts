@@ -3,10 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { describeWith, type OptionalPart } from "../support/optional-part.ts";
-import { endPrograms, type Program, startProgram } from "../support/processes.ts";
-import { softHsmPart } from "../support/softhsm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
+import { softHsmPart } from "../support/keys/softhsm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { describeWith, type OptionalPart } from "../support/programs/optional-part.ts";
+import { endPrograms, type Program, startProgram } from "../support/programs/processes.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 

@@ -1,15 +1,21 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { fakeTimePart, wallClock } from "../support/faketime.ts";
-import { describeWith } from "../support/optional-part.ts";
-import { startProgram, untilSeen } from "../support/processes.ts";
-import { type AgentPlace, askAgent, placeAgent, startAgentRun, untilSettled } from "../support/scenario-agent.ts";
-import { administrator } from "../support/scenario-controller.ts";
-import { openScenarioFleet, type ScenarioFleet } from "../support/scenario-fleet.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
-import { makeAgentToken } from "../support/tokens-of-agent.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { makeAgentToken } from "../support/keys/tokens-of-agent.ts";
+import { fakeTimePart, wallClock } from "../support/programs/faketime.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
+import { startProgram, untilSeen } from "../support/programs/processes.ts";
+import {
+  type AgentPlace,
+  askAgent,
+  placeAgent,
+  startAgentRun,
+  untilSettled,
+} from "../support/scenarios/scenario-agent.ts";
+import { administrator } from "../support/scenarios/scenario-controller.ts";
+import { openScenarioFleet, type ScenarioFleet } from "../support/scenarios/scenario-fleet.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { playScenario } from "../support/play-scenario.ts";
-import { endPrograms } from "../support/processes.ts";
+import { endPrograms } from "../support/programs/processes.ts";
+import { playScenario } from "../support/scenarios/play-scenario.ts";
 
 vi.setConfig({ testTimeout: 400_000 });
 

@@ -2,13 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { fakeTimePart } from "../support/faketime.ts";
-import { mosquittoPart } from "../support/mosquitto.ts";
-import { nginxPart } from "../support/nginx.ts";
-import { describeWith } from "../support/optional-part.ts";
-import { playScenario } from "../support/play-scenario.ts";
-import { endPrograms } from "../support/processes.ts";
-import { softHsmPart } from "../support/softhsm.ts";
+import { softHsmPart } from "../support/keys/softhsm.ts";
+import { fakeTimePart } from "../support/programs/faketime.ts";
+import { mosquittoPart } from "../support/programs/mosquitto.ts";
+import { nginxPart } from "../support/programs/nginx.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
+import { endPrograms } from "../support/programs/processes.ts";
+import { playScenario } from "../support/scenarios/play-scenario.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { mosquittoPart } from "../support/mosquitto.ts";
-import { nginxPart } from "../support/nginx.ts";
-import { describeWith } from "../support/optional-part.ts";
-import { playScenario } from "../support/play-scenario.ts";
-import { endPrograms } from "../support/processes.ts";
+import { mosquittoPart } from "../support/programs/mosquitto.ts";
+import { nginxPart } from "../support/programs/nginx.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
+import { endPrograms } from "../support/programs/processes.ts";
+import { playScenario } from "../support/scenarios/play-scenario.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 

@@ -8,9 +8,9 @@ import { askLocalSocket } from "../../agent/src/adapters/local-socket.ts";
 import { systemClock } from "../../agent/src/adapters/system.ts";
 import type { StatusView } from "../../agent/src/cli/status-view.ts";
 import { type FailpointName, failpoints } from "../../agent/src/failpoints.ts";
-import { testFleet } from "../support/fleet-trust.ts";
-import { endPrograms, type Program, startProgram } from "../support/processes.ts";
-import { type ServedController, serveController } from "../support/served-controller.ts";
+import { type ServedController, serveController } from "../support/controller/served-controller.ts";
+import { testFleet } from "../support/pki/fleet-trust.ts";
+import { endPrograms, type Program, startProgram } from "../support/programs/processes.ts";
 
 let served: ServedController;
 let directory: string;

@@ -6,8 +6,8 @@ import {
   type RenewalFaults,
   renewalSettings,
   type SlotKind,
-} from "../support/renewal-faults.ts";
-import { RenewalWorld } from "../support/renewal-world.ts";
+} from "../support/renewal/renewal-faults.ts";
+import { RenewalWorld } from "../support/renewal/renewal-world.ts";
 
 const isLong = process.env["FLEETCERT_LONG"] === "1";
 /** Lives in which power failed at least once. */

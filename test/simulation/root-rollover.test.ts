@@ -14,9 +14,14 @@ import { describe, expect, it } from "vitest";
 import { walkTrust } from "../../agent/src/enrolment/walk-trust.ts";
 import { ServerCheck } from "../../agent/src/server/verify-server.ts";
 import { type BundleRenewal, renewBundle } from "../../controller/src/trust/renew-bundle.ts";
-import { aDevice, anEnrolledDevice, startTestController, type TestController } from "../support/controller.ts";
-import { opensslVerify } from "../support/openssl.ts";
-import { testSigner } from "../support/test-signer.ts";
+import {
+  aDevice,
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../support/controller/controller.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
+import { opensslVerify } from "../support/programs/openssl.ts";
 
 const minute = 60_000;
 type Device = Awaited<ReturnType<typeof anEnrolledDevice>>;

@@ -12,9 +12,9 @@ import { slotKey } from "../../agent/src/renewal/runner.ts";
 import { emptySlot, referencedKeys, type SlotState } from "../../agent/src/renewal/slot-state.ts";
 import { decodeSlotState } from "../../agent/src/renewal/slot-state-codec.ts";
 import { readTwin } from "../../agent/src/twin/twin-record.ts";
-import { RenewalController } from "../support/renewal-controller.ts";
+import type { SlotAnswer, SlotQuestion } from "../support/agent/slot-process.ts";
+import { RenewalController } from "../support/renewal/renewal-controller.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
-import type { SlotAnswer, SlotQuestion } from "../support/slot-process.ts";
 
 const isLong = process.env["FLEETCERT_LONG"] === "1";
 const devices = isLong ? 200 : 20;
@@ -167,6 +167,6 @@ describe("processes with a service's slot, killed", () => {
   }
 });
 
-const program = join(import.meta.dirname, "../support/slot-process.ts");
+const program = join(import.meta.dirname, "../support/agent/slot-process.ts");
 /** Processes start in half the time when their code need not be compiled again. */
 const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "fleetcert-test-compile-cache") };

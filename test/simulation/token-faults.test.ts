@@ -2,11 +2,11 @@ import { initialiseToken } from "@fleetcert/hw";
 import { type KeyProvider, type OpenKeyProvider, Secret } from "@fleetcert/shared";
 import { afterAll, expect, it, vi } from "vitest";
 import { loadCryptoki, reinitialise } from "../../hw/src/pkcs11/cryptoki.ts";
-import { buildFaultToken, compilerPart, type FaultResult, type TokenFault } from "../support/fault-token.ts";
-import { FaultyDevice, lookAtToken, type OpenStore, storeOpener, tellsPin } from "../support/faulty-device.ts";
-import { describeWith } from "../support/optional-part.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
-import { tlsAddonPart } from "../support/tls-addon.ts";
+import { FaultyDevice, lookAtToken, type OpenStore, storeOpener, tellsPin } from "../support/agent/faulty-device.ts";
+import { buildFaultToken, compilerPart, type FaultResult, type TokenFault } from "../support/keys/fault-token.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { tlsAddonPart } from "../support/keys/tls-addon.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
 
 vi.setConfig({ testTimeout: 3_600_000 });
 const isLong = process.env["FLEETCERT_LONG"] === "1";

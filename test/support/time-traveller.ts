@@ -8,10 +8,10 @@ import { verifyShardCrl } from "../../agent/src/revocation/verify-shard-crl.ts";
 import { ServerCheck } from "../../agent/src/server/verify-server.ts";
 import { type OpenTrustKeeper, openTrustKeeper } from "../../agent/src/trust/trust-keeper.ts";
 import type { PeerIdentity } from "../../controller/src/ports.ts";
-import { KeptLog } from "./agent-surroundings.ts";
-import { anEnrolledDevice, type TestController } from "./controller.ts";
-import { CrashingStateStore } from "./crashing-state-store.ts";
-import { testSigner } from "./test-signer.ts";
+import { KeptLog } from "./agent/agent-surroundings.ts";
+import { CrashingStateStore } from "./agent/crashing-state-store.ts";
+import { anEnrolledDevice, type TestController } from "./controller/controller.ts";
+import { testSigner } from "./keys/test-signer.ts";
 
 type Enrolled = Awaited<ReturnType<typeof anEnrolledDevice>>;
 

@@ -13,9 +13,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { zstdListPatches } from "../../agent/src/adapters/zstd-list-patches.ts";
 import { zstdListPatches as patchMaker } from "../../controller/src/adapters/compression/zstd-list-patches.ts";
 import { cpuMsOf } from "../support/cpu-time.ts";
-import { aRoot, type TestCa, testNow } from "../support/fleet-trust.ts";
 import { Mutations } from "../support/mutations.ts";
-import { aHeadShard, obtained } from "../support/obtained-shard.ts";
+import { aRoot, type TestCa, testNow } from "../support/pki/fleet-trust.ts";
+import { aHeadShard, obtained } from "../support/revocation/obtained-shard.ts";
 import { usedMegabytes } from "../support/used-memory.ts";
 
 const isLong = process.env["FLEETCERT_LONG"] === "1";

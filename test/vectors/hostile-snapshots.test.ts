@@ -11,7 +11,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { cpuMsOf } from "../support/cpu-time.ts";
 import { Mutations } from "../support/mutations.ts";
-import { aHeadShard, obtained } from "../support/obtained-shard.ts";
+import { aHeadShard, obtained } from "../support/revocation/obtained-shard.ts";
 import { usedMegabytes } from "../support/used-memory.ts";
 
 const isLong = process.env["FLEETCERT_LONG"] === "1";

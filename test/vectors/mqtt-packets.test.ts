@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { operationalRules, type SessionRules } from "../../controller/src/adapters/broker/session-rules.ts";
 import type { BrokerEvents } from "../../controller/src/ports.ts";
-import { type InMemoryBroker, inMemoryBroker } from "../support/in-memory-broker.ts";
-import type { RawMqttClient } from "../support/mqtt-client.ts";
-import { pingPacket, remainingLength } from "../support/mqtt-packets.ts";
+import { type InMemoryBroker, inMemoryBroker } from "../support/broker/in-memory-broker.ts";
+import type { RawMqttClient } from "../support/broker/mqtt-client.ts";
+import { pingPacket, remainingLength } from "../support/broker/mqtt-packets.ts";
 import { VectorTally, vectorSuite } from "./vector-suite.ts";
 
 /** One file of packet sequences. */

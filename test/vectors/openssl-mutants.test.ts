@@ -2,9 +2,9 @@ import { X509Certificate } from "node:crypto";
 import { encodeCsr, isFleetError, parseCertificate, parseCrl, parseCsr } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { opensslText } from "../support/openssl.ts";
-import { testNow, testPki, testSerial } from "../support/test-pki.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
+import { testNow, testPki, testSerial } from "../support/pki/test-pki.ts";
+import { opensslText } from "../support/programs/openssl.ts";
 
 const isLong = process.env["FLEETCERT_LONG"] === "1";
 const pki = await testPki();

@@ -22,9 +22,9 @@ import {
 } from "@peculiar/x509";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { opensslText } from "../support/openssl.ts";
-import { testPki, testSerial } from "../support/test-pki.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
+import { testPki, testSerial } from "../support/pki/test-pki.ts";
+import { opensslText } from "../support/programs/openssl.ts";
 
 const runs = process.env["FLEETCERT_LONG"] === "1" ? 500 : 40;
 

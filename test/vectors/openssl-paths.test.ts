@@ -10,9 +10,16 @@ import {
 } from "@fleetcert/shared";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type OpensslPath, opensslVerify, opensslVersion } from "../support/openssl.ts";
-import { type LeafWishes, type TestCa, type TestLeaf, type TestPki, testNow, testPki } from "../support/test-pki.ts";
-import { testSigner } from "../support/test-signer.ts";
+import { testSigner } from "../support/keys/test-signer.ts";
+import {
+  type LeafWishes,
+  type TestCa,
+  type TestLeaf,
+  type TestPki,
+  testNow,
+  testPki,
+} from "../support/pki/test-pki.ts";
+import { type OpensslPath, opensslVerify, opensslVersion } from "../support/programs/openssl.ts";
 
 /** One thing done to an otherwise good chain root → issuing → sub → leaf. */
 interface Scenario {

@@ -9,8 +9,8 @@ import { requireToken } from "../../hw/src/pkcs11/find-token.ts";
 import { findKeyKind, findRsaSize, type KeyKind } from "../../hw/src/pkcs11/key-kind.ts";
 import { digestSignature } from "../../hw/src/pkcs11/sign-with-token.ts";
 import { resultName } from "../../hw/src/pkcs11/token-error.ts";
-import { describeWith } from "../support/optional-part.ts";
-import { softHsmPart, startSoftHsm } from "../support/softhsm.ts";
+import { softHsmPart, startSoftHsm } from "../support/keys/softhsm.ts";
+import { describeWith } from "../support/programs/optional-part.ts";
 import { VectorTally, vectorSuite } from "./vector-suite.ts";
 
 interface Group {

@@ -1,9 +1,9 @@
 import type { Body, Message } from "@fleetcert/proto";
 import { DeviceId, quoteQualifyingData } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog, settled } from "../../../test/support/agent-surroundings.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { KeptLog, settled } from "../../../test/support/agent/agent-surroundings.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import type { KeyAttestor } from "../ports.ts";
 import { QuoteAnswers } from "./answer-quote.ts";
 

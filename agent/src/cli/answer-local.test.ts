@@ -1,7 +1,7 @@
 import { isFleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
 import { answerLocal } from "./answer-local.ts";
 import type { StatusView } from "./status-view.ts";
 

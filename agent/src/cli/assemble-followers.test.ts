@@ -1,11 +1,11 @@
 import { type Body, formatTopic, type Message, parseTopic, type Topic } from "@fleetcert/proto";
 import type { ProviderKey } from "@fleetcert/shared";
 import { afterEach, expect, it } from "vitest";
-import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { aCommandKey } from "../../../test/support/fleet-trust.ts";
-import { aSlot } from "../../../test/support/report-facts.ts";
-import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { aSlot } from "../../../test/support/agent/report-facts.ts";
+import { aCommandKey } from "../../../test/support/pki/fleet-trust.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
 import { until } from "../../../test/support/until.ts";
 import { zstdListPatches } from "../adapters/zstd-list-patches.ts";
 import { assembleFollowers } from "./assemble-followers.ts";

@@ -1,6 +1,6 @@
 import { Secret } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
 import { slotKey } from "../renewal/runner.ts";
 import { emptySlot, type SlotState } from "../renewal/slot-state.ts";
 import { encodeSlotState } from "../renewal/slot-state-codec.ts";

@@ -1,8 +1,8 @@
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import { type KeyStoreSettings, KeyStores } from "./key-stores.ts";
 
 const label = "fleetcert:pump-1:web:1";

@@ -2,7 +2,7 @@ import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runAgentCommand } from "../../../test/support/agent-command.ts";
+import { runAgentCommand } from "../../../test/support/agent/agent-command.ts";
 
 let directory: string;
 beforeEach(async () => {

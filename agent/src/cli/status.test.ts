@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runAgentCommand } from "../../../test/support/agent-command.ts";
-import { testNow } from "../../../test/support/fleet-trust.ts";
+import { runAgentCommand } from "../../../test/support/agent/agent-command.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { serveLocalSocket } from "../adapters/local-socket.ts";
 import type { StatusView } from "./status-view.ts";
 

@@ -1,13 +1,13 @@
 import { formatTopic } from "@fleetcert/proto";
 import { FleetError, sha256 } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { FakeController } from "../../../test/support/fake-controller.ts";
-import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { FakeController } from "../../../test/support/controller/fake-controller.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { testFleet, testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import type { Credential, Incoming } from "../ports.ts";
 import { openTimeKeeper } from "../time/time-keeper.ts";

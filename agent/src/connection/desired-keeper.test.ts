@@ -1,8 +1,8 @@
 import { type DesiredState, encodeMessage, payloadTypes, signEnvelope } from "@fleetcert/proto";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { DesiredKeeper } from "./desired-keeper.ts";
 
 const signer = testSigner("P-256");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KeptLog, settled } from "../../../test/support/agent-surroundings.ts";
+import { KeptLog, settled } from "../../../test/support/agent/agent-surroundings.ts";
 import { Inbox } from "./inbox.ts";
 
 function anInbox() {

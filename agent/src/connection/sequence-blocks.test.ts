@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
 import { SequenceBlocks } from "./sequence-blocks.ts";
 
 it("I4: a sequence number is never given out twice, also when power fails between blocks", async () => {

@@ -1,10 +1,10 @@
 import { type Body, decodeEnvelope, decodeMessage, isSignedBy, type Message } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { Dialogue } from "./dialogue.ts";
 

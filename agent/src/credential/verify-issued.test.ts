@@ -7,8 +7,8 @@ import {
   signCertificate,
 } from "@fleetcert/shared";
 import { beforeAll, describe, expect, it } from "vitest";
-import { aBundle, anIssuer, aRoot, type TestCa, testFleet, testNow } from "../../../test/support/fleet-trust.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { aBundle, anIssuer, aRoot, type TestCa, testFleet, testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { type IssuedExpectation, verifyIssued } from "./verify-issued.ts";
 
 const day = 86_400_000;

@@ -2,8 +2,8 @@ import { nodeCredentialCrypto } from "@fleetcert/hw";
 import type { Body, BodyOf, Message } from "@fleetcert/proto";
 import { FleetError, makeCredential, nameOfPublicArea } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { aBootstrapDevice } from "../../../test/support/bootstrap-device.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
+import { aBootstrapDevice } from "../../../test/support/devices/bootstrap-device.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
 import type { KeyAttestor } from "../ports.ts";
 
 const challenge = new Uint8Array(32).fill(5);

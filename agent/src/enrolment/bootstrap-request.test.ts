@@ -1,8 +1,8 @@
 import { type Body, bootstrapClientId, type Message } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { aBootstrapDevice } from "../../../test/support/bootstrap-device.ts";
-import { testFleet, testNow } from "../../../test/support/fleet-trust.ts";
+import { aBootstrapDevice } from "../../../test/support/devices/bootstrap-device.ts";
+import { testFleet, testNow } from "../../../test/support/pki/fleet-trust.ts";
 
 const year = 365 * 86_400_000;
 

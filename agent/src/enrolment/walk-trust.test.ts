@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { aBundle, aRoot, signedBundle, type TestCa, testFleet } from "../../../test/support/fleet-trust.ts";
+import { aBundle, aRoot, signedBundle, type TestCa, testFleet } from "../../../test/support/pki/fleet-trust.ts";
 import { walkTrust } from "./walk-trust.ts";
 
 const refused = expect.objectContaining({ code: "trust-invalid" });

@@ -1,9 +1,9 @@
 import type { Body, Message } from "@fleetcert/proto";
 import { FleetError, type ProviderKey } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { anAck, anEvent, aReport } from "../../../test/support/outbox-bodies.ts";
+import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { anAck, anEvent, aReport } from "../../../test/support/agent/outbox-bodies.ts";
 import { until } from "../../../test/support/until.ts";
 import { drainOutbox } from "./drain-outbox.ts";
 import { Outbox } from "./outbox.ts";

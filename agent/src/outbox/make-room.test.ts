@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { anAck, anEvent, aReport } from "../../../test/support/outbox-bodies.ts";
+import { anAck, anEvent, aReport } from "../../../test/support/agent/outbox-bodies.ts";
 import { makeRoom, type OutboxBody, type OutboxEntry, overflowName } from "./make-room.ts";
 
 describe("room in the outbox", () => {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
-import { anAck, anEvent, aReport } from "../../../test/support/outbox-bodies.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore, PowerCut } from "../../../test/support/agent/crashing-state-store.ts";
+import { anAck, anEvent, aReport } from "../../../test/support/agent/outbox-bodies.ts";
 import { type OutboxBody, type OutboxEntry, overflowName } from "./make-room.ts";
 import { Outbox, outboxTypes } from "./outbox.ts";
 

@@ -1,7 +1,7 @@
 import { FleetError, type KeyProvider } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import { performEffect, type RenewalActions } from "./perform-effect.ts";
 
 describe("finding the key of an intended generation", () => {

@@ -1,11 +1,11 @@
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { memoryKeyProvider } from "../../../test/support/keys/memory-key-provider.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { memoryKeyProvider } from "../../../test/support/memory-key-provider.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { failpoints } from "../failpoints.ts";
 import type { RenewalActions } from "./perform-effect.ts";

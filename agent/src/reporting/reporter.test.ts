@@ -1,8 +1,8 @@
 import type { BodyOf } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
-import { KeptLog, SteppedTimer, settled } from "../../../test/support/agent-surroundings.ts";
-import { someFacts } from "../../../test/support/report-facts.ts";
+import { KeptLog, SteppedTimer, settled } from "../../../test/support/agent/agent-surroundings.ts";
+import { someFacts } from "../../../test/support/agent/report-facts.ts";
 import { Reporter } from "./reporter.ts";
 import type { ReportFacts } from "./status-report.ts";
 

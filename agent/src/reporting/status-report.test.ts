@@ -1,8 +1,8 @@
 import { type Body, decodeBodyAtRest, encodeBodyAtRest } from "@fleetcert/proto";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { testNow } from "../../../test/support/fleet-trust.ts";
-import { aSlot, someFacts } from "../../../test/support/report-facts.ts";
+import { aSlot, someFacts } from "../../../test/support/agent/report-facts.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { statusReport } from "./status-report.ts";
 
 const readBack = (body: Body) => decodeBodyAtRest(encodeBodyAtRest(body));

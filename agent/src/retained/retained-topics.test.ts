@@ -1,7 +1,7 @@
 import { formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog, SteppedTimer, settled } from "../../../test/support/agent-surroundings.ts";
+import { KeptLog, SteppedTimer, settled } from "../../../test/support/agent/agent-surroundings.ts";
 import { RetainedTopics } from "./retained-topics.ts";
 
 describe("fetching retained topics", () => {

@@ -1,15 +1,15 @@
 import { formatTopic, type HeadShard } from "@fleetcert/proto";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { testNow } from "../../../test/support/fleet-trust.ts";
-import { hostileOffers, offer } from "../../../test/support/hostile-offer.ts";
+import { hostileOffers, offer } from "../../../test/support/attackers/hostile-offer.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
 import {
   type PublishedHead,
   RevocationWorld,
   type ShardContent,
   serialOf,
-} from "../../../test/support/revocation-world.ts";
-import { range } from "../../../test/support/snapshot-contents.ts";
+} from "../../../test/support/revocation/revocation-world.ts";
+import { range } from "../../../test/support/revocation/snapshot-contents.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;

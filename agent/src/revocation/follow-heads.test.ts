@@ -1,12 +1,12 @@
 import { type BodyOf, parseTopic, type Topic } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
-import { aCommandKey, testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog, SteppedTimer, settled, steadyRandom } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore, PowerCut } from "../../../test/support/agent/crashing-state-store.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { aCommandKey, testNow } from "../../../test/support/pki/fleet-trust.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
 import { until } from "../../../test/support/until.ts";
 import type { Timer } from "../ports.ts";
 import { type RetainedSource, RetainedTopics } from "../retained/retained-topics.ts";

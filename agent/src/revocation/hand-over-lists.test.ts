@@ -1,11 +1,11 @@
 import type { BodyOf } from "@fleetcert/proto";
 import { type CertificateRevocationList, FleetError, parseCrl, pemDecode } from "@fleetcert/shared";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { ManualTimer } from "../../../test/support/manual-timer.ts";
-import { RevocationWorld } from "../../../test/support/revocation-world.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
+import { RevocationWorld } from "../../../test/support/revocation/revocation-world.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import type { ListOutput } from "../ports.ts";
 import { ListHandOver } from "./hand-over-lists.ts";

@@ -1,7 +1,7 @@
 import { formatTopic, type Topic } from "@fleetcert/proto";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation-world.ts";
+import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const many = Array.from({ length: 60 }, (_, index) => index * 13);

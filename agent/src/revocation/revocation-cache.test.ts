@@ -1,9 +1,9 @@
 import type { Topic } from "@fleetcert/proto";
 import { Serial } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
-import { aCommandKey, testNow } from "../../../test/support/fleet-trust.ts";
-import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { type CrashingStateStore, PowerCut } from "../../../test/support/agent/crashing-state-store.ts";
+import { aCommandKey, testNow } from "../../../test/support/pki/fleet-trust.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;

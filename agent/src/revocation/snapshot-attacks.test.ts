@@ -1,10 +1,10 @@
 import { formatTopic, parseTopic, type Topic } from "@fleetcert/proto";
 import { IndexSet, isFleetError } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { testNow } from "../../../test/support/fleet-trust.ts";
-import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation-world.ts";
-import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/snapshot-contents.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
+import { type PublishedHead, RevocationWorld } from "../../../test/support/revocation/revocation-world.ts";
+import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/revocation/snapshot-contents.ts";
 import type { RevocationCache } from "./revocation-cache.ts";
 
 const hour = 3_600_000;

@@ -2,10 +2,10 @@ import { formatTopic, type Topic } from "@fleetcert/proto";
 import { IndexSet, Serial } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import { testNow } from "../../../test/support/fleet-trust.ts";
-import { hostileOffers, offer } from "../../../test/support/hostile-offer.ts";
-import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
-import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/snapshot-contents.ts";
+import { hostileOffers, offer } from "../../../test/support/attackers/hostile-offer.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
+import { type PublishedHead, RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
+import { many, range, snapshotsOf, snapshotTopic } from "../../../test/support/revocation/snapshot-contents.ts";
 
 const world = await RevocationWorld.begin();
 const { aDevice, shardAt, publish } = snapshotsOf(world);

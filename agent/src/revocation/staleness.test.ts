@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RevocationWorld, serialOf } from "../../../test/support/revocation-world.ts";
+import { RevocationWorld, serialOf } from "../../../test/support/revocation/revocation-world.ts";
 import { readConfig } from "../config.ts";
 import { failOpenOf } from "../config-values.ts";
 

@@ -1,8 +1,8 @@
 import type { TrustBundle } from "@fleetcert/proto";
 import { Serial, signCertificate } from "@fleetcert/shared";
 import { beforeAll, describe, expect, it } from "vitest";
-import { aBundle, anIssuer, aRoot, type TestCa, testNow } from "../../../test/support/fleet-trust.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { aBundle, anIssuer, aRoot, type TestCa, testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { ServerCheck } from "./verify-server.ts";
 
 const day = 86_400_000;

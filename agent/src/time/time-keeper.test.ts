@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
-import { testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore, PowerCut } from "../../../test/support/agent/crashing-state-store.ts";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
+import { testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { openTimeKeeper } from "./time-keeper.ts";
 
 const day = 86_400_000;

@@ -1,8 +1,8 @@
 import { FleetError } from "@fleetcert/shared";
 import { expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
-import { aBundle, aRoot, signedBundle, type TestCa, testFleet } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
+import { aBundle, aRoot, signedBundle, type TestCa, testFleet } from "../../../test/support/pki/fleet-trust.ts";
 import type { RetainedSource } from "../retained/retained-topics.ts";
 import { TrustFollower } from "./follow-trust.ts";
 import { openTrustKeeper } from "./trust-keeper.ts";

@@ -1,7 +1,7 @@
 import { assembleSigned, encodeTbsCrl, subjectKeyIdOf } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { aBundle, aRoot, type TestCa, testNow } from "../../../test/support/fleet-trust.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { aBundle, aRoot, type TestCa, testNow } from "../../../test/support/pki/fleet-trust.ts";
 import { rootListsOf } from "./root-lists.ts";
 
 async function listBy(named: TestCa, signer = named): Promise<Uint8Array> {

@@ -1,8 +1,8 @@
 import type { TrustBundle } from "@fleetcert/proto";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { KeptLog } from "../../../test/support/agent-surroundings.ts";
-import { CrashingStateStore, PowerCut } from "../../../test/support/crashing-state-store.ts";
+import { KeptLog } from "../../../test/support/agent/agent-surroundings.ts";
+import { CrashingStateStore, PowerCut } from "../../../test/support/agent/crashing-state-store.ts";
 import {
   aBundle,
   anIssuer,
@@ -11,7 +11,7 @@ import {
   type TestCa,
   testFleet,
   testNow,
-} from "../../../test/support/fleet-trust.ts";
+} from "../../../test/support/pki/fleet-trust.ts";
 import { openTrustKeeper, type Pin } from "./trust-keeper.ts";
 
 let root: TestCa;

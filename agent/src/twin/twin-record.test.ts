@@ -1,7 +1,7 @@
 import { FleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CrashingStateStore } from "../../../test/support/crashing-state-store.ts";
+import { CrashingStateStore } from "../../../test/support/agent/crashing-state-store.ts";
 import type { StateStore } from "../ports.ts";
 import { deleteTwin, putTwin, readTwin } from "./twin-record.ts";
 

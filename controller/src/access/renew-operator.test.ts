@@ -1,8 +1,8 @@
 import { encodeCsr, parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { startTestController } from "../../../test/support/controller.ts";
-import { administrator } from "../../../test/support/real-controller.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { startTestController } from "../../../test/support/controller/controller.ts";
+import { administrator } from "../../../test/support/controller/real-controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { verifyAudit } from "../audit/verify-audit.ts";
 import { authenticateOperator } from "./authenticate-operator.ts";
 import { operationsOf } from "./operations-of-duties.ts";

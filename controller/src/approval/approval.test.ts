@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { anApiKey, anOperator, hex64 } from "../../../test/contracts/store-records.ts";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 
 const hour = 3_600_000;
 const reason = "keyCompromise";

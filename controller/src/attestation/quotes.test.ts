@@ -1,9 +1,9 @@
 import { decodeEnvelope, decodeMessage } from "@fleetcert/proto";
 import type { PcrSelection } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anAttestedDevice, controllerFor } from "../../../test/support/attested-device.ts";
-import { anEnrolledDevice, type TestController } from "../../../test/support/controller.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
+import { anEnrolledDevice, type TestController } from "../../../test/support/controller/controller.ts";
+import { anAttestedDevice, controllerFor } from "../../../test/support/devices/attested-device.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
 
 const pcrs: readonly PcrSelection[] = [{ hash: "sha256", indices: [0, 7] }];
 

@@ -1,7 +1,7 @@
 import { isFleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { encodeCheckpoint, verifyCheckpoint } from "./checkpoint.ts";
 
 describe("audit checkpoint", () => {

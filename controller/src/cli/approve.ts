@@ -2,7 +2,7 @@ import { FleetError, span } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import { type CliContext, connect, printList, printOne } from "./context.ts";
-import { planColumns, planRows } from "./plan-rows.ts";
+import { planColumns, planRows } from "./output/plan-rows.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
 import { wholeNumber } from "./whole-number.ts";
 

@@ -1,8 +1,8 @@
 import { fromNow, when } from "@fleetcert/shared";
 import type { Command } from "commander";
 import { remoteActor } from "../adapters/http/api-client.ts";
-import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
+import { certificateColumns } from "./output/certificate-columns.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `cert list|show`. */

@@ -3,16 +3,16 @@ import type { Command } from "commander";
 import type { DeviceView, Operations } from "../access/operations.ts";
 import { remoteActor } from "../adapters/http/api-client.ts";
 import type { ConnectivityClass } from "../records.ts";
-import { attestationRows } from "./attestation-rows.ts";
 import { type AttributeOptions, addAttributeOptions, attributesOf, connectivityText } from "./attributes.ts";
-import { certificateColumns } from "./certificate-columns.ts";
 import { allPages, type CliContext, connect, formatOf, printList, printOne } from "./context.ts";
 import { registerReenrol } from "./device-reenrol.ts";
+import { attestationRows } from "./output/attestation-rows.ts";
+import { certificateColumns } from "./output/certificate-columns.ts";
 import { short } from "./output/human.ts";
 import { type Column, renderList } from "./output/render.ts";
+import { slotColumns } from "./output/slot-columns.ts";
 import { registerQuote } from "./quote.ts";
 import { requireConfirmation } from "./require-confirmation.ts";
-import { slotColumns } from "./slot-columns.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** `device list|show|set|suspend|reinstate|reenrol|retire`. */

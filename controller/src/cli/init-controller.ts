@@ -13,7 +13,7 @@ import { formatConfig, parseConfig } from "../config.ts";
 import type { Store } from "../store-port.ts";
 import { type CreatedPki, createPki } from "../trust/create-pki.ts";
 import type { RootIntent } from "../trust/sign-ca.ts";
-import { fixedCrlBase } from "./crl-base.ts";
+import { fixedCrlBase } from "./serving/crl-base.ts";
 import { strongestCurve } from "./strongest-curve.ts";
 
 /** What `init` is asked. */

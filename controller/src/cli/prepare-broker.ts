@@ -10,12 +10,12 @@ import { brokerFileNames, mosquittoFiles } from "../adapters/mosquitto/mosquitto
 import { openSqliteStore } from "../adapters/store/sqlite/open-store.ts";
 import { systemClock, systemRandom } from "../adapters/system/system-surroundings.ts";
 import { parseConfig, parseProfiles } from "../config.ts";
-import { keepBrokerFiles } from "./broker-files.ts";
-import { crlBaseOf } from "./crl-base.ts";
-import { listsInForce } from "./external-brokers.ts";
-import { followCrlBase } from "./follow-crl-base.ts";
-import { openKeys } from "./open-keys.ts";
-import { wireDuties } from "./wire-duties.ts";
+import { keepBrokerFiles } from "./serving/broker-files.ts";
+import { crlBaseOf } from "./serving/crl-base.ts";
+import { listsInForce } from "./serving/external-brokers.ts";
+import { followCrlBase } from "./serving/follow-crl-base.ts";
+import { openKeys } from "./serving/open-keys.ts";
+import { wireDuties } from "./serving/wire-duties.ts";
 
 /** Where everything lies that an external broker is started with. */
 export interface PreparedBroker {

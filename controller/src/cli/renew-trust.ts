@@ -11,8 +11,8 @@ import { isBy } from "../trust/create-root.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
 import type { RootIntent } from "../trust/sign-ca.ts";
 import { openRootIntent, recordPublication } from "../trust/trust-audit.ts";
-import { fixedCrlBase } from "./crl-base.ts";
 import { makeRootKey, type OpenRootKey, openRootKey } from "./root-key-stores.ts";
+import { fixedCrlBase } from "./serving/crl-base.ts";
 
 /** A running controller, as far as a renewal needs it. */
 export interface RunningTrust {

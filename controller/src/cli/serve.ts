@@ -24,7 +24,7 @@ export function registerServe(program: Command, context: CliContext, failpoint: 
       }
       const stopped = untilStopped();
       // Loaded here, so that every other command starts in half the time.
-      const { startController } = await import("./start-controller.ts");
+      const { startController } = await import("./serving/start-controller.ts");
       const controller = await startController({ data: resolve(directory), logLevel, failpoint });
       const { endpoints, fleet, rootSha256 } = controller;
       const isJson = formatOf(command) !== "table";

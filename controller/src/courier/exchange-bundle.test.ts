@@ -3,10 +3,14 @@ import { type Body, type BodyOf, decodeCourierFile, encodeCourierFile, maxCourie
 import { sha256 } from "@fleetcert/shared";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { answersIn, BundlePacker } from "../../../test/support/courier-device.ts";
-import { renewBody } from "../../../test/support/device-messages.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { answersIn, BundlePacker } from "../../../test/support/devices/courier-device.ts";
+import { renewBody } from "../../../test/support/devices/device-messages.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import type { Transaction } from "../store-port.ts";
 
 type Device = Awaited<ReturnType<typeof anEnrolledDevice>>;

@@ -2,12 +2,16 @@ import { sign } from "node:crypto";
 import { type BodyOf, type CourierPart, decodeCourierFile, encodeCourierFile, maxCourierBytes } from "@fleetcert/proto";
 import { claimKeyOf, parseClaimString, type Signer } from "@fleetcert/shared";
 import { beforeEach, describe, expect, it } from "vitest";
-import { controllerFor } from "../../../test/support/attested-device.ts";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { answersIn, BundlePacker } from "../../../test/support/courier-device.ts";
-import { enrolBody } from "../../../test/support/device-messages.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { controllerFor } from "../../../test/support/devices/attested-device.ts";
+import { answersIn, BundlePacker } from "../../../test/support/devices/courier-device.ts";
+import { enrolBody } from "../../../test/support/devices/device-messages.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import type { ClaimRequest } from "../enrolment/enrolment.ts";
 
 let controller: TestController;

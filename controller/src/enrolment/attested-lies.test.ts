@@ -3,23 +3,23 @@ import type { Body, BodyOf, TpmEvidence } from "@fleetcert/proto";
 import { makeCredential, objectAttributes, spkiOfPublicArea } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { aDevice, startTestController, type TestController } from "../../../test/support/controller/controller.ts";
 import {
   certificatesOf,
   controllerFor,
   deviceWith,
   lastRefusal,
   oneClaim,
-} from "../../../test/support/attested-device.ts";
-import { aDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { MakeBelieveTpm, type TpmSigner } from "../../../test/support/make-believe-tpm.ts";
+} from "../../../test/support/devices/attested-device.ts";
+import { MakeBelieveTpm, type TpmSigner } from "../../../test/support/keys/make-believe-tpm.ts";
 import {
   honestAttestation,
   honestSigning,
   softwareAttestationKey,
   softwareStorageKey,
-} from "../../../test/support/software-tpm.ts";
-import { testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+} from "../../../test/support/keys/software-tpm.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { testPki } from "../../../test/support/pki/test-pki.ts";
 
 describe("evidence that does not hold", () => {
   it.each<[string, string, (tpm: MakeBelieveTpm, key: TpmSigner, honest: TpmEvidence) => TpmEvidence]>([

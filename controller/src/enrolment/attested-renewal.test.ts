@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { aDevice } from "../../../test/support/controller/controller.ts";
 import {
   anAttestedDevice,
   certificatesOf,
@@ -8,9 +9,8 @@ import {
   enrolAttested,
   lastRefusal,
   oneClaim,
-} from "../../../test/support/attested-device.ts";
-import { aDevice } from "../../../test/support/controller.ts";
-import { MakeBelieveTpm, type TpmSigner } from "../../../test/support/make-believe-tpm.ts";
+} from "../../../test/support/devices/attested-device.ts";
+import { MakeBelieveTpm, type TpmSigner } from "../../../test/support/keys/make-believe-tpm.ts";
 
 describe("later generations of an attested slot", () => {
   it("stay attested by the word of the attestation key the device enrolled with", async () => {

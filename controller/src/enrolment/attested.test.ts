@@ -1,6 +1,7 @@
 import type { BodyOf } from "@fleetcert/proto";
 import { spkiOfPublicArea } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
+import { startTestController } from "../../../test/support/controller/controller.ts";
 import {
   anAttestedDevice,
   certificatesOf,
@@ -9,11 +10,10 @@ import {
   endorsementHashOf,
   enrolAttested,
   oneClaim,
-} from "../../../test/support/attested-device.ts";
-import { startTestController } from "../../../test/support/controller.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
-import { testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+} from "../../../test/support/devices/attested-device.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { testPki } from "../../../test/support/pki/test-pki.ts";
 
 describe("attested enrolment", () => {
   it("issues with protection attested once the TPM has read what only it can read", async () => {

@@ -1,6 +1,11 @@
 import type { BodyOf } from "@fleetcert/proto";
 import { describe, expect, it } from "vitest";
 import {
+  type ControllerWorld,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import {
   anAttestedDevice,
   certificatesOf,
   controllerFor,
@@ -9,9 +14,8 @@ import {
   introduction,
   lastRefusal,
   oneClaim,
-} from "../../../test/support/attested-device.ts";
-import { type ControllerWorld, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { MakeBelieveTpm } from "../../../test/support/make-believe-tpm.ts";
+} from "../../../test/support/devices/attested-device.ts";
+import { MakeBelieveTpm } from "../../../test/support/keys/make-believe-tpm.ts";
 
 describe("a TPM that is introduced with a renewal", () => {
   /** A device that enrolled with a key in a TPM before its controller asked for proof. */

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 
 const minute = 60_000;
 

@@ -4,8 +4,8 @@ import {
   anEnrolledDevice,
   startTestController,
   type TestController,
-} from "../../../test/support/controller.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 
 const hour = 3_600_000;
 

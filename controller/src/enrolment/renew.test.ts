@@ -1,8 +1,12 @@
 import { parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { revocationsOf } from "../../../test/support/stored-lists.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { revocationsOf } from "../../../test/support/revocation/stored-lists.ts";
 
 const day = 86_400_000;
 

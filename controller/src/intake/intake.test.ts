@@ -2,8 +2,12 @@ import { randomBytes } from "node:crypto";
 import { formatTopic } from "@fleetcert/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 
 const timeRequest = { type: "time-request" } as const;
 

@@ -1,6 +1,10 @@
 import { acceptTrustBundle, decodeEnvelope, decodeMessage, isSignedBy, type TrustBundle } from "@fleetcert/proto";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 
 const day = 86_400_000;
 

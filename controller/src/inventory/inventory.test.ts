@@ -1,7 +1,11 @@
 import { type DesiredState, decodeEnvelope, decodeMessage, formatTopic } from "@fleetcert/proto";
 import { parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 import type { RotationRequest } from "./request-rotation.ts";
 
 const minute = 60_000;

@@ -1,6 +1,10 @@
 import { type DesiredState, decodeEnvelope, decodeMessage, formatTopic } from "@fleetcert/proto";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;

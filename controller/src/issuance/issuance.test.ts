@@ -7,8 +7,8 @@ import {
   aWorld,
   type ControllerWorld,
   startTestController,
-} from "../../../test/support/controller.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { type FailpointName, failpoints } from "../failpoints.ts";
 import type { CertificateRecord } from "../records.ts";
 

@@ -5,10 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCertificate, pemEncode, type Signer, signCertificate } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { gnutlsPart, runGnutls } from "../../../test/support/certtool.ts";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { describeWith } from "../../../test/support/optional-part.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { gnutlsPart, runGnutls } from "../../../test/support/programs/certtool.ts";
+import { describeWith } from "../../../test/support/programs/optional-part.ts";
 import { liftHold, recordRevocation } from "../revocation/record-revocation.ts";
 import { openResponder, type ResponderParts } from "./responder.ts";
 

@@ -5,7 +5,7 @@ import {
   type ControllerWorld,
   startTestController,
   type TestController,
-} from "../../../test/support/controller.ts";
+} from "../../../test/support/controller/controller.ts";
 
 const day = 86_400_000;
 

@@ -1,9 +1,13 @@
 import { lintCrl, parseCertificate, parseCrl, type Serial, validatePath } from "@fleetcert/shared";
 import { expect, it } from "vitest";
-import { certtoolText, certtoolVerifies, gnutlsPart } from "../../../test/support/certtool.ts";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { opensslText, opensslVerify } from "../../../test/support/openssl.ts";
-import { describeWith } from "../../../test/support/optional-part.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { certtoolText, certtoolVerifies, gnutlsPart } from "../../../test/support/programs/certtool.ts";
+import { opensslText, opensslVerify } from "../../../test/support/programs/openssl.ts";
+import { describeWith } from "../../../test/support/programs/optional-part.ts";
 import type { CrlRecord } from "../records.ts";
 import { liftHold, recordRevocation } from "./record-revocation.ts";
 

@@ -1,8 +1,8 @@
 import { parseCrl } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController } from "../../../test/support/controller.ts";
-import { listsOf } from "../../../test/support/stored-lists.ts";
+import { anEnrolledDevice, startTestController } from "../../../test/support/controller/controller.ts";
+import { listsOf } from "../../../test/support/revocation/stored-lists.ts";
 import { listThisUpdate } from "./list-time.ts";
 
 const now = Date.UTC(2026, 10, 20, 12, 0, 0, 345);

@@ -2,9 +2,13 @@ import { parseTopic } from "@fleetcert/proto";
 import { parseCertificate, parseCrl } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { readPublished } from "../../../test/support/published-revocation.ts";
-import { listsOf } from "../../../test/support/stored-lists.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { readPublished } from "../../../test/support/revocation/published-revocation.ts";
+import { listsOf } from "../../../test/support/revocation/stored-lists.ts";
 import { memoryStore } from "../adapters/store/memory/memory-store.ts";
 import type { Store } from "../store-port.ts";
 

@@ -1,7 +1,11 @@
 import { parseCertificate } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
-import { readPublished } from "../../../test/support/published-revocation.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { readPublished } from "../../../test/support/revocation/published-revocation.ts";
 import { liftHold, type RevocationCause, recordRevocation } from "./record-revocation.ts";
 
 const day = 24 * 3_600_000;

@@ -2,8 +2,8 @@ import type { RevocationHead } from "@fleetcert/proto";
 import { parseCertificate, validatePath } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
 import { anOperator } from "../../../test/contracts/store-records.ts";
-import { aDevice, anEnrolledDevice, startTestController } from "../../../test/support/controller.ts";
-import { readPublished } from "../../../test/support/published-revocation.ts";
+import { aDevice, anEnrolledDevice, startTestController } from "../../../test/support/controller/controller.ts";
+import { readPublished } from "../../../test/support/revocation/published-revocation.ts";
 
 const hour = 3_600_000;
 

@@ -19,7 +19,11 @@ import {
   sha256Hex,
 } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 import { memoryStore } from "../adapters/store/memory/memory-store.ts";
 import type { CrlRecord } from "../records.ts";
 import { nextSnapshots, type ShardSnapshots } from "./shard-snapshots.ts";

@@ -1,7 +1,7 @@
 import { assembleSigned, CrlEntryBuffer, encodeName, encodeTbsCrl, parseCrl } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { revocationsOf } from "../../../test/support/stored-lists.ts";
+import { revocationsOf } from "../../../test/support/revocation/stored-lists.ts";
 import { memoryStore } from "../adapters/store/memory/memory-store.ts";
 import type { RevocationRecord } from "../records.ts";
 import { entryOf, markPublished, walkShard } from "./walk-shard.ts";

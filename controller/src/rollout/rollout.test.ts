@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RolloutWorld } from "../../../test/support/rollout-world.ts";
+import { RolloutWorld } from "../../../test/support/controller/rollout-world.ts";
 
 const minute = 60_000;
 

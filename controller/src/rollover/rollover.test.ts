@@ -1,7 +1,11 @@
 import { decodeEnvelope, decodeMessage, formatTopic } from "@fleetcert/proto";
 import { parseCertificate, spkiSha256, validatePath } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
 import { renewBundle } from "../trust/renew-bundle.ts";
 
 const minute = 60_000;

@@ -1,9 +1,9 @@
 import { acceptTrustBundle } from "@fleetcert/proto";
 import { lintCrl, parseCertificate, parseCrl, type ReasonCode, Serial, spkiSha256, verifyCrl } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, aWorld, startTestController } from "../../../test/support/controller.ts";
-import { opensslVerify } from "../../../test/support/openssl.ts";
-import { readPublished } from "../../../test/support/published-revocation.ts";
+import { anEnrolledDevice, aWorld, startTestController } from "../../../test/support/controller/controller.ts";
+import { opensslVerify } from "../../../test/support/programs/openssl.ts";
+import { readPublished } from "../../../test/support/revocation/published-revocation.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
 import { renewBundle } from "./renew-bundle.ts";
 import type { RootIntent } from "./sign-ca.ts";

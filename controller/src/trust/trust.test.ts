@@ -10,10 +10,14 @@ import {
 import { type Instant, parseCertificate, validatePath } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anEnrolledDevice, startTestController, type TestController } from "../../../test/support/controller.ts";
+import {
+  anEnrolledDevice,
+  startTestController,
+  type TestController,
+} from "../../../test/support/controller/controller.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { SeededRandom } from "../../../test/support/seeded-random.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
-import { maintain } from "../cli/maintenance.ts";
+import { maintain } from "../cli/serving/maintenance.ts";
 import { planLadder } from "./command-ladder.ts";
 import type { ListenerCredential } from "./listener-certificates.ts";
 import { renewBundle } from "./renew-bundle.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { softwareStorageKey } from "../../../test/support/software-tpm.ts";
-import { type LeafWishes, type TestPki, testNow, testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { softwareStorageKey } from "../../../test/support/keys/software-tpm.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { type LeafWishes, type TestPki, testNow, testPki } from "../../../test/support/pki/test-pki.ts";
 import { admitEndorsementKey, type EndorsementPolicy } from "./admit-endorsement-key.ts";
 import { type EndorsementKey, requireEndorsementKey } from "./endorsement-key.ts";
 import { spkiOfPublicArea } from "./public-area-spki.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { honestStorage, softwareStorageKey, softwareTpmKey } from "../../../test/support/software-tpm.ts";
-import { testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { honestStorage, softwareStorageKey, softwareTpmKey } from "../../../test/support/keys/software-tpm.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { testPki } from "../../../test/support/pki/test-pki.ts";
 import { tags } from "../asn1/der-reader.ts";
 import { derSequence, derSetOf, derText } from "../asn1/der-writer.ts";
 import { encodeOid } from "../asn1/object-identifier.ts";

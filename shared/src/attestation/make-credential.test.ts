@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { nodeCredentialCrypto } from "@fleetcert/hw";
 import { describe, expect, it } from "vitest";
-import { openCredential } from "../../../test/support/open-credential.ts";
-import { honestSigning, honestStorage, softwareTpmKey } from "../../../test/support/software-tpm.ts";
+import { openCredential } from "../../../test/support/agent/open-credential.ts";
+import { honestSigning, honestStorage, softwareTpmKey } from "../../../test/support/keys/software-tpm.ts";
 import { deriveKey } from "./key-derivation.ts";
 import { makeCredential } from "./make-credential.ts";
 import { nameOfPublicArea } from "./public-area.ts";

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { honestSigning, softwareStorageKey, softwareTpmKey } from "../../../test/support/software-tpm.ts";
+import { honestSigning, softwareStorageKey, softwareTpmKey } from "../../../test/support/keys/software-tpm.ts";
 import { isFleetError } from "../errors.ts";
 import { encodePublicArea, nameOfPublicArea, parsePublicArea, type TpmPublicArea } from "./public-area.ts";
 import { spkiOfPublicArea } from "./public-area-spki.ts";

@@ -14,7 +14,7 @@ import {
   softwareStorageKey,
   softwareTpmKey,
   statementBytes,
-} from "../../../test/support/software-tpm.ts";
+} from "../../../test/support/keys/software-tpm.ts";
 import { DeviceId } from "../device-id.ts";
 import { isFleetError } from "../errors.ts";
 import { requireAttestationKey } from "./attestation-key.ts";

@@ -8,7 +8,7 @@ import {
   signStatement,
   softwareAttestationKey,
   statementBytes,
-} from "../../../test/support/software-tpm.ts";
+} from "../../../test/support/keys/software-tpm.ts";
 import { DeviceId } from "../device-id.ts";
 import { isFleetError } from "../errors.ts";
 import { type PcrSelection, parseAttest } from "./attest.ts";

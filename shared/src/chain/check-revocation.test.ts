@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type TestCa, testNow, testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { type TestCa, testNow, testPki } from "../../../test/support/pki/test-pki.ts";
 import type { CrlTemplate } from "../crl/encode-crl.ts";
 import type { ReasonCode } from "../crl/reason-code.ts";
 import { pathFailureOf } from "./path-failure.ts";

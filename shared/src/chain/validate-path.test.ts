@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type LeafWishes, type TestCa, testNow, testPki } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { type LeafWishes, type TestCa, testNow, testPki } from "../../../test/support/pki/test-pki.ts";
 import { encodeName } from "../certificate/distinguished-name.ts";
 import type { CertificateTemplate, ConstraintName } from "../certificate/encode-certificate.ts";
 import type { AlternativeName } from "../certificate/general-name.ts";

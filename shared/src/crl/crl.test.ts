@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { testNow, testPki, testSerial } from "../../../test/support/test-pki.ts";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
+import { testNow, testPki, testSerial } from "../../../test/support/pki/test-pki.ts";
 import { contextTag, tags } from "../asn1/der-reader.ts";
 import { derGeneralizedTime, derTime } from "../asn1/der-time.ts";
 import {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { testNow, testPki } from "../../../test/support/test-pki.ts";
+import { testNow, testPki } from "../../../test/support/pki/test-pki.ts";
 import { parseCrl } from "./crl.ts";
 import { readCrlDates } from "./read-crl-dates.ts";
 

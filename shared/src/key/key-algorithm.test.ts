@@ -1,6 +1,6 @@
 import { createPublicKey, generatePrimeSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { derBitString, derInteger, derNull, derSequence } from "../asn1/der-writer.ts";
 import { fromHex } from "../asn1/hex.ts";
 import { encodeOid } from "../asn1/object-identifier.ts";

@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { testSigner } from "../../../test/support/test-signer.ts";
+import { testSigner } from "../../../test/support/keys/test-signer.ts";
 import { ecdsaSignatureFromRaw, ecdsaSignatureToRaw } from "./ecdsa-signature.ts";
 import type { KeyAlgorithm } from "./key.ts";
 import { keyAlgorithmOf } from "./key-algorithm.ts";

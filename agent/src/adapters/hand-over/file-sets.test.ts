@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { TrustBundle } from "@fleetcert/proto";
 import { sha256Hex } from "@fleetcert/shared";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { memoryKeyProvider } from "../../../../test/support/memory-key-provider.ts";
+import { memoryKeyProvider } from "../../../../test/support/keys/memory-key-provider.ts";
 import type { Material } from "../../deployment/service-actions.ts";
 import { openFileSets } from "./file-sets.ts";
 import type { SetOutput } from "./render-output.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assembleSigned, encodeTbsCrl, pemEncode, subjectKeyIdOf } from "@fleetcert/shared";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { aRoot, testNow } from "../../../../test/support/fleet-trust.ts";
+import { aRoot, testNow } from "../../../../test/support/pki/fleet-trust.ts";
 import { openListOutput } from "./list-output.ts";
 
 const { signal } = new AbortController();

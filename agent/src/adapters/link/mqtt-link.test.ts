@@ -5,9 +5,9 @@ import { bootstrapClientId } from "@fleetcert/proto";
 import { FleetError } from "@fleetcert/shared";
 import { afterEach, describe, expect, it } from "vitest";
 import { type LinkWorld, linkContract, type SeenConnect } from "../../../../test/contracts/link.ts";
-import { startAgentBroker } from "../../../../test/support/agent-broker.ts";
-import { memoryKeyProvider } from "../../../../test/support/memory-key-provider.ts";
-import { testPki } from "../../../../test/support/test-pki.ts";
+import { startAgentBroker } from "../../../../test/support/broker/agent-broker.ts";
+import { memoryKeyProvider } from "../../../../test/support/keys/memory-key-provider.ts";
+import { testPki } from "../../../../test/support/pki/test-pki.ts";
 import { MqttLink } from "./mqtt-link.ts";
 
 async function tlsWorld(): Promise<LinkWorld> {

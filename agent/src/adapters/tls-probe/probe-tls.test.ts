@@ -3,8 +3,8 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createSecureContext, TLSSocket } from "node:tls";
 import { pemDecode, sha256Hex } from "@fleetcert/shared";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { testPki } from "../../../../test/support/test-pki.ts";
-import { softwareIdentity, type TlsIdentity } from "../../../../test/support/tls-identity.ts";
+import { testPki } from "../../../../test/support/pki/test-pki.ts";
+import { softwareIdentity, type TlsIdentity } from "../../../../test/support/pki/tls-identity.ts";
 import { probeTls } from "./probe-tls.ts";
 import type { StartTls } from "./start-tls.ts";
 

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { connectPacket, pingPacket, publishPacket } from "../../../../test/support/mqtt-packets.ts";
+import { withBroker } from "../../../../test/support/broker/in-memory-broker.ts";
+import { connectPacket, pingPacket, publishPacket } from "../../../../test/support/broker/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 describe("CONNECT", () => {

@@ -1,7 +1,12 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type InMemoryBroker, withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { connectPacket, pingPacket, pubackPacket, subscribePacket } from "../../../../test/support/mqtt-packets.ts";
+import { type InMemoryBroker, withBroker } from "../../../../test/support/broker/in-memory-broker.ts";
+import {
+  connectPacket,
+  pingPacket,
+  pubackPacket,
+  subscribePacket,
+} from "../../../../test/support/broker/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 describe("messages of the controller", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { connectPacket, packet, pingPacket, publishPacket } from "../../../../test/support/mqtt-packets.ts";
+import { connectPacket, packet, pingPacket, publishPacket } from "../../../../test/support/broker/mqtt-packets.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { readPacket } from "./read-packet.ts";
 

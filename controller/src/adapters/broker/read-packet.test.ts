@@ -7,7 +7,7 @@ import {
   publishPacket,
   subscribePacket,
   text,
-} from "../../../../test/support/mqtt-packets.ts";
+} from "../../../../test/support/broker/mqtt-packets.ts";
 import { isTopicFilter, isTopicName } from "./mqtt-text.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type ClientPacket, readPacket } from "./read-packet.ts";

@@ -1,7 +1,7 @@
 import { FleetError } from "@fleetcert/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { withBroker } from "../../../../test/support/in-memory-broker.ts";
+import { withBroker } from "../../../../test/support/broker/in-memory-broker.ts";
 import {
   connectPacket,
   disconnectPacket,
@@ -12,7 +12,7 @@ import {
   subscribePacket,
   text,
   unsubscribePacket,
-} from "../../../../test/support/mqtt-packets.ts";
+} from "../../../../test/support/broker/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 
 const report = "fleetcert/1/device/pump-1/up/report";

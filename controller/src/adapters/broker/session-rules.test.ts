@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { recordedEvents } from "../../../../test/support/broker-events.ts";
-import { withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { publishPacket, subscribePacket, unsubscribePacket } from "../../../../test/support/mqtt-packets.ts";
+import { recordedEvents } from "../../../../test/support/broker/broker-events.ts";
+import { withBroker } from "../../../../test/support/broker/in-memory-broker.ts";
+import { publishPacket, subscribePacket, unsubscribePacket } from "../../../../test/support/broker/mqtt-packets.ts";
 import { bootstrapRules, operationalRules } from "./session-rules.ts";
 
 const issuer = "ab".repeat(32);

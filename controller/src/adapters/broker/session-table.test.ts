@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { withBroker } from "../../../../test/support/in-memory-broker.ts";
-import { publishPacket } from "../../../../test/support/mqtt-packets.ts";
+import { withBroker } from "../../../../test/support/broker/in-memory-broker.ts";
+import { publishPacket } from "../../../../test/support/broker/mqtt-packets.ts";
 import { until } from "../../../../test/support/until.ts";
 import type { BrokerEvents } from "../../ports.ts";
 

@@ -1,6 +1,6 @@
 import { FleetError } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import { memoryKeyProvider } from "../../../../test/support/memory-key-provider.ts";
+import { memoryKeyProvider } from "../../../../test/support/keys/memory-key-provider.ts";
 import { routedKeys } from "./routed-keys.ts";
 
 describe("several key stores as one", () => {

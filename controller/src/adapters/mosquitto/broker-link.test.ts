@@ -3,8 +3,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { FleetError } from "@fleetcert/shared";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { testPki } from "../../../../test/support/test-pki.ts";
-import { softwareIdentity, type TlsIdentity } from "../../../../test/support/tls-identity.ts";
+import { testPki } from "../../../../test/support/pki/test-pki.ts";
+import { softwareIdentity, type TlsIdentity } from "../../../../test/support/pki/tls-identity.ts";
 import { type LinkOptions, openBrokerLink } from "./broker-link.ts";
 import { confirmedPublishPacket } from "./mqtt-packets.ts";
 
