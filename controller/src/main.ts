@@ -11,10 +11,10 @@ import { registerTrustRenew } from "./cli/trust-renew.ts";
 import { failpoints } from "./failpoints.ts";
 import type { Failpoint } from "./ports.ts";
 
-// Whoever reads no further, such as `head`, has seen what he wanted; a service goes on without its log.
+// Whoever reads no further, such as `head`, interrupts a command; a service goes on without its log.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", () => {
-    if (!process.argv.includes("serve")) process.exit(exitCodes.ok);
+    if (!process.argv.includes("serve")) process.exit(exitCodes.interrupted);
   });
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 
 it.each(["controller/src/main.ts", "agent/src/main.ts"])(
-  "%s ends without a trace when nobody reads its output any more, as with head",
+  "%s is interrupted without a trace when nobody reads its output any more, as with head",
   async (program) => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "../..", program), "--help"], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -15,6 +15,6 @@ it.each(["controller/src/main.ts", "agent/src/main.ts"])(
       stderr += text;
     });
     const [code] = await once(child, "close");
-    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+    expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
   },
 );
