@@ -4,28 +4,15 @@ import { join } from "node:path";
 import { pemDecode, sha256Hex } from "@fleetcert/shared";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { keepBrokerFiles } from "../../../controller/src/cli/serving/broker-files.ts";
-import { type BundleRenewal, renewBundle } from "../../../controller/src/trust/renew-bundle.ts";
 import { startTestController, type TestController } from "../../support/controller/controller.ts";
+import { publishBundle } from "../../support/controller/publish-bundle.ts";
 import { testSigner } from "../../support/keys/test-signer.ts";
-import { SeededRandom } from "../../support/seeded-random.ts";
 
 let data: string;
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "fleetcert-broker-roots-"));
 });
 afterAll(() => rm(data, { recursive: true, force: true }));
-
-async function publishBundle(controller: TestController, change: Partial<BundleRenewal>) {
-  const { world, trust } = controller;
-  const { bundle, envelope } = await renewBundle({
-    ...{ current: trust.current(), now: world.clock.now(), keys: world.keys, random: new SeededRandom(1) },
-    rootSigner: await world.rootKeys.open(world.pki.rootKeyRef),
-    ...{ recordIntent: async () => undefined, recordOutcome: async () => undefined },
-    ...change,
-  });
-  await trust.publish(envelope, "local");
-  return bundle;
-}
 
 /** What an external broker is given at this moment: the roots it believes, and how many certificates it presents. */
 async function given(controller: TestController) {

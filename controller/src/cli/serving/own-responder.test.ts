@@ -1,28 +1,11 @@
 import { parseCertificate, spkiSha256 } from "@fleetcert/shared";
 import { describe, expect, it } from "vitest";
-import {
-  anEnrolledDevice,
-  startTestController,
-  type TestController,
-} from "../../../../test/support/controller/controller.ts";
-import { SeededRandom } from "../../../../test/support/seeded-random.ts";
+import { anEnrolledDevice, startTestController } from "../../../../test/support/controller/controller.ts";
+import { publishBundle } from "../../../../test/support/controller/publish-bundle.ts";
 import type { ListenerCredential } from "../../trust/listener-certificates.ts";
-import { type BundleRenewal, renewBundle } from "../../trust/renew-bundle.ts";
 import { openOwnResponder } from "./own-responder.ts";
 
 const day = 86_400_000;
-
-async function publishBundle(controller: TestController, change: Partial<BundleRenewal>) {
-  const { world, trust } = controller;
-  const { bundle, envelope } = await renewBundle({
-    ...{ current: trust.current(), now: world.clock.now(), keys: world.keys, random: new SeededRandom(1) },
-    rootSigner: await world.rootKeys.open(world.pki.rootKeyRef),
-    ...{ recordIntent: async () => undefined, recordOutcome: async () => undefined },
-    ...change,
-  });
-  await trust.publish(envelope, "local");
-  return bundle;
-}
 
 /** A controller that has changed its issuing CA, and its responder before and after. */
 async function begin() {
